@@ -1,0 +1,130 @@
+/**
+ * The contract between the gateway and a provider adapter. Adapters are pure: functions over values, no I/O, no clock.
+ * An absent hook means "already OpenAI's chat wire": bytes pass untouched.
+ */
+import type { Failure } from '../src/errors.ts'
+import type { Offer, Usage } from '../src/terms.ts'
+import type { Body } from '../src/wire/body.ts'
+
+/** JSON as parsed from a wire: read what is needed, trust nothing. */
+export type Json = Record<string, unknown>
+
+/** A chat request on its way to one target. */
+export interface ChatRequest {
+  /** What the caller sent: bytes, parsed value, and the places of its top-level members. */
+  readonly body: Body
+  readonly stream: boolean
+  /** Did the caller ask for the usage event (`stream_options.include_usage`)? */
+  readonly wantsUsage: boolean
+  /** Our own extension fields, removed unless `quirks.keepsExtensions` (OpenRouter speaks them itself). */
+  readonly extensions: readonly string[]
+  readonly offer: Offer
+  /** Output limit to send instead of the caller's (a budget or the key asked for it). */
+  readonly maxOutputTokens: number | undefined
+  readonly quirks: Quirks
+}
+
+/** What goes upstream, short of origin and credential. */
+export interface Encoded {
+  /** Path below the base URL, as in `/chat/completions`. */
+  readonly path: string
+  readonly body: Uint8Array
+  /** More headers, flat, lower case (`anthropic-version`, …). */
+  readonly headers: readonly string[]
+  /** Top-level parameters of the caller that this target cannot take → `x-switchgate-dropped`. */
+  readonly dropped: readonly string[]
+}
+
+/** A whole answer, translated. */
+export interface Decoded {
+  /** OpenAI `chat.completion`, including `usage` in OpenAI's form when it is known. */
+  readonly body: Json
+  readonly usage: Usage | undefined
+  readonly finishReason: string | undefined
+  readonly answerId: string | undefined
+}
+
+/** Where a stream decoder puts what it makes. */
+export interface ChunkSink {
+  /** One OpenAI `chat.completion.chunk`. A usage chunk (`choices: []`) is emitted whenever usage is known; the relay removes it if unasked. */
+  chunk(chunk: Json): void
+  /** Latest known usage; replaces the earlier one, never added to it. May be partial early on (input only). */
+  usage(usage: Usage): void
+  /** The provider reported an error inside the stream. Nothing may be emitted after. */
+  fail(kind: Failure, message: string): void
+  /** The provider said that the stream is complete (its own terminator). */
+  done(): void
+}
+
+export interface StreamDecoder {
+  /** One server-sent event: `data` lines joined by \n, and the `event:` name if there was one. */
+  event(data: string, name: string | undefined): void
+  /** The connection ended. The relay decides whether that was a truncation: a decoder only flushes what it holds. */
+  end(): void
+}
+
+export interface DecodeContext {
+  readonly offer: Offer
+  /** Unix seconds for `created`. */
+  readonly created: number
+  /** Makes a fresh id with this prefix (`call_`, `chatcmpl-`), for providers that send none. */
+  newId(prefix: string): string
+  readonly quirks: Quirks
+  /** The request as the caller sent it (for schema unwrapping and the like). */
+  readonly request: Json
+}
+
+export interface ChatCodec {
+  /** Throws GatewayError('invalid_request', …, {param}) for what cannot be said in this wire at all. */
+  encode(request: ChatRequest): Encoded
+  /** Absent = the answer is already OpenAI's. Throws GatewayError (malformed, content_filter, overloaded …). */
+  decode?(answer: unknown, context: DecodeContext): Decoded
+  decodeStream?(context: DecodeContext, out: ChunkSink): StreamDecoder
+}
+
+/** How a credential is put on a request. */
+export type AuthScheme = 'bearer' | 'x-api-key' | 'x-goog-api-key' | 'api-key' | 'none'
+
+export interface Provider {
+  /** OpenTelemetry `gen_ai.provider.name`. */
+  readonly name: string
+  readonly auth: AuthScheme
+  readonly chat?: ChatCodec
+  /**
+   * Names the failure of a non-2xx answer (or of an error object inside a 200) from structured fields.
+   * Undefined = the status table decides.
+   */
+  classify?(status: number, body: unknown): Failure | undefined
+}
+
+/** Where an OpenAI-compatible host departs from OpenAI. Data, one row a host; every member optional, absent = as OpenAI. */
+export interface Quirks {
+  /** Name of the output limit this host takes; the other one is renamed. */
+  readonly maxTokensField?: 'max_tokens' | 'max_completion_tokens'
+  /** `developer` messages become `system`. */
+  readonly developerRole?: 'system'
+  /** Other top-level renames, ours → theirs (`seed` → `random_seed`). */
+  readonly renames?: Readonly<Record<string, string>>
+  /** Top-level parameters that this host refuses: removed and reported. */
+  readonly drops?: readonly string[]
+  /** False: do not add `stream_options`, the host refuses it (it sends usage anyway or never). */
+  readonly streamOptions?: boolean
+  /** False: the host never sends a finish reason in streams; `[DONE]` alone is a proper end. */
+  readonly sendsFinishReason?: boolean
+  /** The host understands `models`, `provider`, `reasoning` …: our extension fields are left in place. */
+  readonly keepsExtensions?: boolean
+  /** completion_tokens leaves reasoning out: add it. */
+  readonly reasoningOutsideCompletion?: boolean
+}
+
+/** One OpenAI-compatible host. The same schema reads `hosts:` of the config file. */
+export interface HostRow {
+  /** Up to and including the version segment. */
+  readonly baseUrl: string
+  readonly auth: AuthScheme
+  /** Environment variables that may hold the key, first set wins. */
+  readonly env: readonly string[]
+  readonly quirks: Quirks
+  /** Where these facts come from. */
+  readonly source: string
+}

@@ -1,0 +1,123 @@
+/** What the core needs from outside. Runtimes build it once; tests build it from fakes with a seeded clock and dice. */
+import type { Config } from './config/schema.ts'
+import type { Health } from './route/health.ts'
+import type { Market } from './route/market.ts'
+import type { Store } from './store/store.ts'
+import type { AttemptRow, Caller, Key, Send } from './terms.ts'
+
+/** Byte work that runtimes do natively (Node: Buffer). `from` and results are offsets; -1 = not found. */
+export interface Bytes {
+  find(hay: Uint8Array, needle: Uint8Array, from?: number): number
+  findLast(hay: Uint8Array, needle: Uint8Array): number
+  concat(parts: readonly Uint8Array[]): Uint8Array
+  /** UTF-8 decoding; invalid sequences become U+FFFD. */
+  text(bytes: Uint8Array): string
+  /** UTF-8 encoding. */
+  of(text: string): Uint8Array
+}
+
+export interface Clock {
+  /** Wall clock, epoch ms: for windows, rows, expiry. */
+  now(): number
+  /** Monotonic ms: for durations and deadlines. */
+  monotonic(): number
+}
+
+/** One structured log line. Fields are flat and already free of secrets; sinks scrub once more. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
+export type Log = (level: LogLevel, event: string, fields?: LogFields) => void
+
+/** Something with a deadline, swept about every 50 ms; cheaper than a timer per phase. */
+export interface Watched {
+  /** Monotonic ms at which `expire` is due; Infinity = not now. */
+  dueMs: number
+  expire(nowMs: number): void
+}
+export interface Watch {
+  add(item: Watched): void
+  remove(item: Watched): void
+}
+
+/** Who a presented credential belongs to. Sync on Node (memory); a Promise on Workers (D1). */
+export interface KeyRing {
+  find(credential: string): Key | undefined | Promise<Key | undefined>
+}
+
+/** Money set aside for one attempt. Opaque to everyone but the ledger. */
+export interface Hold {
+  readonly attemptId: string
+  readonly key: Key
+  /** Grows by `extend`. 0 for keys without budgets. */
+  readonly heldNanoUsd: number
+}
+
+export interface Shortfall {
+  /** Which limit refused, as in `key.budget.day`. */
+  readonly limit: string
+  /** What could be held right now, nano-USD. */
+  readonly availableNanoUsd: number
+  /** True when money that others merely hold would make it fit: worth waiting for. */
+  readonly heldByOthers: boolean
+  /** Epoch ms when the window resets, null for `total`. */
+  readonly resetsAtMs: number | null
+}
+
+export interface RateRefusal {
+  /** `key.rpm`, `key.tpm`, `key.rpd`, `key.concurrency`. */
+  readonly limit: string
+  readonly retryAfterMs: number
+}
+
+/** State of the families in `x-ratelimit-*`; a family is absent when that limit does not exist. */
+export interface RateState {
+  readonly requests?: { limit: number; remaining: number; resetMs: number }
+  readonly tokens?: { limit: number; remaining: number; resetMs: number }
+}
+
+/** Rate tokens and a concurrency slot, given back by `release`. */
+export interface Admission {
+  readonly state: RateState
+  /** Corrects the token bucket to what was really used, and frees the slot. Exactly once. */
+  release(actualTokens: number | undefined): void
+}
+
+export interface Ledger {
+  /** Checks all rate dimensions, then takes them all: a refused request consumes nothing. */
+  admit(key: Key, likelyTokens: number): Admission | RateRefusal
+  /** Sets money aside in every budget of the key's lineage, or in none. In memory; make it durable with `durable()`. */
+  hold(key: Key, attemptId: string, nanoUsd: number): Hold | Shortfall
+  /** What `hold` could take now; undefined = the key has no budget. */
+  available(key: Key): Shortfall | undefined
+  /** More money for a running stream; false = refused, nothing changed. */
+  extend(hold: Hold, nanoUsd: number): boolean
+  /** Moves the hold to spent and queues the row. The only caller is record.ts. A key without budgets still gets its row. */
+  settle(hold: Hold, row: AttemptRow): void
+  /** Resolves when everything said so far survives `kill -9`. One write for all callers of a turn. */
+  durable(): Promise<void>
+  /** Resolves when some held money of this lineage came back, or after `withinMs`. */
+  freed(key: Key, withinMs: number): Promise<void>
+}
+
+export interface Deps {
+  readonly config: () => Config
+  /** Snapshot of what can be bought now; replaced whole on reload. */
+  readonly market: () => Market
+  readonly keys: KeyRing
+  readonly ledger: Ledger
+  readonly health: Health
+  readonly store: Store
+  readonly send: Send
+  readonly bytes: Bytes
+  readonly clock: Clock
+  readonly watch: Watch
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  /** Time-ordered unique id with this prefix. */
+  readonly newId: (prefix: string) => string
+  readonly log: Log
+  /** Set while draining or sealed: new work is refused with this. */
+  readonly closed: () => 'draining' | 'sealed' | undefined
+}
+
+export type { Caller }

@@ -1,0 +1,62 @@
+/** Prices and their arithmetic. Integers in pico-USD per token: 1 USD per million tokens = 1,000,000 pico-USD per token. */
+
+export interface Rates {
+  readonly inputPico: number
+  readonly outputPico: number
+  /** Absent = cached input costs what input costs. */
+  readonly cacheReadPico?: number
+  /** Absent = a cache write costs what input costs. */
+  readonly cacheWritePico?: number
+  /** One-hour cache writes; absent = `cacheWritePico`. */
+  readonly cacheWrite1hPico?: number
+}
+
+export interface Price extends Rates {
+  /** Which price this is, stored on each ledger row: source and date of the fact. */
+  readonly id: string
+  /** Whole-request tiers by total prompt tokens: the last one whose `overInputTokens` is exceeded applies to every token. */
+  readonly tiers?: readonly (Rates & { readonly overInputTokens: number })[]
+}
+
+export const PICO_PER_USD_PER_MTOK = 1_000_000
+const PICO_PER_NANO = 1_000
+
+/** USD per million tokens → pico-USD per token. Prices of sources carry float noise; this is where it is cleaned. */
+export function picoFromUsdPerMtok(usd: number): number {
+  if (!Number.isFinite(usd) || usd < 0) throw new RangeError(`not a price: ${usd} USD per million tokens`)
+  return Math.round(usd * PICO_PER_USD_PER_MTOK)
+}
+
+/** pico-USD → nano-USD, half up. Refuses what a JS integer cannot hold exactly. */
+export function nanoFromPico(pico: number): number {
+  const nano = Math.floor((pico + PICO_PER_NANO / 2) / PICO_PER_NANO)
+  if (!Number.isSafeInteger(pico)) throw new RangeError('amount above $9,007 in one attempt')
+  return nano
+}
+
+/** The rates that apply to a request of this many prompt tokens. */
+export function ratesFor(price: Price, inputTokens: number): Rates {
+  let rates: Rates = price
+  for (const tier of price.tiers ?? []) if (inputTokens > tier.overInputTokens) rates = tier
+  return rates
+}
+
+const NANO_PER_USD = 1_000_000_000
+
+/** Nano-USD → plain decimal USD, never an exponent: 1_500 → "0.0000015", 2_000_000_000 → "2". */
+export function usdFromNano(nano: number): string {
+  const sign = nano < 0 ? '-' : ''
+  const abs = Math.abs(nano)
+  const whole = Math.floor(abs / NANO_PER_USD)
+  const fraction = String(abs % NANO_PER_USD)
+    .padStart(9, '0')
+    .replace(/0+$/, '')
+  return fraction === '' ? `${sign}${whole}` : `${sign}${whole}.${fraction}`
+}
+
+/** USD (a JSON number) → nano-USD, rounded half up. Throws RangeError above $9,007,199. */
+export function nanoFromUsd(usd: number): number {
+  const nano = Math.round(usd * NANO_PER_USD)
+  if (!Number.isSafeInteger(nano)) throw new RangeError(`amount out of range: ${usd} USD`)
+  return nano
+}

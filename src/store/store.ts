@@ -1,0 +1,118 @@
+/** The port of the store: a closed union of writes committed as one unit, and named reads. No interactive transactions. */
+import type { AttemptRow, Environment, Key, KeyStatus } from '../terms.ts'
+
+/** A provider credential at rest. `sealed` is the vault's blob; `ref` names a secret elsewhere; exactly one is set. */
+export interface StoredCredential {
+  readonly id: string
+  readonly provider: string
+  readonly name: string
+  readonly weight: number
+  readonly sealed: string | null
+  readonly ref: string | null
+  /** First 6 hex of SHA-256 of the secret, for people. */
+  readonly fingerprint: string | null
+  readonly status: 'active' | 'retired'
+  readonly createdAtMs: number
+  readonly lastOkAtMs: number | null
+  readonly lastFailedAtMs: number | null
+}
+
+/** A sum of spent money per budget bucket, so that a restart knows the windows. */
+export interface BudgetBucket {
+  readonly lineage: string
+  readonly window: string
+  readonly bucketStartMs: number
+  readonly spentNanoUsd: number
+}
+
+export type Op =
+  | { readonly op: 'put_key'; readonly key: Key }
+  | { readonly op: 'set_key_status'; readonly id: string; readonly status: KeyStatus }
+  | { readonly op: 'put_credential'; readonly credential: StoredCredential }
+  | { readonly op: 'delete_credential'; readonly id: string }
+  /** Names: `keyring`, `admin_token_hash`, `health`, … */
+  | { readonly op: 'put_setting'; readonly name: string; readonly value: string }
+  /** Only if absent; used for first-start races. */
+  | { readonly op: 'put_setting_once'; readonly name: string; readonly value: string }
+
+export type SpendGroup = 'key' | 'project' | 'model' | 'provider' | 'day' | 'hour' | 'user' | 'tag'
+
+export interface SpendQuery {
+  /** Inclusive, epoch ms. */
+  readonly fromMs: number
+  /** Exclusive. */
+  readonly toMs: number
+  readonly groupBy: readonly SpendGroup[]
+  /** Only these keys; undefined = all. */
+  readonly keyIds?: readonly string[]
+}
+
+/** One group of a spend view. `estimatedNanoUsd` and `unknownNanoUsd` are parts of `costNanoUsd`. */
+export interface SpendRow {
+  readonly group: Readonly<Partial<Record<SpendGroup, string | null>>>
+  readonly requests: number
+  readonly attempts: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cachedTokens: number
+  readonly costNanoUsd: number
+  readonly estimatedNanoUsd: number
+  readonly unknownNanoUsd: number
+  /** Requests whose price was unknown: their cost is not in `costNanoUsd`. */
+  readonly unpricedRequests: number
+}
+
+export interface RequestQuery {
+  readonly keyIds?: readonly string[]
+  readonly model?: string
+  /** Exact status or a class such as 4 for 4xx. */
+  readonly status?: number
+  readonly cursor?: string
+  readonly limit: number
+}
+
+/** Attempts of one request, in order. */
+export interface StoredRequest {
+  readonly id: string
+  readonly attempts: readonly AttemptRow[]
+}
+
+export interface KeyUse {
+  readonly keyId: string
+  readonly lastUsedAtMs: number
+  readonly spentNanoUsd: number
+}
+
+export interface Store {
+  readonly schemaVersion: number
+  commit(ops: readonly Op[]): Promise<void>
+  /**
+   * Folds settled attempts into rows, hourly roll-ups and budget buckets in one transaction. Idempotent by attempt id:
+   * a row that is already there changes nothing at all (a crash may replay the journal).
+   */
+  fold(
+    rows: readonly AttemptRow[],
+    buckets: (row: AttemptRow) => readonly { window: string; bucketStartMs: number }[],
+  ): void | Promise<void>
+  keys(): Promise<readonly Key[]>
+  keyByHash(hash: string): Promise<Key | undefined>
+  credentials(): Promise<readonly StoredCredential[]>
+  setting(name: string): Promise<string | undefined>
+  /** Buckets that start at or after `sinceMs`, plus every `total` bucket. */
+  buckets(sinceMs: number): Promise<readonly BudgetBucket[]>
+  spend(query: SpendQuery): Promise<readonly SpendRow[]>
+  requests(
+    query: RequestQuery,
+  ): Promise<{ readonly data: readonly StoredRequest[]; readonly nextCursor: string | null }>
+  /** By request id, or by the answer's own id. */
+  request(id: string): Promise<StoredRequest | undefined>
+  /** Total spend and last use per key. */
+  keyUse(): Promise<readonly KeyUse[]>
+  /** Copies the database to a file that can be opened elsewhere. */
+  backup(path: string): Promise<void>
+  /** `SELECT 1`, for readiness. Rejects when storage is gone. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+export type { Environment }
