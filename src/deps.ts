@@ -52,6 +52,25 @@ export interface Hold {
   readonly heldNanoUsd: number
 }
 
+/** What the row of an attempt says if the process dies before it settles; members left out read '' or null there. */
+export type HoldFacts = Partial<
+  Pick<
+    AttemptRow,
+    | 'requestedModel'
+    | 'provider'
+    | 'model'
+    | 'upstreamModel'
+    | 'credential'
+    | 'operation'
+    | 'stream'
+    | 'peer'
+    | 'user'
+    | 'tags'
+    | 'priceId'
+    | 'why'
+  >
+>
+
 export interface Shortfall {
   /** Which limit refused, as in `key.budget.day`. */
   readonly limit: string
@@ -67,6 +86,8 @@ export interface RateRefusal {
   /** `key.rpm`, `key.tpm`, `key.rpd`, `key.concurrency`. */
   readonly limit: string
   readonly retryAfterMs: number
+  /** True when the request is larger than the whole limit: waiting never helps. */
+  readonly neverFits?: boolean
 }
 
 /** State of the families in `x-ratelimit-*`; a family is absent when that limit does not exist. */
@@ -85,15 +106,18 @@ export interface Admission {
 export interface Ledger {
   /** Checks all rate dimensions, then takes them all: a refused request consumes nothing. */
   admit(key: Key, likelyTokens: number): Admission | RateRefusal
-  /** Sets money aside in every budget of the key's lineage, or in none. In memory; make it durable with `durable()`. */
-  hold(key: Key, attemptId: string, nanoUsd: number): Hold | Shortfall
+  /**
+   * Sets money aside in every budget of the key's lineage, or in none. In memory; make it durable with `durable()`.
+   * Throws GatewayError `storage_unavailable` while nothing can be made durable.
+   */
+  hold(key: Key, attemptId: string, nanoUsd: number, facts?: HoldFacts): Hold | Shortfall
   /** What `hold` could take now; undefined = the key has no budget. */
   available(key: Key): Shortfall | undefined
   /** More money for a running stream; false = refused, nothing changed. */
   extend(hold: Hold, nanoUsd: number): boolean
   /** Moves the hold to spent and queues the row. The only caller is record.ts. A key without budgets still gets its row. */
   settle(hold: Hold, row: AttemptRow): void
-  /** Resolves when everything said so far survives `kill -9`. One write for all callers of a turn. */
+  /** Resolves when everything said so far survives `kill -9`; rejects with GatewayError `storage_unavailable`. One write for all callers of a turn. */
   durable(): Promise<void>
   /** Resolves when some held money of this lineage came back, or after `withinMs`. */
   freed(key: Key, withinMs: number): Promise<void>
