@@ -9,6 +9,8 @@ export interface Rates {
   readonly cacheWritePico?: number
   /** One-hour cache writes; absent = `cacheWritePico`. */
   readonly cacheWrite1hPico?: number
+  /** Reasoning tokens, where a provider charges more for them; absent = what output costs. */
+  readonly reasoningPico?: number
 }
 
 export interface Price extends Rates {
