@@ -1,6 +1,10 @@
 /** The life of platform keys: made, changed, rotated, suspended, revoked. Memory answers the request path; the store remembers. */
-import type { KeyRing } from '../deps.ts'
+import type { Clock, KeyRing, Log } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import type { Op, Store } from '../store/store.ts'
 import type { Budget, Environment, Key, Limits } from '../terms.ts'
+import { mint } from './format.ts'
+import { type Hmac, KeyMemory } from './memory.ts'
 
 /** What a caller of `POST /admin/v1/keys` may set; absent = default. */
 export interface KeyDraft {
@@ -41,4 +45,158 @@ export interface KeyBook extends KeyRing {
   lineage(lineage: string): readonly Key[]
   /** Called after any change, with the key's new state. */
   onChange(listener: (key: Key) => void): void
+}
+
+export interface KeyBookOptions {
+  readonly store: Pick<Store, 'keys' | 'commit'>
+  /** Versions of the pepper that exist; new keys use the highest. */
+  readonly peppers: readonly number[]
+  readonly hmac: Hmac
+  readonly clock: Clock
+  /** Environment of new keys that name none. */
+  readonly env: Environment
+  readonly randomBytes: (count: number) => Uint8Array
+  readonly log: Log
+}
+
+const conflict = (message: string): GatewayError =>
+  new GatewayError('invalid_request', message, { code: 'conflict', status: 409 })
+
+const NO_LIMITS: Limits = { rpm: null, tpm: null, rpd: null, concurrency: null }
+
+type Policy = Omit<
+  Key,
+  'id' | 'lineage' | 'hash' | 'pepperVersion' | 'status' | 'createdAtMs' | 'name' | 'env'
+>
+
+const OPEN: Policy = {
+  project: null,
+  owner: null,
+  expiresAtMs: null,
+  models: null,
+  providers: null,
+  limits: NO_LIMITS,
+  budgets: [],
+  ipAllow: null,
+  ipDeny: null,
+  maxOutputTokens: null,
+  defaultModel: null,
+  tags: [],
+  metadata: {},
+}
+
+/** Members that are set, with `limits` merged one by one; an absent member leaves what was there. */
+function merge<T extends Policy>(onto: T, draft: KeyDraft): T {
+  const set = Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined))
+  return { ...onto, ...set, limits: { ...onto.limits, ...draft.limits } }
+}
+
+/** One change at a time, in the order asked: two patches of one key never lose each other's members. */
+function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve()
+  return work => {
+    const run = last.then(work)
+    last = run.catch(() => undefined)
+    return run
+  }
+}
+
+/** Loads every key into memory and keeps memory and store in step. Rejects when the store cannot be read. */
+export async function createKeyBook(options: KeyBookOptions): Promise<KeyBook> {
+  const { store, hmac, clock, log } = options
+  const pepperVersion = Math.max(...options.peppers)
+  const memory = new KeyMemory(hmac, options.peppers)
+  for (const key of await store.keys()) memory.put(key)
+  const listeners: ((key: Key) => void)[] = []
+  const inTurn = createTurns()
+
+  const adopt = (key: Key): void => {
+    memory.put(key)
+    for (const listener of listeners) listener(key)
+  }
+  const save = async (...keys: Key[]): Promise<void> => {
+    await store.commit(keys.map((key): Op => ({ op: 'put_key', key })))
+    for (const key of keys) adopt(key)
+  }
+  const make = (env: Environment, policy: Policy, name: string | undefined, lineage?: string): MintedKey => {
+    let fresh = mint(env, options.randomBytes)
+    while (memory.get(fresh.id) !== undefined) fresh = mint(env, options.randomBytes)
+    const { id, text } = fresh
+    const key: Key = {
+      ...policy,
+      id,
+      lineage: lineage ?? id,
+      hash: hmac(pepperVersion, text),
+      pepperVersion,
+      name: name ?? `key-${id.slice(0, 4)}`,
+      env,
+      status: 'active',
+      createdAtMs: clock.now(),
+    }
+    return { key, text }
+  }
+
+  return {
+    find: credential => memory.find(credential),
+    get: id => memory.get(id),
+    list: () => memory.all(),
+    lineage: lineage => memory.all().filter(key => key.lineage === lineage),
+    onChange: listener => void listeners.push(listener),
+
+    create: draft =>
+      inTurn(async () => {
+        const { name, env, ...policy } = draft
+        const minted = make(env ?? options.env, merge(OPEN, policy), name)
+        await save(minted.key)
+        log('info', 'key_created', { key: minted.key.id, env: minted.key.env })
+        return minted
+      }),
+
+    patch: (id, changes) =>
+      inTurn(async () => {
+        const key = memory.get(id)
+        if (key === undefined) return undefined
+        if (key.status === 'revoked') throw conflict(`Key ${id} is revoked; a revoked key cannot be changed.`)
+        if (changes.env !== undefined && changes.env !== key.env)
+          throw conflict(`Key ${id} is for ${key.env}: its text says so. Create a key for ${changes.env}.`)
+        const changed = merge(key, changes)
+        await save(changed)
+        log('info', 'key_changed', { key: id, fields: Object.keys(changes).join(',') })
+        return changed
+      }),
+
+    rotate: (id, graceSeconds) =>
+      inTurn(async () => {
+        const old = memory.get(id)
+        if (old === undefined) return undefined
+        const nowMs = clock.now()
+        if (old.status !== 'active' || (old.expiresAtMs !== null && old.expiresAtMs <= nowMs))
+          throw conflict(
+            `Key ${id} is ${old.status === 'active' ? 'expired' : old.status}; only a working key can be rotated.`,
+          )
+        const minted = make(old.env, old, old.name, old.lineage)
+        const endsAtMs = nowMs + graceSeconds * 1000
+        const replaced = { ...old, expiresAtMs: Math.min(old.expiresAtMs ?? endsAtMs, endsAtMs) }
+        // One commit: there is never a successor without an end for its predecessor.
+        await save(minted.key, replaced)
+        log('info', 'key_rotated', { key: id, successor: minted.key.id, ends_at_ms: replaced.expiresAtMs })
+        return { ...minted, replaced }
+      }),
+
+    setStatus: (id, status) =>
+      inTurn(async () => {
+        const key = memory.get(id)
+        if (key === undefined) return undefined
+        if (status === 'active' && key.status === 'active') return key
+        if (key.status === 'revoked' && status !== 'revoked')
+          throw conflict(`Key ${id} is revoked, and revocation is final. Create a new key.`)
+        const changed: Key = { ...key, status }
+        // Taking rights away holds in memory even if the store fails (asking again saves it); giving them back waits for the store.
+        if (status !== 'active') adopt(changed)
+        await store.commit([{ op: 'set_key_status', id, status }])
+        if (status === 'active') adopt(changed)
+        log('info', 'key_status', { key: id, status })
+        return changed
+      }),
+  }
 }
