@@ -1,0 +1,88 @@
+/** The admin plane as a Hono app with whole paths (`/admin/v1/…`): each row of the table behind the gate. */
+import { type Context, Hono } from 'hono'
+import { z } from 'zod'
+import { GatewayError } from '../errors.ts'
+import { answerResponse, asGatewayError, errorResponse } from './answer.ts'
+import type { AdminBindings, AdminDeps } from './deps.ts'
+import { openApiOf } from './openapi.ts'
+import { readJson, readQuery, wantsCsv } from './read.ts'
+import type { AdminRoute } from './route.ts'
+import { ADMIN_ROUTES } from './routes.ts'
+import { parseStrict } from './validate.ts'
+
+type Env = { Bindings: AdminBindings }
+
+const EMPTY_BODY = z.strictObject({})
+
+async function serveRow(row: AdminRoute, context: Context<Env>, deps: AdminDeps): Promise<Response> {
+  const request = context.req.raw
+  const query = readQuery(request.url, row.query ?? {})
+  const body = row.method === 'GET' ? {} : parseStrict(row.body ?? EMPTY_BODY, await readJson(request))
+  const csv = wantsCsv(request.headers.get('accept'))
+  const answer = await row.handle(deps, { params: context.req.param(), query, body, wantsCsv: csv })
+  if (row.method !== 'GET') logChange(row, context, deps)
+  return answerResponse(answer, row.status ?? 200)
+}
+
+function logChange(row: AdminRoute, context: Context<Env>, deps: AdminDeps): void {
+  const id = context.req.param('id')
+  deps.log('info', 'admin.changed', { method: row.method, route: row.path, id, peer: context.env?.peer })
+}
+
+/** Routes that the contract names and that are still to come. */
+const NOT_YET = /^\/admin\/v1\/(projects|audit|route|credentials\/[^/]+\/(promote|retire))\b/
+
+function unknownRoute(path: string): GatewayError {
+  const exists = [...new Set(ADMIN_ROUTES.map(row => `${row.method} /admin/v1${row.path}`))].join(', ')
+  const why = NOT_YET.test(path) ? 'this route is not built yet' : 'there is no such route'
+  return new GatewayError(
+    'not_found',
+    `${why}; what exists: ${exists}, GET /admin/v1/openapi.json, GET /admin/docs`,
+  )
+}
+
+/** Mount at the root: `app.route('/', createAdmin(deps))`; the second argument of `fetch` is `AdminBindings`. */
+export function createAdmin(deps: AdminDeps): Hono<Env> {
+  const app = new Hono<Env>({ strict: false })
+
+  /** Authorization belongs to the matched row and runs in the same handler: no path is matched twice. */
+  const guarded =
+    (serve: (context: Context<Env>) => Response | Promise<Response>) =>
+    async (context: Context<Env>): Promise<Response> => {
+      try {
+        const pass = await deps.gate.enter(context.req.raw, context.env ?? {})
+        const response = await serve(context)
+        if (pass.setCookie !== undefined) response.headers.append('set-cookie', pass.setCookie)
+        return response
+      } catch (error) {
+        return errorResponse(asGatewayError(error, deps.log))
+      }
+    }
+
+  for (const row of ADMIN_ROUTES) {
+    app.on(
+      row.method,
+      `/admin/v1${row.path}`,
+      guarded(context => serveRow(row, context, deps)),
+    )
+  }
+  app.get(
+    '/admin/v1/openapi.json',
+    guarded(() => answerResponse({ json: openApiOf(ADMIN_ROUTES) }, 200)),
+  )
+  for (const path of new Set(ADMIN_ROUTES.map(row => row.path))) {
+    const allow = ADMIN_ROUTES.filter(row => row.path === path)
+      .map(row => row.method)
+      .join(', ')
+    const refuse = () => {
+      throw new GatewayError('method_not_allowed', `this route takes ${allow}`, { allow })
+    }
+    app.all(`/admin/v1${path}`, guarded(refuse))
+  }
+  const unknown = (context: Context<Env>) => {
+    throw unknownRoute(context.req.path)
+  }
+  app.all('/admin/v1', guarded(unknown))
+  app.all('/admin/v1/*', guarded(unknown))
+  return app
+}

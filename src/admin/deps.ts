@@ -1,0 +1,54 @@
+/** What the admin plane and the dashboard need from outside; the runtime builds it once. */
+import type { Clock, Log } from '../deps.ts'
+import type { KeyBook } from '../keys/book.ts'
+import type { Health } from '../route/health.ts'
+import type { Market } from '../route/market.ts'
+import type { Store } from '../store/store.ts'
+import type { Key } from '../terms.ts'
+import type { Vault } from '../vault/vault.ts'
+import type { BudgetUse } from '../wire/account.ts'
+import type { Gate } from './gate.ts'
+
+/** The part of the ledger that views need. */
+export interface LedgerView {
+  /** Every budget of the key's lineage as it stands now. */
+  usageOf(key: Key): readonly BudgetUse[]
+  /** Moves what is settled into the store; awaited before every read, so that a view includes what has ended. */
+  fold(): void | Promise<void>
+}
+
+/** Answer of a credential's test; `message` is shown to the admin and holds no secret. */
+export interface CredentialTest {
+  readonly ok: boolean
+  readonly message: string
+}
+
+export interface AdminDeps {
+  readonly store: Store
+  readonly keys: KeyBook
+  readonly vault: Vault
+  readonly ledger: LedgerView
+  readonly health: Health
+  readonly market: () => Market
+  readonly clock: Clock
+  readonly log: Log
+  /** One for admin plane and dashboard: they share sessions and the limit on failed logins. */
+  readonly gate: Gate
+  /** Names that a credential may be for: configured providers and built-in kinds. */
+  readonly providerNames: () => readonly string[]
+  /** Asks the provider whether this secret works. Never throws. */
+  testCredential(provider: string, secret: string): Promise<CredentialTest>
+}
+
+/**
+ * What the runtime says about a connection: the second argument of `fetch`. Nothing in it may come from a header
+ * but `peer`, and that by the trusted-proxies rule alone.
+ */
+export interface AdminBindings {
+  /** Client address, for the limit on failed logins. */
+  readonly peer?: string
+  /** True only for the data folder's unix socket and the in-process command line, where file permissions have decided. */
+  readonly trusted?: boolean
+  /** The connection is TLS (here or at a trusted proxy): cookies get `Secure`. */
+  readonly secure?: boolean
+}

@@ -1,0 +1,187 @@
+/** What `POST` and `PATCH /admin/v1/keys` accept: strict, every refusal names the field and the cure. */
+import { z } from 'zod'
+import { GatewayError } from '../errors.ts'
+import type { KeyDraft } from '../keys/book.ts'
+import { nanoFromUsd } from '../price.ts'
+import type { Budget, BudgetWindow, Key, Limits } from '../terms.ts'
+import { parseNetwork } from '../egress/address.ts'
+
+/** A field that the contract names and that nothing enforces yet: accepting it would be a promise. */
+const notYet = (what: string) =>
+  z.null({ error: `${what} is not enforced yet, so it cannot be set; leave it out or null` }).optional()
+
+const line = (max: number) =>
+  z
+    .string()
+    .min(1, `must not be empty`)
+    .max(max, `must be at most ${max} characters`)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
+
+const names = (what: string) =>
+  z
+    .array(line(256), { error: `must be a list of ${what}, or null` })
+    .max(1000)
+    .nullish()
+
+const limit = z
+  .int({ error: 'must be a positive whole number, or null for no limit' })
+  .min(1, 'must be a positive whole number, or null for no limit')
+  .nullish()
+
+/** `5h`, `30d`: at most about a year, so that 60 buckets stay meaningful. */
+function isWindow(text: string): boolean {
+  if (['day', 'week', 'month', 'total'].includes(text)) return true
+  const [, count, unit] = /^([1-9]\d{0,3})([hd])$/.exec(text) ?? []
+  return count !== undefined && Number(count) <= (unit === 'h' ? 8784 : 366)
+}
+
+const usdAmount = z
+  .number({ error: 'must be an amount in USD, as in 25 or 0.5' })
+  .min(0, 'must not be negative')
+  .max(9_000_000, 'must be at most 9000000')
+
+const budget = z
+  .strictObject({
+    window: z
+      .string({ error: 'must be day, week, month, total, or rolling as in 5h or 30d' })
+      .refine(isWindow, 'must be day, week, month, total, or rolling as in 5h or 30d'),
+    usd: usdAmount,
+    soft_usd: usdAmount.nullish(),
+    // What a key's own answer holds beside them, so that a budget can be sent back as it came.
+    spent_usd: z.unknown().optional(),
+    held_usd: z.unknown().optional(),
+    remaining_usd: z.unknown().optional(),
+    resets_at: z.unknown().optional(),
+  })
+  .refine(entry => (entry.soft_usd ?? 0) <= entry.usd, {
+    path: ['soft_usd'],
+    message: 'must not be above `usd`',
+  })
+
+const cidrs = z
+  .array(
+    z
+      .string()
+      .refine(
+        text => parseNetwork(text) !== undefined,
+        'must be an address or CIDR, as in 203.0.113.7 or 10.0.0.0/8',
+      ),
+    {
+      error: 'must be a list of addresses or CIDRs, or null',
+    },
+  )
+  .max(1000)
+  .nullish()
+
+const time = z.iso.datetime({
+  offset: true,
+  error: 'must be ISO 8601 with a zone, as in 2027-01-31T00:00:00Z',
+})
+
+const metadata = z
+  .record(
+    z.string().regex(/^(?!__proto__$)[\w.:/-]{1,64}$/, 'names are 1 to 64 letters, digits or . _ : / -'),
+    z.string({ error: 'must be text' }).max(512, 'must be at most 512 characters').nullable(),
+    { error: 'must be an object of texts, or null' },
+  )
+  .nullish()
+
+const fields = {
+  owner: line(128).nullish(),
+  project: notYet('`project`: projects do not exist yet; it'),
+  expires_at: time.nullish(),
+  models: names('model names'),
+  providers: names('provider names'),
+  scopes: notYet('`scopes`'),
+  limits: z
+    .strictObject({ rpm: limit, tpm: limit, rpd: limit, concurrency: limit, burst: notYet('`burst`') })
+    .nullish(),
+  budgets: z
+    .array(budget)
+    .max(16)
+    .refine(list => new Set(list.map(entry => entry.window)).size === list.length, 'has a window twice')
+    .nullish(),
+  ip_allow: cidrs,
+  ip_deny: cidrs,
+  origin_allow: notYet('`origin_allow`'),
+  regions: notYet('`regions`'),
+  hours: notYet('`hours`'),
+  max_output_tokens: limit,
+  default_model: line(256).nullish(),
+  priority: notYet('`priority`'),
+  tags: z.array(line(64)).max(32).nullish(),
+  metadata,
+}
+
+const env = z.enum(['live', 'staging', 'test'], { error: 'must be live, staging or test' })
+
+export const createKeySchema = z.strictObject({ name: line(128).optional(), env: env.optional(), ...fields })
+export const patchKeySchema = z.strictObject({ name: line(128).optional(), ...fields })
+export const rotateKeySchema = z.strictObject({
+  grace_seconds: z
+    .int({ error: 'must be a whole number of seconds' })
+    .min(0, 'must not be negative')
+    .max(365 * 86_400, 'must be at most a year')
+    .default(0),
+})
+
+type Patch = z.output<typeof patchKeySchema>
+
+const NO_LIMITS: Limits = { rpm: null, tpm: null, rpd: null, concurrency: null }
+
+/** Only what is set: the book merges the rest. */
+function limitsOf(patch: NonNullable<Patch['limits']> | null): Partial<Limits> {
+  if (patch === null) return NO_LIMITS
+  const { burst: _, ...set } = patch
+  const entries = Object.entries(set).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as Partial<Limits>
+}
+
+function budgetsOf(list: NonNullable<Patch['budgets']>): Budget[] {
+  return list.map(entry => ({
+    window: entry.window as BudgetWindow,
+    limitNanoUsd: nanoFromUsd(entry.usd),
+    softNanoUsd: entry.soft_usd == null ? null : nanoFromUsd(entry.soft_usd),
+  }))
+}
+
+function metadataOf(patch: NonNullable<Patch['metadata']> | null, now: Key['metadata'] | undefined) {
+  const merged = new Map(patch === null ? [] : Object.entries(now ?? {}))
+  for (const [name, text] of Object.entries(patch ?? {})) {
+    if (text === null) merged.delete(name)
+    else merged.set(name, text)
+  }
+  return Object.fromEntries(merged)
+}
+
+function expiryOf(text: string | null, nowMs: number): number | null {
+  const expiresAtMs = text === null ? null : Date.parse(text)
+  if (expiresAtMs === null || expiresAtMs > nowMs) return expiresAtMs
+  throw new GatewayError('invalid_request', '`expires_at`: must be in the future', { param: 'expires_at' })
+}
+
+/** Wire → the book's draft, merged over the key as it is now (RFC 7396: absent = unchanged, null = cleared). */
+export function draftOf(
+  patch: Patch & { env?: z.output<typeof env> | undefined },
+  nowMs: number,
+  now?: Key,
+): KeyDraft {
+  const expires = patch.expires_at
+  return {
+    ...(patch.name !== undefined && { name: patch.name }),
+    ...(patch.env !== undefined && { env: patch.env }),
+    ...(patch.owner !== undefined && { owner: patch.owner }),
+    ...(expires !== undefined && { expiresAtMs: expiryOf(expires, nowMs) }),
+    ...(patch.models !== undefined && { models: patch.models }),
+    ...(patch.providers !== undefined && { providers: patch.providers }),
+    ...(patch.limits !== undefined && { limits: limitsOf(patch.limits) }),
+    ...(patch.budgets !== undefined && { budgets: budgetsOf(patch.budgets ?? []) }),
+    ...(patch.ip_allow !== undefined && { ipAllow: patch.ip_allow }),
+    ...(patch.ip_deny !== undefined && { ipDeny: patch.ip_deny }),
+    ...(patch.max_output_tokens !== undefined && { maxOutputTokens: patch.max_output_tokens }),
+    ...(patch.default_model !== undefined && { defaultModel: patch.default_model }),
+    ...(patch.tags !== undefined && { tags: patch.tags ?? [] }),
+    ...(patch.metadata !== undefined && { metadata: metadataOf(patch.metadata, now?.metadata) }),
+  }
+}

@@ -1,0 +1,68 @@
+/** Reads what came in: bounded body → JSON, query → known names only. */
+import { GatewayError } from '../errors.ts'
+import { nearest } from './nearest.ts'
+
+const BODY_MAX = 1024 * 1024
+
+/** The whole body as bytes, at most 1 MiB. Throws 413. */
+export async function readBytes(request: Request, bytesMax = BODY_MAX): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of request.body ?? []) {
+    size += part.byteLength
+    if (size > bytesMax) throw new GatewayError('too_large', `the body is larger than ${bytesMax} bytes`)
+    parts.push(part)
+  }
+  const whole = new Uint8Array(size)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.byteLength
+  }
+  return whole
+}
+
+/** The body as JSON; an empty one is `{}`. Throws `invalid_request`. */
+export async function readJson(request: Request): Promise<unknown> {
+  const text = new TextDecoder().decode(await readBytes(request))
+  if (text.trim() === '') return {}
+  const type = (request.headers.get('content-type') ?? '').toLowerCase()
+  if (!/^application\/(json|merge-patch\+json)\b/.test(type)) {
+    throw new GatewayError('invalid_request', 'send the body as JSON, with `content-type: application/json`')
+  }
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new GatewayError('invalid_request', 'the body is not valid JSON')
+  }
+}
+
+/** The query's parameters, each known and at most once. Throws `invalid_request`. */
+export function readQuery(url: string, known: Readonly<Record<string, string>>): URLSearchParams {
+  const query = new URL(url).searchParams
+  for (const name of query.keys()) {
+    const shown = name.slice(0, 60)
+    if (!Object.hasOwn(known, name)) {
+      const near = nearest(name, Object.keys(known))
+      const names = Object.keys(known).join(', ') || 'none'
+      const hint = near === undefined ? `known are: ${names}` : `did you mean \`${near}\`?`
+      throw new GatewayError('invalid_request', `unknown parameter \`${shown}\`: ${hint}`, { param: shown })
+    }
+    if (query.getAll(name).length > 1) {
+      throw new GatewayError('invalid_request', `\`${shown}\` is given more than once`, { param: shown })
+    }
+  }
+  return query
+}
+
+/** True when `Accept` names CSV and does not like JSON better. */
+export function wantsCsv(accept: string | null): boolean {
+  const weights = new Map<string, number>()
+  for (const part of (accept ?? '').toLowerCase().split(',')) {
+    const [type = '', ...rest] = part.split(';').map(piece => piece.trim())
+    const weight = rest.find(piece => piece.startsWith('q='))
+    weights.set(type, weight === undefined ? 1 : Number(weight.slice(2)) || 0)
+  }
+  const csv = weights.get('text/csv') ?? 0
+  return csv > 0 && csv >= (weights.get('application/json') ?? 0)
+}

@@ -1,0 +1,43 @@
+/** One row of the admin table: it validates, it answers, and it documents itself. */
+import type { z } from 'zod'
+import type { AdminDeps } from './deps.ts'
+
+/** What a handler gets, already validated. */
+export interface AdminCall<Body> {
+  readonly params: Readonly<Record<string, string>>
+  /** Only names of `query` are in it. */
+  readonly query: URLSearchParams
+  readonly body: Body
+  /** The caller's `Accept` prefers CSV. */
+  readonly wantsCsv: boolean
+}
+
+/** A JSON value (money through `usd`), or text of another type. */
+export type AdminAnswer =
+  | { readonly json: unknown }
+  | { readonly text: string; readonly contentType: string; readonly filename?: string }
+
+export interface AdminRoute {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  /** Below `/admin/v1`, parameters as `:id`. */
+  readonly path: string
+  readonly summary: string
+  /** Query parameters and what they mean; any other is refused. */
+  readonly query?: Readonly<Record<string, string>>
+  /** Absent = the route takes no body, or an empty object. */
+  readonly body?: z.ZodType
+  readonly response: z.ZodType
+  readonly status?: number
+  readonly handle: (deps: AdminDeps, call: AdminCall<unknown>) => AdminAnswer | Promise<AdminAnswer>
+}
+
+type RouteOf<Schema extends z.ZodType> = Omit<AdminRoute, 'handle' | 'body'> & {
+  readonly body: Schema
+  readonly handle: (deps: AdminDeps, call: AdminCall<z.output<Schema>>) => AdminAnswer | Promise<AdminAnswer>
+}
+
+/** A row with a body: ties the handler's type to the schema that has validated it. */
+export function withBody<Schema extends z.ZodType>(row: RouteOf<Schema>): AdminRoute {
+  const { handle, ...rest } = row
+  return { ...rest, handle: (deps, call) => handle(deps, { ...call, body: call.body as z.output<Schema> }) }
+}

@@ -1,0 +1,155 @@
+/** Schemas of what the admin plane answers, for the OpenAPI document. */
+import { z } from 'zod'
+
+const text = z.string().nullable()
+const count = z.int().nullable()
+const amount = z.number()
+const time = z.iso.datetime().nullable()
+const certainty = z.enum(['exact', 'recovered', 'estimated', 'unknown'])
+
+export const listOf = <Item extends z.ZodType>(item: Item) =>
+  z.object({ data: z.array(item), next_cursor: text })
+
+export const keyShape = z.object({
+  id: z.string(),
+  name: z.string(),
+  env: z.enum(['live', 'staging', 'test']),
+  status: z.enum(['active', 'suspended', 'revoked', 'expired']),
+  project: text,
+  owner: text,
+  created_at: time,
+  expires_at: time,
+  last_used_at: time,
+  models: z.array(z.string()).nullable(),
+  providers: z.array(z.string()).nullable(),
+  scopes: z.null(),
+  limits: z.object({ rpm: count, tpm: count, rpd: count, concurrency: count, burst: z.null() }),
+  budgets: z.array(
+    z.object({
+      window: z.string(),
+      usd: amount,
+      soft_usd: amount.nullable(),
+      spent_usd: amount,
+      held_usd: amount,
+      remaining_usd: amount,
+      resets_at: time,
+    }),
+  ),
+  ip_allow: z.array(z.string()).nullable(),
+  ip_deny: z.array(z.string()).nullable(),
+  origin_allow: z.null(),
+  regions: z.null(),
+  hours: z.null(),
+  max_output_tokens: count,
+  default_model: text,
+  priority: z.null(),
+  tags: z.array(z.string()),
+  metadata: z.record(z.string(), z.string()),
+  spent_usd: amount,
+})
+
+export const mintedKeyShape = keyShape.extend({ key: z.string() })
+export const rotatedKeyShape = mintedKeyShape.extend({ replaces: z.string(), replaces_expires_at: time })
+
+export const credentialShape = z.object({
+  id: z.string(),
+  provider: z.string(),
+  name: z.string(),
+  weight: z.number(),
+  ref: text,
+  fingerprint: text,
+  status: z.enum(['active', 'retired']),
+  created_at: time,
+  last_ok_at: time,
+  last_failed_at: time,
+})
+
+const spendFigures = {
+  requests: z.int(),
+  attempts: z.int(),
+  input_tokens: z.int(),
+  output_tokens: z.int(),
+  cached_tokens: z.int(),
+  cost_usd: amount,
+  cost_nano_usd: z.string(),
+  estimated_usd: amount,
+  unknown_usd: amount,
+  unpriced_requests: z.int(),
+}
+
+export const spendShape = z.object({
+  from: time,
+  to: time,
+  group_by: z.array(z.string()),
+  data: z.array(z.object({ key: text.optional(), key_name: text.optional(), ...spendFigures })),
+  total: z.object(spendFigures),
+})
+
+const usage = z.record(z.string(), z.int()).nullable()
+
+export const requestShape = z.object({
+  id: z.string(),
+  created_at: time,
+  key_id: z.string(),
+  key_name: text,
+  requested_model: z.string(),
+  model: z.string(),
+  provider: z.string(),
+  operation: z.string(),
+  stream: z.boolean(),
+  status: z.int(),
+  error: text,
+  finish_reason: text,
+  usage,
+  cost_usd: amount.nullable(),
+  cost_nano_usd: text,
+  certainty,
+  client_address: z.string(),
+  user: text,
+  tags: z.array(z.string()),
+  answer_id: text,
+  attempts: z.array(
+    z.object({
+      provider: z.string(),
+      model: z.string(),
+      upstream_model: z.string(),
+      credential: z.string(),
+      status: z.int(),
+      error: text,
+      ttft_ms: z.number().nullable(),
+      total_ms: z.number(),
+      usage,
+      cost_usd: amount.nullable(),
+      held_usd: amount,
+      overrun_usd: amount,
+      price_id: text,
+      certainty,
+      why: text,
+    }),
+  ),
+})
+
+export const targetShape = z.object({
+  provider: z.string(),
+  model: z.string(),
+  upstream_model: z.string(),
+  credential: z.object({ id: z.string(), name: z.string() }).nullable(),
+  health: z.enum(['untried', 'ok', 'failing', 'cooling_down']),
+  usable: z.boolean(),
+  out_until: time,
+  error_rate: z.number().nullable(),
+  samples: z.int(),
+  consecutive_faults: z.int(),
+  ttft_ms: z.number().nullable(),
+  tokens_per_second: z.number().nullable(),
+  context_tokens: count,
+  max_output_tokens: count,
+  price: z
+    .object({
+      id: z.string(),
+      input_usd_per_mtok: amount,
+      output_usd_per_mtok: amount,
+      cache_read_usd_per_mtok: amount.nullable(),
+    })
+    .nullable(),
+})

@@ -1,0 +1,142 @@
+/** How keys, spend and requests look to scripts (contract section 7): the admin plane, `/v1/key` and `/v1/generation` answer with these. */
+import type { KeyUse, StoredRequest } from '../store/store.ts'
+import type { AttemptRow, Certainty, Key, Usage } from '../terms.ts'
+import { isoOrNull, isoTime, usd, usdOrNull } from './plain.ts'
+
+export { parseSpendQuery, spendCsv, spendWire } from './spend.ts'
+
+/** State of one budget window now. Amounts in nano-USD; `resetsAtMs` null = never (`total`). */
+export interface BudgetUse {
+  readonly window: string
+  readonly spentNanoUsd: number
+  readonly heldNanoUsd: number
+  readonly remainingNanoUsd: number
+  readonly resetsAtMs: number | null
+}
+
+export type WireKeyStatus = 'active' | 'suspended' | 'revoked' | 'expired'
+
+/** Status as the wire shows it: an active key past its expiry is `expired`. */
+export function keyStatus(key: Key, nowMs: number): WireKeyStatus {
+  const expired = key.expiresAtMs !== null && key.expiresAtMs <= nowMs
+  return key.status !== 'revoked' && expired ? 'expired' : key.status
+}
+
+/** The contract's key object; the key's text is never in it. `usage` = the ledger's view of its budgets. */
+export function keyWire(
+  key: Key,
+  usage: readonly BudgetUse[],
+  use: KeyUse | undefined,
+  nowMs: number,
+): Record<string, unknown> {
+  const byWindow = new Map(usage.map(entry => [entry.window, entry]))
+  return {
+    id: key.id,
+    name: key.name,
+    env: key.env,
+    status: keyStatus(key, nowMs),
+    project: key.project,
+    owner: key.owner,
+    created_at: isoTime(key.createdAtMs),
+    expires_at: isoOrNull(key.expiresAtMs),
+    last_used_at: isoOrNull(use?.lastUsedAtMs ?? null),
+    models: key.models,
+    providers: key.providers,
+    scopes: null,
+    limits: {
+      rpm: key.limits.rpm,
+      tpm: key.limits.tpm,
+      rpd: key.limits.rpd,
+      concurrency: key.limits.concurrency,
+      burst: null,
+    },
+    budgets: key.budgets.map(budget => {
+      const now = byWindow.get(budget.window)
+      return {
+        window: budget.window,
+        usd: usd(budget.limitNanoUsd),
+        soft_usd: usdOrNull(budget.softNanoUsd),
+        spent_usd: usd(now?.spentNanoUsd ?? 0),
+        held_usd: usd(now?.heldNanoUsd ?? 0),
+        remaining_usd: usd(now?.remainingNanoUsd ?? budget.limitNanoUsd),
+        resets_at: isoOrNull(now?.resetsAtMs ?? null),
+      }
+    }),
+    ip_allow: key.ipAllow,
+    ip_deny: key.ipDeny,
+    origin_allow: null,
+    regions: null,
+    hours: null,
+    max_output_tokens: key.maxOutputTokens,
+    default_model: key.defaultModel,
+    priority: null,
+    tags: key.tags,
+    metadata: key.metadata,
+    spent_usd: usd(use?.spentNanoUsd ?? 0),
+  }
+}
+
+const CERTAINTY_ORDER: readonly Certainty[] = ['exact', 'recovered', 'estimated', 'unknown']
+
+/** The least sure of the attempts' certainties. */
+export function certaintyOf(attempts: readonly AttemptRow[]): Certainty {
+  let worst = 0
+  for (const attempt of attempts) worst = Math.max(worst, CERTAINTY_ORDER.indexOf(attempt.certainty))
+  return CERTAINTY_ORDER[worst] ?? 'exact'
+}
+
+/** Sum of the attempts, nano-USD; null when any price is unknown, since a partial sum would look like the whole. */
+export function requestCost(attempts: readonly AttemptRow[]): number | null {
+  let sum = 0
+  for (const attempt of attempts) {
+    if (attempt.costNanoUsd === null) return null
+    sum += attempt.costNanoUsd
+  }
+  return sum
+}
+
+function usageWire(usage: Usage | null): Record<string, number> | null {
+  if (usage === null) return null
+  return {
+    input_tokens: usage.inputTokens,
+    cached_tokens: usage.cacheReadInputTokens,
+    cache_creation_tokens: usage.cacheCreationInputTokens,
+    output_tokens: usage.outputTokens,
+    reasoning_tokens: usage.reasoningOutputTokens,
+  }
+}
+
+/** The contract's generation object: one finished request with its attempts. Undefined = a request without attempts. */
+export function generationWire(request: StoredRequest): Record<string, unknown> | undefined {
+  const last = request.attempts.find(attempt => attempt.last) ?? request.attempts.at(-1)
+  if (last === undefined) return undefined
+  const cost = requestCost(request.attempts)
+  return {
+    id: request.id,
+    created_at: isoTime(request.attempts[0]?.createdAtMs ?? last.createdAtMs),
+    model: last.model,
+    provider: last.provider,
+    stream: last.stream,
+    status: last.status,
+    finish_reason: last.finishReason,
+    usage: usageWire(last.usage),
+    cost_usd: usdOrNull(cost),
+    cost_nano_usd: cost === null ? null : String(cost),
+    certainty: certaintyOf(request.attempts),
+    attempts: request.attempts.map(attemptWire),
+  }
+}
+
+function attemptWire(attempt: AttemptRow): Record<string, unknown> {
+  return {
+    provider: attempt.provider,
+    model: attempt.model,
+    status: attempt.status,
+    error: attempt.error,
+    ttft_ms: attempt.ttftMs,
+    total_ms: attempt.totalMs,
+    usage: usageWire(attempt.usage),
+    cost_usd: usdOrNull(attempt.costNanoUsd),
+    certainty: attempt.certainty,
+  }
+}
