@@ -20,24 +20,6 @@ export interface BodyDepth {
   readonly depthMax: number
 }
 
-/** A stretch of bytes and the text that takes its place; `start === end` inserts. */
-export interface Patch {
-  readonly start: number
-  readonly end: number
-  readonly text: string
-}
-
-/** Changes to top-level members, in this order: remove (the caller's names), rename, set (the new names). */
-export interface Edits {
-  /** Name → raw JSON text. A member that is not there is added at the end. */
-  readonly set?: Readonly<Record<string, string>>
-  readonly remove?: readonly string[]
-  /** Old name → new name. When the new name is already taken, the old member is removed. */
-  readonly rename?: Readonly<Record<string, string>>
-  /** Replacements inside members that the other edits leave alone, in ascending order. */
-  readonly inner?: readonly Patch[]
-}
-
 const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a
@@ -263,89 +245,4 @@ export function elementsAt(bytes: Uint8Array, open: number): number[] {
     if (bytes[at] === COMMA) at = skipSpace(bytes, at + 1)
   }
   return starts
-}
-
-/** The bytes of the body with the edits made; everything else stays byte for byte. Nothing to change → the same array. */
-export function splice(body: Body, edits: Edits): Uint8Array {
-  const patches = patchesOf(body, edits)
-  if (edits.inner !== undefined && edits.inner.length > 0) {
-    patches.push(...edits.inner)
-    patches.sort((a, b) => a.start - b.start || a.end - b.end)
-  }
-  return patches.length === 0 ? body.bytes : patch(body.bytes, patches)
-}
-
-function patchesOf(body: Body, edits: Edits): Patch[] {
-  const { bytes, members } = body
-  const patches: Patch[] = []
-  const names = finalNames(members, edits)
-  const set = edits.set ?? {}
-  let kept = false
-  for (let i = 0; i < members.length; i++) {
-    const member = members[i] as Member
-    const name = names[i]
-    if (name === undefined) {
-      // With something kept before it a member takes the comma before it along, else the one after it.
-      if (kept) patches.push({ start: (members[i - 1] as Member).valueEnd, end: member.valueEnd, text: '' })
-      else patches.push({ start: member.start, end: members[i + 1]?.start ?? member.valueEnd, text: '' })
-      continue
-    }
-    kept = true
-    const value = Object.hasOwn(set, name) ? set[name] : undefined
-    if (name !== member.key) {
-      const end = value === undefined ? member.valueStart : member.valueEnd
-      patches.push({ start: member.start, end, text: `${JSON.stringify(name)}:${value ?? ''}` })
-    } else if (value !== undefined) {
-      patches.push({ start: member.valueStart, end: member.valueEnd, text: value })
-    }
-  }
-  const added: string[] = []
-  for (const name of Object.keys(set)) {
-    if (!names.includes(name)) added.push(`${JSON.stringify(name)}:${set[name]}`)
-  }
-  if (added.length > 0) {
-    const at = members.at(-1)?.valueEnd ?? bytes.indexOf(OPEN_BRACE) + 1
-    patches.push({ start: at, end: at, text: `${kept ? ',' : ''}${added.join(',')}` })
-  }
-  return patches
-}
-
-/** What each member is called afterwards; undefined = it goes. */
-function finalNames(members: readonly Member[], edits: Edits): (string | undefined)[] {
-  const { remove, rename } = edits
-  const names = members.map(({ key }) => (remove?.includes(key) ? undefined : key) as string | undefined)
-  if (rename === undefined) return names
-  const renamed = (key: string) => Object.hasOwn(rename, key) && rename[key] !== key
-  const taken = new Set(names.filter(name => name !== undefined && !renamed(name)))
-  return names.map(name => {
-    if (name === undefined || !renamed(name)) return name
-    const wanted = rename[name]
-    if (taken.has(wanted)) return undefined
-    taken.add(wanted)
-    return wanted
-  })
-}
-
-/** `patches` are in ascending order and do not overlap. */
-function patch(bytes: Uint8Array, patches: readonly Patch[]): Uint8Array {
-  const texts = patches.map(({ text }) => encoder.encode(text))
-  let length = bytes.length
-  for (let i = 0; i < patches.length; i++) {
-    const { start, end } = patches[i] as Patch
-    length += (texts[i] as Uint8Array).length - (end - start)
-  }
-  const out = new Uint8Array(length)
-  let from = 0
-  let to = 0
-  for (let i = 0; i < patches.length; i++) {
-    const { start, end } = patches[i] as Patch
-    const text = texts[i] as Uint8Array
-    out.set(bytes.subarray(from, start), to)
-    to += start - from
-    out.set(text, to)
-    to += text.length
-    from = end
-  }
-  out.set(bytes.subarray(from), to)
-  return out
 }

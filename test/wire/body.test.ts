@@ -2,7 +2,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../src/errors.ts'
-import { type Body, elementsAt, membersAt, parseBody, splice } from '../../src/wire/body.ts'
+import { type Body, elementsAt, membersAt, parseBody } from '../../src/wire/body.ts'
+import { splice } from '../../src/wire/splice.ts'
 
 const limits = { depthMax: 64 }
 const parse = (text: string): Body => parseBody(new TextEncoder().encode(text), text, limits)

@@ -1,0 +1,141 @@
+/** How many tokens a prompt will be: a likely figure for routing and rate limits, and a bound for money that is never too low. */
+import type { ChatFacts, Media, MediaKind } from './wire/openai.ts'
+
+/**
+ * Tokens per character by class of character. Fitted to the prompt counts of recorded answers (OpenAI, Mistral, Groq,
+ * DeepSeek, Ollama, …): English prose comes to about 4.3 characters a token, code to 3, Chinese to 0.75 tokens a character.
+ */
+const LETTER = 0.21
+const SPACE = 0.13
+const DIGIT = 0.45
+const MARK = 0.55
+const WIDE = 0.75
+const OTHER_SCRIPT = 0.4
+
+/** Characters looked at in one string; a longer one is sampled evenly. */
+const SAMPLE_CHARS = 512
+const TOKENS_PER_MESSAGE = 4
+const TOKENS_PER_REPLY = 3
+const TOKENS_PER_TOOL = 8
+const DEPTH_MAX = 64
+
+/** A preamble for tools: none to speak of at OpenAI, 300 at DeepSeek, 550 at Claude. */
+const TOKENS_FOR_TOOLS = 60
+
+/** Where the size says nothing: a 1024×1024 picture, 30 s of sound, a PDF of five pages. */
+const LIKELY_MEDIA: Readonly<Record<MediaKind, number>> = { image: 800, audio: 600, pdf: 8_000 }
+/** A small PDF (13 to 19 kB) was metered at 200 to 1,100 tokens. */
+const PDF_BYTES_PER_TOKEN = 25
+
+function weightOf(code: number): number {
+  if ((code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a)) return LETTER
+  if (code === 0x20) return SPACE
+  if (code >= 0x30 && code <= 0x39) return DIGIT
+  if (code < 0x80) return MARK
+  return code >= 0x2e80 ? WIDE : OTHER_SCRIPT
+}
+
+function textTokens(text: string): number {
+  const step = Math.max(1, text.length / SAMPLE_CHARS)
+  let sum = 0
+  for (let at = 0; at < text.length; at += step) sum += weightOf(text.charCodeAt(Math.floor(at)))
+  return sum * step
+}
+
+/** Any JSON: names and strings as text, everything else one token. */
+function jsonTokens(value: unknown, depth = 0): number {
+  if (typeof value === 'string') return textTokens(value) + 1
+  if (typeof value !== 'object' || value === null || depth > DEPTH_MAX) return 1
+  let sum = 0
+  for (const [name, member] of Object.entries(value)) {
+    sum += (Array.isArray(value) ? 0 : textTokens(name) + 1) + jsonTokens(member, depth + 1)
+  }
+  return sum
+}
+
+function contentTokens(content: unknown): number {
+  if (typeof content === 'string') return textTokens(content)
+  if (!Array.isArray(content)) return 0
+  let sum = 0
+  for (const part of content) {
+    const text: unknown = (part as { text?: unknown } | null)?.text
+    if (typeof text === 'string') sum += textTokens(text)
+  }
+  return sum
+}
+
+/** Most probable prompt tokens, a whole number. Characters by class, plus a frame for each message and tool. */
+export function likelyInputTokens(facts: ChatFacts): number {
+  const { messages, tools, functions, response_format: format } = facts.json
+  let sum = TOKENS_PER_REPLY
+  for (const message of Array.isArray(messages) ? messages : []) {
+    sum += TOKENS_PER_MESSAGE + contentTokens(message.content)
+    if (message.tool_calls != null) sum += jsonTokens(message.tool_calls)
+  }
+  if (facts.toolCount > 0) {
+    sum +=
+      TOKENS_FOR_TOOLS +
+      facts.toolCount * TOKENS_PER_TOOL +
+      jsonTokens(tools ?? []) +
+      jsonTokens(functions ?? [])
+  }
+  if (facts.needs.has('json_schema')) sum += jsonTokens(format)
+  for (const { kind, bytes } of facts.media) {
+    const flat = LIKELY_MEDIA[kind]
+    sum += kind === 'pdf' && bytes !== undefined ? Math.min(flat, bytes / PDF_BYTES_PER_TOKEN) : flat
+  }
+  return Math.ceil(sum)
+}
+
+/** A prompt's own frame and a hidden preamble (gpt-oss about 70, Grok about 150 tokens, recorded). */
+const BOUND_PER_REQUEST = 256
+const BOUND_PER_MESSAGE = 8
+/** A preamble for tools: 804 tokens at most in Anthropic's table ("Tool use system prompt token count"). */
+const BOUND_FOR_TOOLS = 1_024
+const BOUND_PER_TOOL = 32
+/** A tool that the provider runs feeds its results back as prompt: 14,100 tokens recorded for one search. */
+const BOUND_PER_SERVER_TOOL = 32_768
+/**
+ * The dearest picture a provider documents: Qwen-VL 16,384 (max_pixels 16384·28·28); Claude 4,784, Gemini 4,128,
+ * OpenAI 10,000 patches. Alone above it: gpt-4o-mini, 2,833 + 8 tiles of 5,667 ("Images and vision", OpenAI).
+ */
+const BOUND_PER_IMAGE = 16_384
+const BOUND_PER_IMAGE_4O_MINI = 48_169
+/** 32 tokens a second (Gemini; OpenAI 10) at 5 kbit/s, the thinnest speech that codecs make; unknown size: 15 minutes. */
+const AUDIO_BYTES_PER_TOKEN = 20
+const BOUND_PER_AUDIO = 28_800
+/** 100 pages of at most 3,000 tokens (Anthropic, "PDF support"); a smaller file: two tokens a byte and one page. */
+const BOUND_PER_PDF = 300_000
+const BOUND_PER_PAGE = 3_000
+const PDF_TOKENS_PER_BYTE = 2
+
+function mediaBound({ kind, bytes }: Media, model: string): number {
+  if (kind === 'image') return model.includes('gpt-4o-mini') ? BOUND_PER_IMAGE_4O_MINI : BOUND_PER_IMAGE
+  if (kind === 'audio') return bytes === undefined ? BOUND_PER_AUDIO : bytes / AUDIO_BYTES_PER_TOKEN + 100
+  return bytes === undefined
+    ? BOUND_PER_PDF
+    : Math.min(BOUND_PER_PDF, BOUND_PER_PAGE + bytes * PDF_TOKENS_PER_BYTE)
+}
+
+function serverTools(json: ChatFacts['json']): number {
+  let count = 0
+  for (const tool of Array.isArray(json.tools) ? json.tools : []) {
+    if (tool.type !== undefined && tool.type !== 'function' && tool.type !== 'custom') count++
+  }
+  for (const name of ['web_search_options', 'plugins']) if (json[name] != null) count++
+  return count
+}
+
+/**
+ * Prompt tokens that will not be exceeded: a byte of text is one token at most in every byte-level tokenizer, and
+ * media count by the dearest documented rule, never by their base64. Money is held by this. What a provider adds on its
+ * own (Groq's compound models search unasked) cannot be bounded; the ledger records that as overrun.
+ * `upstreamModel` narrows the rule for pictures.
+ */
+export function boundInputTokens(facts: ChatFacts, upstreamModel = ''): number {
+  let sum = BOUND_PER_REQUEST + facts.textBytes + facts.messageCount * BOUND_PER_MESSAGE
+  if (facts.toolCount > 0) sum += BOUND_FOR_TOOLS + facts.toolCount * BOUND_PER_TOOL
+  sum += serverTools(facts.json) * BOUND_PER_SERVER_TOOL
+  for (const item of facts.media) sum += mediaBound(item, upstreamModel)
+  return Math.ceil(sum)
+}

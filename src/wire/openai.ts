@@ -1,0 +1,261 @@
+/** OpenAI's chat request as the gateway reads it: quick checks of the handful of fields that routing and money need. */
+import type { Capability } from '../terms.ts'
+import type { Body, Member } from './body.ts'
+import { isObject, type Preferences, readExtensions, wrong } from './extensions.ts'
+
+export type MediaKind = 'image' | 'audio' | 'pdf'
+
+/** One picture, sound or document in the messages. `bytes` = decoded size when it is inline, else undefined (URL, file id). */
+export interface Media {
+  readonly kind: MediaKind
+  readonly bytes: number | undefined
+}
+
+/** What the stages need to know of a chat request. The body itself travels on as bytes. */
+export interface ChatFacts {
+  /** Undefined = not named: the key's default applies. */
+  readonly model: string | undefined
+  readonly stream: boolean
+  /** The caller wants the usage event of a stream (`stream_options.include_usage` or `usage: {include: true}`). */
+  readonly wantsUsageEvent: boolean
+  /** The caller wants `usage.cost`. */
+  readonly wantsCost: boolean
+  /** The caller's own output limit; the larger one if both names are given. */
+  readonly maxOutputTokens: number | undefined
+  /** Number of answers asked for. */
+  readonly n: number
+  readonly fallbackModels: readonly string[]
+  readonly preferences: Preferences | undefined
+  readonly sessionId: string | undefined
+  readonly user: string | undefined
+  readonly tags: readonly string[]
+  readonly needs: ReadonlySet<Capability>
+  readonly messageCount: number
+  readonly toolCount: number
+  /** Upper bound of the prompt's UTF-8 text: the JSON of messages, tools and schemas, less inline media. */
+  readonly textBytes: number
+  readonly media: readonly Media[]
+  readonly reasoningEffort: string | undefined
+  /** Extension fields that are present (`ChatRequest.extensions`). */
+  readonly extensionNames: readonly string[]
+  /** The parsed body. */
+  readonly json: Body['json']
+}
+
+const MESSAGES_MAX = 4_096
+const TOOLS_MAX = 1_024
+const MODEL_CHARS_MAX = 512
+const ANSWERS_MAX = 128
+/** Members whose text the model reads. Others are settings. */
+const PROMPT_MEMBERS: ReadonlySet<string> = new Set([
+  'messages',
+  'tools',
+  'functions',
+  'response_format',
+  'prediction',
+])
+
+function positive(value: unknown, param: string, max = Number.MAX_SAFE_INTEGER): number | undefined {
+  if (value == null) return undefined
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > max) {
+    throw wrong(
+      param,
+      max < Number.MAX_SAFE_INTEGER
+        ? `must be a whole number, 1 to ${max}.`
+        : 'must be a whole number, 1 or more.',
+    )
+  }
+  return value
+}
+
+function boolean(value: unknown, param: string): boolean {
+  if (value == null) return false
+  if (typeof value !== 'boolean') throw wrong(param, 'must be true or false.')
+  return value
+}
+
+function readModel(value: unknown): string | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'string' || value === '' || value.length > MODEL_CHARS_MAX) {
+    throw wrong('model', 'must be the name of a model, as in "gpt-5".')
+  }
+  return value
+}
+
+/** Decoded size of base64 inside `data:…;base64,…` or of bare base64, by arithmetic. */
+function inlineBytes(text: string): number | undefined {
+  if (!text.startsWith('data:')) return undefined
+  return Math.ceil((text.length - text.indexOf(',') - 1) * 0.75)
+}
+
+const isUrl = (value: string) => value.startsWith('https://') || value.startsWith('http://')
+
+/** The media of one content part, and how many characters of the body they take. Unknown parts are text to us. */
+function readPart(part: Record<string, unknown>, param: string): (Media & { chars: number }) | undefined {
+  if (part.type === 'text') {
+    if (typeof part.text !== 'string') throw wrong(`${param}.text`, 'must be a string.')
+    return undefined
+  }
+  if (part.type === 'image_url') {
+    const url = isObject(part.image_url) ? part.image_url.url : part.image_url
+    if (typeof url !== 'string') throw wrong(`${param}.image_url.url`, 'must be a URL or a data: URL.')
+    const bytes = inlineBytes(url)
+    return { kind: 'image', bytes, chars: bytes === undefined ? 0 : url.length }
+  }
+  if (part.type === 'input_audio') {
+    const data = isObject(part.input_audio) ? part.input_audio.data : undefined
+    if (typeof data !== 'string') throw wrong(`${param}.input_audio.data`, 'must be base64.')
+    return { kind: 'audio', bytes: Math.ceil(data.length * 0.75), chars: data.length }
+  }
+  if (part.type === 'file') {
+    const data = isObject(part.file) ? part.file.file_data : undefined
+    if (typeof data !== 'string') return { kind: 'pdf', bytes: undefined, chars: 0 }
+    const bytes = isUrl(data) ? undefined : (inlineBytes(data) ?? Math.ceil(data.length * 0.75))
+    return { kind: 'pdf', bytes, chars: bytes === undefined ? 0 : data.length }
+  }
+  return undefined
+}
+
+interface Found {
+  readonly media: Media[]
+  mediaChars: number
+}
+
+function readMessages(value: unknown, found: Found): number {
+  if (!Array.isArray(value) || value.length === 0) {
+    throw wrong(
+      'messages',
+      'must be an array with at least one message, as in [{"role": "user", "content": "Hi"}].',
+    )
+  }
+  if (value.length > MESSAGES_MAX) throw wrong('messages', `must hold at most ${MESSAGES_MAX} messages.`)
+  for (let i = 0; i < value.length; i++) {
+    const message: unknown = value[i]
+    if (!isObject(message)) throw wrong(`messages[${i}]`, 'must be an object with role and content.')
+    if (typeof message.role !== 'string')
+      throw wrong(`messages[${i}].role`, 'must be a string, as in "user".')
+    const { content } = message
+    if (typeof content === 'string' || content == null) continue
+    if (!Array.isArray(content))
+      throw wrong(`messages[${i}].content`, 'must be a string or an array of parts.')
+    for (let j = 0; j < content.length; j++) {
+      const param = `messages[${i}].content[${j}]`
+      const part: unknown = content[j]
+      if (!isObject(part)) throw wrong(param, 'must be an object with a type.')
+      const read = readPart(part, param)
+      if (read === undefined) continue
+      found.media.push({ kind: read.kind, bytes: read.bytes })
+      found.mediaChars += read.chars
+    }
+  }
+  return value.length
+}
+
+function readTools(json: Body['json']): number {
+  let count = 0
+  for (const name of ['tools', 'functions']) {
+    const list = json[name]
+    if (list == null) continue
+    if (!Array.isArray(list) || list.length > TOOLS_MAX)
+      throw wrong(name, `must be an array of at most ${TOOLS_MAX}.`)
+    for (let i = 0; i < list.length; i++)
+      if (!isObject(list[i])) throw wrong(`${name}[${i}]`, 'must be an object.')
+    count += list.length
+  }
+  return count
+}
+
+const CAPABILITY: Readonly<Record<MediaKind, Capability>> = { image: 'images', audio: 'audio', pdf: 'pdf' }
+
+function readNeeds(json: Body['json'], toolCount: number, media: readonly Media[]): Set<Capability> {
+  const needs = new Set<Capability>()
+  if (toolCount > 0) needs.add('tools')
+  const format = json.response_format
+  if (format != null && !(isObject(format) && typeof format.type === 'string')) {
+    throw wrong('response_format', 'must be an object with a type, as in {"type": "json_object"}.')
+  }
+  if (isObject(format) && format.type === 'json_schema') needs.add('json_schema')
+  for (const { kind } of media) needs.add(CAPABILITY[kind])
+  return needs
+}
+
+/** `reasoning_effort`, else what `reasoning` comes to in its words (OpenRouter: `enabled` alone means medium). */
+function readEffort(json: Body['json']): string | undefined {
+  const { reasoning_effort: effort, reasoning } = json
+  if (effort != null) {
+    if (typeof effort !== 'string') throw wrong('reasoning_effort', 'must be a string, as in "low".')
+    return effort
+  }
+  if (reasoning == null) return undefined
+  if (!isObject(reasoning)) throw wrong('reasoning', 'must be an object, as in {"effort": "low"}.')
+  if (reasoning.effort != null && typeof reasoning.effort !== 'string') {
+    throw wrong('reasoning.effort', 'must be a string, as in "low".')
+  }
+  positive(reasoning.max_tokens, 'reasoning.max_tokens')
+  return effortOf(reasoning)
+}
+
+/** The effort that a `reasoning` object stands for; undefined when it says none (a token budget alone). */
+export function effortOf(reasoning: Readonly<Record<string, unknown>>): string | undefined {
+  if (typeof reasoning.effort === 'string') return reasoning.effort
+  if (reasoning.enabled === false) return 'none'
+  return reasoning.enabled === true && reasoning.max_tokens == null ? 'medium' : undefined
+}
+
+function promptBytes(members: readonly Member[]): number {
+  let bytes = 0
+  for (const { key, valueStart, valueEnd } of members)
+    if (PROMPT_MEMBERS.has(key)) bytes += valueEnd - valueStart
+  return bytes
+}
+
+function numberOrAbsent(json: Body['json'], name: string): void {
+  const value = json[name]
+  if (value != null && typeof value !== 'number') throw wrong(name, 'must be a number.')
+}
+
+/**
+ * Checks a chat body and says what the stages need. Throws GatewayError('invalid_request') with `param` and the cure.
+ * Fields it does not know are left alone: they belong to the upstream.
+ */
+export function readChat(body: Body): ChatFacts {
+  const { json } = body
+  const extensions = readExtensions(json)
+  const model = readModel(json.model)
+  const found: Found = { media: [], mediaChars: 0 }
+  const messageCount = readMessages(json.messages, found)
+  const stream = boolean(json.stream, 'stream')
+  const options = json.stream_options
+  if (options != null && !isObject(options)) throw wrong('stream_options', 'must be an object.')
+  const asked = isObject(options) && boolean(options.include_usage, 'stream_options.include_usage')
+  for (const name of ['temperature', 'top_p', 'frequency_penalty', 'presence_penalty'])
+    numberOrAbsent(json, name)
+  const limits = [
+    positive(json.max_tokens, 'max_tokens'),
+    positive(json.max_completion_tokens, 'max_completion_tokens'),
+  ].filter(limit => limit !== undefined)
+  const toolCount = readTools(json)
+  return {
+    model,
+    stream,
+    wantsUsageEvent: stream && (asked || extensions.includeUsage),
+    wantsCost: extensions.includeUsage || (stream && asked),
+    maxOutputTokens: limits.length === 0 ? undefined : Math.max(...limits),
+    n: positive(json.n, 'n', ANSWERS_MAX) ?? 1,
+    fallbackModels: extensions.fallbackModels,
+    preferences: extensions.preferences,
+    sessionId: extensions.sessionId,
+    user: extensions.user,
+    tags: extensions.tags,
+    needs: readNeeds(json, toolCount, found.media),
+    messageCount,
+    toolCount,
+    textBytes: Math.max(0, promptBytes(body.members) - found.mediaChars),
+    media: found.media,
+    reasoningEffort: readEffort(json),
+    extensionNames: extensions.names,
+    json,
+  }
+}
+
+export { type ChatUsageOptions, finishReasonOf, usageFromChat, usageOfAnswer } from './chat-usage.ts'
