@@ -117,3 +117,5 @@ CREATE TABLE `spend_hourly` (
 );
 --> statement-breakpoint
 CREATE INDEX `spend_hourly_key` ON `spend_hourly` (`key_id`,`hour_ms`);
+--> statement-breakpoint
+INSERT INTO `schema_version` (`version`) VALUES (1);

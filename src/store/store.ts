@@ -34,6 +34,8 @@ export type Op =
   | { readonly op: 'put_setting'; readonly name: string; readonly value: string }
   /** Only if absent; used for first-start races. */
   | { readonly op: 'put_setting_once'; readonly name: string; readonly value: string }
+  /** Buckets that began before this and that no window counts any more; `total` stays. */
+  | { readonly op: 'forget_buckets'; readonly beforeMs: number }
 
 export type SpendGroup = 'key' | 'project' | 'model' | 'provider' | 'day' | 'hour' | 'user' | 'tag'
 
@@ -104,8 +106,11 @@ export interface Store {
   requests(
     query: RequestQuery,
   ): Promise<{ readonly data: readonly StoredRequest[]; readonly nextCursor: string | null }>
-  /** By request id, or by the answer's own id. */
-  request(id: string): Promise<StoredRequest | undefined>
+  /**
+   * By request id, or by the answer's own id. Upstreams may repeat an answer's id: the newest wins, among these keys
+   * when `keyIds` is given.
+   */
+  request(id: string, keyIds?: readonly string[]): Promise<StoredRequest | undefined>
   /** Total spend and last use per key. */
   keyUse(): Promise<readonly KeyUse[]>
   /** Copies the database to a file that can be opened elsewhere. */

@@ -1,0 +1,135 @@
+/** Settled attempts into the ledger, its hourly sums and the budget buckets: all of a batch or nothing, each attempt once. */
+import { getTableColumns, sql } from 'drizzle-orm'
+import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
+import { attempts, budgetBuckets, spendHourly } from '../../drizzle/sqlite/schema.ts'
+import type { AttemptRow } from '../terms.ts'
+import { checkAttempt, valuesOfAttempt } from './attempts.ts'
+import { added, createBulk, larger } from './bulk.ts'
+import type { Maybe, SqlDriver, SqlValue, Statement } from './sql.ts'
+import type { Store } from './store.ts'
+
+type BucketsOf = Parameters<Store['fold']>[1]
+
+export const HOUR_MS = 3_600_000
+
+/** Start of the UTC hour, epoch ms. */
+export const hourOf = (ms: number): number => ms - (((ms % HOUR_MS) + HOUR_MS) % HOUR_MS)
+
+const dialect = new SQLiteSyncDialect()
+
+/** Sums per hour, key, model, provider and project, in the order of the columns of `spend_hourly`. */
+export function hourlySums(rows: readonly AttemptRow[]): SqlValue[][] {
+  const groups = new Map<string, { names: SqlValue[]; sums: number[]; lastUsedAtMs: number }>()
+  for (const row of rows) {
+    const names = [hourOf(row.createdAtMs), row.keyId, row.model, row.provider, row.project ?? '']
+    const at = JSON.stringify(names) // a caller may name a model: no separator is safe
+    let group = groups.get(at)
+    if (group === undefined) {
+      group = { names, sums: [0, 0, 0, 0, 0, 0, 0, 0, 0], lastUsedAtMs: row.createdAtMs }
+      groups.set(at, group)
+    }
+    const parts = sumsOf(row)
+    for (let i = 0; i < parts.length; i++) group.sums[i] = (group.sums[i] ?? 0) + (parts[i] ?? 0)
+    group.lastUsedAtMs = Math.max(group.lastUsedAtMs, row.createdAtMs)
+  }
+  return Array.from(groups.values(), group => [...group.names, ...group.sums, group.lastUsedAtMs])
+}
+
+/** requests, attempts, input, output and cached tokens, cost, estimated, unknown, unpriced requests of one row. */
+function sumsOf(row: AttemptRow): number[] {
+  const cost = row.costNanoUsd ?? 0
+  return [
+    row.last ? 1 : 0,
+    1,
+    row.usage?.inputTokens ?? 0,
+    row.usage?.outputTokens ?? 0,
+    row.usage?.cacheReadInputTokens ?? 0,
+    cost,
+    row.certainty === 'estimated' ? cost : 0,
+    row.certainty === 'unknown' ? cost : 0,
+    row.last && row.costNanoUsd === null ? 1 : 0,
+  ]
+}
+
+/** Money per lineage, window and bucket, in the order of the columns of `budget_buckets`. */
+export function bucketSums(rows: readonly AttemptRow[], bucketsOf: BucketsOf): SqlValue[][] {
+  const groups = new Map<string, [lineage: string, window: string, startMs: number, spent: number]>()
+  for (const row of rows) {
+    const cost = row.costNanoUsd ?? 0
+    if (cost === 0) continue
+    for (const { window, bucketStartMs } of bucketsOf(row)) {
+      const at = `${row.lineage}\n${window}\n${bucketStartMs}`
+      const group = groups.get(at)
+      if (group === undefined) groups.set(at, [row.lineage, window, bucketStartMs, cost])
+      else group[3] += cost
+    }
+  }
+  return [...groups.values()]
+}
+
+/** Each attempt once, checked. */
+function distinct(rows: readonly AttemptRow[]): AttemptRow[] {
+  const byId = new Map<string, AttemptRow>()
+  for (const row of rows) {
+    if (byId.has(row.id)) continue
+    checkAttempt(row)
+    byId.set(row.id, row)
+  }
+  return [...byId.values()]
+}
+
+const present = (rows: readonly AttemptRow[]): Statement => {
+  const ids = JSON.stringify(rows.map(row => row.id))
+  const query = sql`select id from ${attempts} where id in (select value from json_each(${ids}))`
+  return dialect.sqlToQuery(query) as Statement
+}
+
+/**
+ * Creates `Store.fold` over a driver. It bets that all rows are new and inserts them plainly: a row that is there fails
+ * the whole batch, which then leaves nothing, and what is left without the known rows is folded instead. So the usual
+ * case asks nothing, and a replay after a crash, or two writers with the same rows, still count each attempt once.
+ */
+export function createFold(driver: SqlDriver): Store['fold'] {
+  const insertAttempts = createBulk(driver.bulk, attempts)
+  const { hourMs, keyId, model, provider, project, lastUsedAtMs, ...summed } = getTableColumns(spendHourly)
+  const addHours = createBulk(driver.bulk, spendHourly, {
+    target: [hourMs, keyId, model, provider, project],
+    set: {
+      ...Object.fromEntries(Object.entries(summed).map(([name, column]) => [name, added(column)])),
+      lastUsedAtMs: larger(lastUsedAtMs),
+    },
+  })
+  const addBuckets = createBulk(driver.bulk, budgetBuckets, {
+    target: [budgetBuckets.lineage, budgetBuckets.window, budgetBuckets.bucketStartMs],
+    set: { spentNanoUsd: added(budgetBuckets.spentNanoUsd) },
+  })
+
+  function write(rows: readonly AttemptRow[], bucketsOf: BucketsOf): Maybe<void> {
+    if (rows.length === 0) return
+    const foldTheRest = (error: unknown) => {
+      const rest = (found: readonly (readonly SqlValue[])[]): Maybe<void> => {
+        if (found.length === 0) throw error
+        const known = new Set(found.map(([id]) => id))
+        return write(
+          rows.filter(row => !known.has(row.id)),
+          bucketsOf,
+        )
+      }
+      const found = driver.all(present(rows))
+      return found instanceof Promise ? found.then(rest) : rest(found)
+    }
+    const statements = [
+      ...insertAttempts(rows.map(valuesOfAttempt)),
+      ...addHours(hourlySums(rows)),
+      ...addBuckets(bucketSums(rows, bucketsOf)),
+    ]
+    let written: Maybe<void>
+    try {
+      written = driver.batch(statements)
+    } catch (error) {
+      return foldTheRest(error)
+    }
+    return written instanceof Promise ? written.catch(foldTheRest) : written
+  }
+  return (rows, bucketsOf) => write(distinct(rows), bucketsOf)
+}

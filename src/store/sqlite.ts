@@ -1,0 +1,216 @@
+/** The store in SQLite's SQL, over any driver that speaks it: better-sqlite3 on Node, D1 on Workers. */
+import { and, desc, eq, gte, inArray, lt, ne, or, type SQL, sql } from 'drizzle-orm'
+import { DrizzleQueryError } from 'drizzle-orm/errors'
+import { drizzle } from 'drizzle-orm/sqlite-proxy'
+import {
+  attempts,
+  budgetBuckets,
+  credentials,
+  keys,
+  settings,
+  spendHourly,
+} from '../../drizzle/sqlite/schema.ts'
+import { GatewayError } from '../errors.ts'
+import type { AttemptRow } from '../terms.ts'
+import { attemptOf } from './attempts.ts'
+import { encodeCursor, parseCursor } from './cursor.ts'
+import { createFold } from './fold.ts'
+import { orderSpend, spendRowOf, spendStatement } from './spend.ts'
+import type { SqlDriver, SqlValue, Statement } from './sql.ts'
+import type { Op, RequestQuery, Store, StoredRequest } from './store.ts'
+import { SCHEMA_VERSION } from './version.ts'
+
+type Database = ReturnType<typeof drizzle>
+
+/**
+ * Any failure of storage as one kind. The message of Drizzle's own error lists the bound values, sealed secrets and
+ * hashes among them: it is dropped, and the engine's error below it becomes the cause.
+ */
+function storageFailed(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error
+  const cause = error instanceof DrizzleQueryError ? error.cause : error
+  return new GatewayError('storage_unavailable', 'The database cannot be read or written right now.', {
+    shouldRetry: true,
+    cause,
+  })
+}
+
+async function guarded<T>(work: () => PromiseLike<T> | T): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw storageFailed(error)
+  }
+}
+
+/** Column values of an upsert's update: everything of the row but its id. */
+function withoutId<T extends { readonly id: string }>({ id: _id, ...rest }: T): Omit<T, 'id'> {
+  return rest
+}
+
+/** The statement of one write. */
+function statementOf(db: Database, op: Op): Statement {
+  switch (op.op) {
+    case 'put_key':
+      return db
+        .insert(keys)
+        .values(op.key)
+        .onConflictDoUpdate({ target: keys.id, set: withoutId(op.key) })
+        .toSQL() as Statement
+    case 'set_key_status':
+      return db.update(keys).set({ status: op.status }).where(eq(keys.id, op.id)).toSQL() as Statement
+    case 'put_credential':
+      return db
+        .insert(credentials)
+        .values(op.credential)
+        .onConflictDoUpdate({ target: credentials.id, set: withoutId(op.credential) })
+        .toSQL() as Statement
+    case 'delete_credential':
+      return db.delete(credentials).where(eq(credentials.id, op.id)).toSQL() as Statement
+    case 'put_setting':
+      return db
+        .insert(settings)
+        .values({ name: op.name, value: op.value })
+        .onConflictDoUpdate({ target: settings.name, set: { value: op.value } })
+        .toSQL() as Statement
+    case 'put_setting_once':
+      return db
+        .insert(settings)
+        .values({ name: op.name, value: op.value })
+        .onConflictDoNothing({ target: settings.name })
+        .toSQL() as Statement
+    case 'forget_buckets':
+      return db
+        .delete(budgetBuckets)
+        .where(and(lt(budgetBuckets.bucketStartMs, op.beforeMs), ne(budgetBuckets.window, 'total')))
+        .toSQL() as Statement
+  }
+}
+
+/** A list as one bound value, because D1 allows a hundred of them. */
+const listed = (values: readonly string[]): SQL =>
+  sql`(select value from json_each(${JSON.stringify(values)}))`
+
+function ofKeys(keyIds: readonly string[] | undefined): SQL | undefined {
+  // One key is asked for as such: only then the index gives the newest first without sorting all.
+  if (keyIds?.length === 1) return eq(attempts.keyId, keyIds[0] ?? '')
+  return keyIds && inArray(attempts.keyId, listed(keyIds))
+}
+
+function ofStatus(status: number | undefined): SQL | undefined {
+  if (status === undefined) return undefined
+  if (status >= 10) return eq(attempts.status, status)
+  return and(gte(attempts.status, status * 100), lt(attempts.status, status * 100 + 100))
+}
+
+/** All attempts of these requests. Their ids are one range of the primary key each: '/' is the character after '.'. */
+async function attemptsOf(db: Database, requestIds: readonly string[]): Promise<Map<string, AttemptRow[]>> {
+  const range = sql`(select a.id from json_each(${JSON.stringify(requestIds)}) as r
+    cross join ${attempts} as a on a.id >= r.value || '.' and a.id < r.value || '/')`
+  const rows = await db.select().from(attempts).where(inArray(attempts.id, range))
+  const byRequest = Map.groupBy(rows.map(attemptOf), row => row.requestId)
+  for (const list of byRequest.values()) list.sort((a, b) => a.attempt - b.attempt)
+  return byRequest
+}
+
+async function requestPage(db: Database, query: RequestQuery): ReturnType<Store['requests']> {
+  const after = query.cursor === undefined ? undefined : parseCursor(query.cursor)
+  const limit = Math.max(1, Math.floor(query.limit))
+  const found = await db
+    .select({ id: attempts.id, requestId: attempts.requestId, createdAtMs: attempts.createdAtMs })
+    .from(attempts)
+    .where(
+      and(
+        eq(attempts.last, true),
+        ofKeys(query.keyIds),
+        query.model === undefined ? undefined : eq(attempts.model, query.model),
+        ofStatus(query.status),
+        after && sql`(${attempts.createdAtMs}, ${attempts.id}) < (${after.createdAtMs}, ${after.id})`,
+      ),
+    )
+    .orderBy(desc(attempts.createdAtMs), desc(attempts.id))
+    .limit(limit + 1)
+  const page = found.slice(0, limit)
+  const byRequest = await attemptsOf(
+    db,
+    page.map(row => row.requestId),
+  )
+  const last = found.length > limit ? page.at(-1) : undefined
+  return {
+    data: page.map(row => ({ id: row.requestId, attempts: byRequest.get(row.requestId) ?? [] })),
+    nextCursor: last === undefined ? null : encodeCursor(last),
+  }
+}
+
+async function oneRequest(
+  db: Database,
+  id: string,
+  keyIds: readonly string[] | undefined,
+): Promise<StoredRequest | undefined> {
+  const mine = (rows: readonly AttemptRow[] | undefined) =>
+    rows?.every(row => keyIds === undefined || keyIds.includes(row.keyId)) ? rows : undefined
+  const direct = mine((await attemptsOf(db, [id])).get(id))
+  if (direct) return { id, attempts: direct }
+  const [answered] = await db
+    .select({ requestId: attempts.requestId })
+    .from(attempts)
+    .where(and(eq(attempts.answerId, id), ofKeys(keyIds)))
+    .orderBy(desc(attempts.createdAtMs), desc(attempts.id))
+    .limit(1)
+  if (answered === undefined) return undefined
+  const rows = (await attemptsOf(db, [answered.requestId])).get(answered.requestId)
+  return rows && { id: answered.requestId, attempts: rows }
+}
+
+/** A store over tables that are at SCHEMA_VERSION: who opens the database has made sure of it. */
+export function createSqliteStore(driver: SqlDriver): Store {
+  const db = drizzle(async (text, params: SqlValue[], method) => {
+    const rows = await driver.all({ sql: text, params })
+    return { rows: method === 'get' ? (rows[0] as unknown[]) : (rows as unknown[]) } as { rows: unknown[] }
+  })
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    commit: ops => guarded(() => driver.batch(ops.map(op => statementOf(db, op)))),
+    fold: createFold(driver),
+    keys: () => guarded(() => db.select().from(keys).orderBy(keys.createdAtMs, keys.id)),
+    keyByHash: hash =>
+      guarded(async () => (await db.select().from(keys).where(eq(keys.hash, hash)).limit(1))[0]),
+    credentials: () =>
+      guarded(() => db.select().from(credentials).orderBy(credentials.createdAtMs, credentials.id)),
+    setting: name =>
+      guarded(
+        async () => (await db.select().from(settings).where(eq(settings.name, name)).limit(1))[0]?.value,
+      ),
+    buckets: sinceMs =>
+      guarded(() =>
+        db
+          .select()
+          .from(budgetBuckets)
+          .where(or(gte(budgetBuckets.bucketStartMs, sinceMs), eq(budgetBuckets.window, 'total'))),
+      ),
+    spend: query =>
+      guarded(async () => {
+        const rows = await driver.all(spendStatement(query))
+        return orderSpend(
+          query.groupBy,
+          rows.map(values => spendRowOf(query.groupBy, values)),
+        )
+      }),
+    requests: query => guarded(() => requestPage(db, query)),
+    request: (id, keyIds) => guarded(() => oneRequest(db, id, keyIds)),
+    keyUse: () =>
+      guarded(() =>
+        db
+          .select({
+            keyId: spendHourly.keyId,
+            lastUsedAtMs: sql<number>`max(${spendHourly.lastUsedAtMs})`,
+            spentNanoUsd: sql<number>`sum(${spendHourly.costNanoUsd})`,
+          })
+          .from(spendHourly)
+          .groupBy(spendHourly.keyId),
+      ),
+    backup: path => driver.backup(path),
+    ping: () => guarded(() => driver.ping()),
+    close: () => driver.close(),
+  }
+}
