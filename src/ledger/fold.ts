@@ -1,0 +1,131 @@
+/** Moves settled attempts from memory into the store, off the request path, in batches small enough not to be felt. */
+import type { Log } from '../deps.ts'
+import type { Store } from '../store/store.ts'
+import type { AttemptRow } from '../terms.ts'
+import type { BucketRef } from './lease.ts'
+
+/** At about 10 µs a row in SQLite a batch stays below a millisecond of the event loop. */
+const BATCH_ROWS = 64
+const EAGER_ROWS = 256
+const IDLE_MS = 150
+const RETRY_MS_MAX = 5_000
+
+/** A finished attempt and the budget buckets that its cost belongs to. */
+export interface Settled {
+  readonly row: AttemptRow
+  readonly buckets: readonly BucketRef[]
+}
+
+export interface Folder {
+  add(settled: Settled): void
+  /** Resolves when everything added before the call is in the store; rejects when the store refuses (rows are kept and retried). */
+  fold(): Promise<void>
+  /** Rows not yet in the store. */
+  pending(): number
+  /** No further timers; rows added later move only by `fold`. */
+  stop(): void
+}
+
+const NONE: readonly BucketRef[] = []
+const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
+
+/** `onEmpty` is called after a fold in the background that left nothing behind. */
+export function createFolder(input: { store: Store; log: Log; onEmpty: () => void }): Folder {
+  const { store, log, onEmpty } = input
+  const queue: Settled[] = []
+  const bucketsById = new Map<string, readonly BucketRef[]>()
+  const bucketsOf = (row: AttemptRow) => bucketsById.get(row.id) ?? NONE
+  let added = 0
+  let folded = 0
+  let size = BATCH_ROWS
+  let failures = 0
+  let running: Promise<void> | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let eager = false
+  let busy = false
+  let stopped = false
+
+  async function batch(): Promise<void> {
+    const part = queue.slice(0, size)
+    bucketsById.clear()
+    for (const { row, buckets } of part) bucketsById.set(row.id, buckets)
+    try {
+      const done = store.fold(
+        part.map(settled => settled.row),
+        bucketsOf,
+      )
+      if (done !== undefined) await done
+    } catch (error) {
+      failures++
+      // A row that alone is refused must not hold up the others: smaller batches find it, the end of the queue takes it.
+      if (part.length === 1 && queue.length > 1) queue.push(queue.shift() as Settled)
+      size = Math.max(1, Math.floor(part.length / 2))
+      throw error
+    }
+    queue.splice(0, part.length)
+    folded += part.length
+    failures = 0
+    size = Math.min(BATCH_ROWS, size * 2)
+  }
+
+  function step(): Promise<void> {
+    if (running === undefined) {
+      const mine = batch().finally(() => {
+        if (running === mine) running = undefined
+      })
+      running = mine
+    }
+    return running
+  }
+
+  async function fold(): Promise<void> {
+    const target = added
+    while (folded < target) {
+      await step()
+      if (folded < target) await pause(0)
+    }
+  }
+
+  function schedule(): void {
+    if (stopped || busy || queue.length === 0) return
+    const urgent = failures === 0 && queue.length >= EAGER_ROWS
+    if (timer !== undefined) {
+      if (!urgent || eager) return
+      clearTimeout(timer)
+    }
+    eager = urgent
+    const delay = failures === 0 ? IDLE_MS : Math.min(RETRY_MS_MAX, IDLE_MS * 2 ** Math.min(failures, 6))
+    timer = setTimeout(background, urgent ? 0 : delay)
+  }
+
+  async function background(): Promise<void> {
+    timer = undefined
+    busy = true
+    try {
+      await fold()
+    } catch (error) {
+      log('error', 'ledger.fold_failed', {
+        rows: queue.length,
+        failures,
+        reason: error instanceof Error ? error.message : String(error),
+      })
+    }
+    busy = false
+    if (queue.length === 0) onEmpty()
+    else schedule()
+  }
+
+  return {
+    add(settled) {
+      queue.push(settled)
+      added++
+      schedule()
+    },
+    fold,
+    pending: () => queue.length,
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}

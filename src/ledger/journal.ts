@@ -1,0 +1,118 @@
+/** The journal port and its lines: what the ledger said, append-only, so that a killed process forgets nothing. */
+import type { HoldFacts } from '../deps.ts'
+import type { AttemptRow } from '../terms.ts'
+import type { BucketRef } from './lease.ts'
+
+/** Append-only lines in segments. `rotate` is how it forgets. Implemented per runtime; see `createMemoryJournal` for the meaning. */
+export interface Journal {
+  /** Queues a line without line breaks; it is written in this turn of the event loop whether or not anybody flushes. */
+  append(line: string): void
+  /** Resolves when every line so far survives the death of the process; the same promise for all callers of a turn. Rejects when it could not be written; the lines are kept and retried. */
+  flush(): Promise<void>
+  /** Why writing fails at the moment; undefined = it works. */
+  failure(): Error | undefined
+  /** Bytes in the segments that a restart would read. */
+  size(): number
+  /** Starts a segment with these lines and drops the older ones. Throws, changing nothing, when it cannot. */
+  rotate(lines: readonly string[]): void
+  /** Lines of earlier processes, oldest first. A torn last line of a segment is left out. */
+  read(): Iterable<string>
+  close(): Promise<void>
+}
+
+/** One promise of the journal: money held, more money held, or a finished attempt. Times epoch ms, amounts nano-USD. */
+export type Entry =
+  | {
+      readonly say: 'hold'
+      readonly id: string
+      readonly atMs: number
+      readonly keyId: string
+      readonly lineage: string
+      readonly project: string | null
+      readonly nanoUsd: number
+      readonly buckets: readonly BucketRef[]
+      readonly facts: HoldFacts | undefined
+    }
+  | { readonly say: 'extend'; readonly id: string; readonly nanoUsd: number }
+  | { readonly say: 'settle'; readonly row: AttemptRow; readonly buckets: readonly BucketRef[] }
+
+export type HoldEntry = Extract<Entry, { say: 'hold' }>
+
+/** A line's entry; undefined = not one of ours (torn or damaged). */
+export function parseEntry(line: string): Entry | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    if (typeof value !== 'object' || value === null || !('say' in value)) return undefined
+    if (value.say === 'settle')
+      return 'row' in value && typeof value.row === 'object' && value.row !== null && 'buckets' in value
+        ? (value as Entry)
+        : undefined
+    if (value.say !== 'hold' && value.say !== 'extend') return undefined
+    return 'id' in value && typeof value.id === 'string' && 'nanoUsd' in value ? (value as Entry) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The row of an attempt whose process died. Charged at the full hold, of a key without budgets too; without an amount
+ * and without a price the cost is unknown, which is not zero.
+ */
+export function interruptedRow(hold: HoldEntry, nanoUsd: number, last: boolean): AttemptRow {
+  const dot = hold.id.lastIndexOf('.')
+  const attempt = Number(hold.id.slice(dot + 1))
+  const facts = hold.facts ?? {}
+  const budgeted = hold.buckets.length > 0
+  return {
+    id: hold.id,
+    requestId: dot > 0 ? hold.id.slice(0, dot) : hold.id,
+    attempt: dot > 0 && Number.isSafeInteger(attempt) ? attempt : 1,
+    last,
+    createdAtMs: hold.atMs,
+    keyId: hold.keyId,
+    lineage: hold.lineage,
+    project: hold.project,
+    requestedModel: facts.requestedModel ?? '',
+    provider: facts.provider ?? '',
+    model: facts.model ?? '',
+    upstreamModel: facts.upstreamModel ?? '',
+    credential: facts.credential ?? '',
+    operation: facts.operation ?? 'chat',
+    stream: facts.stream ?? false,
+    status: 0,
+    error: 'interrupted',
+    finishReason: null,
+    usage: null,
+    costNanoUsd: budgeted || nanoUsd > 0 || facts.priceId ? nanoUsd : null,
+    heldNanoUsd: budgeted ? nanoUsd : 0,
+    overrunNanoUsd: 0,
+    certainty: 'unknown',
+    priceId: facts.priceId ?? null,
+    ttftMs: null,
+    totalMs: 0,
+    peer: facts.peer ?? '',
+    user: facts.user ?? null,
+    tags: facts.tags ?? [],
+    answerId: null,
+    why: facts.why ?? null,
+  }
+}
+
+/** A journal that survives nothing: for tests, and for what a second ledger over the same `lines` would read. */
+export function createMemoryJournal(lines: string[] = []): Journal & { readonly lines: string[] } {
+  const earlier = [...lines]
+  const turn = Promise.resolve()
+  return {
+    lines,
+    append: line => void lines.push(line),
+    flush: () => turn,
+    failure: () => undefined,
+    size: () => lines.reduce((sum, line) => sum + line.length + 1, 0),
+    rotate(carried) {
+      lines.length = 0
+      lines.push(...carried)
+    },
+    read: () => earlier,
+    close: () => turn,
+  }
+}

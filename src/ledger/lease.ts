@@ -1,0 +1,110 @@
+/**
+ * The part of one budget window that this process may spend, in time buckets of spent and held money.
+ * Today a process leases the whole of every window; smaller leases for several processes would replace this file alone.
+ */
+import type { BudgetWindow } from '../terms.ts'
+import { bucketLeaves, bucketStart, parseWindow, type Span } from './windows.ts'
+
+/** Which bucket of which window an amount belongs to; what the store adds it up by. */
+export interface BucketRef {
+  readonly window: BudgetWindow
+  readonly bucketStartMs: number
+}
+
+/** Money of one bucket, nano-USD. It counts in its window until `leavesAtMs`. */
+export interface Bucket {
+  readonly ref: BucketRef
+  readonly leavesAtMs: number
+  spentNanoUsd: number
+  heldNanoUsd: number
+}
+
+/** Enough to survive a clock that jumps and comes back; older ones have left their window for good. */
+const KEPT_CALENDAR = 4
+const KEPT_ROLLING = 128
+
+/** State of one lineage's window. A class because it is the hot path's mutable state. */
+export class Lease {
+  readonly window: BudgetWindow
+  readonly span: Span
+  /** Oldest first. */
+  private readonly buckets: Bucket[] = []
+
+  constructor(window: BudgetWindow) {
+    this.window = window
+    this.span = parseWindow(window)
+  }
+
+  /** The bucket that money held at this instant belongs to. */
+  open(nowMs: number): Bucket {
+    const last = this.buckets.at(-1)
+    // The usual case without calendar arithmetic; a rolling bucket takes new money for its width only.
+    if (last !== undefined && nowMs >= last.ref.bucketStartMs) {
+      const until =
+        this.span.kind === 'rolling' ? last.ref.bucketStartMs + this.span.widthMs : last.leavesAtMs
+      if (nowMs < until) return last
+    }
+    return this.at(bucketStart(this.span, nowMs))
+  }
+
+  /** The bucket that starts at this instant, made if need be. */
+  at(startMs: number): Bucket {
+    let place = this.buckets.length
+    while (place > 0) {
+      const before = this.buckets[place - 1] as Bucket
+      if (before.ref.bucketStartMs === startMs) return before
+      if (before.ref.bucketStartMs < startMs) break
+      place--
+    }
+    const bucket: Bucket = {
+      ref: { window: this.window, bucketStartMs: startMs },
+      leavesAtMs: bucketLeaves(this.span, startMs),
+      spentNanoUsd: 0,
+      heldNanoUsd: 0,
+    }
+    this.buckets.splice(place, 0, bucket)
+    const kept = this.span.kind === 'rolling' ? KEPT_ROLLING : KEPT_CALENDAR
+    if (this.buckets.length > kept) this.buckets.shift()
+    return bucket
+  }
+
+  /** Nano-USD spent in the window. Buckets ahead of a clock that jumped back count too: time never refills a budget backwards. */
+  spent(nowMs: number): number {
+    let sum = 0
+    for (const bucket of this.buckets) if (bucket.leavesAtMs > nowMs) sum += bucket.spentNanoUsd
+    return sum
+  }
+
+  /** Nano-USD held by running attempts in the window. */
+  held(nowMs: number): number {
+    let sum = 0
+    for (const bucket of this.buckets) if (bucket.leavesAtMs > nowMs) sum += bucket.heldNanoUsd
+    return sum
+  }
+
+  /** Spent and held together. */
+  used(nowMs: number): number {
+    let sum = 0
+    for (const bucket of this.buckets)
+      if (bucket.leavesAtMs > nowMs) sum += bucket.spentNanoUsd + bucket.heldNanoUsd
+    return sum
+  }
+
+  /**
+   * What counts against more money for a hold that was opened in this bucket. A calendar window that has ended is
+   * its bucket alone; undefined = a rolling bucket that has left: what its windows held can no longer be told.
+   */
+  usedBeside(bucket: Bucket, nowMs: number): number | undefined {
+    if (bucket.leavesAtMs > nowMs) return this.used(nowMs)
+    return this.span.kind === 'rolling' ? undefined : bucket.spentNanoUsd + bucket.heldNanoUsd
+  }
+
+  /** Epoch ms at which money comes back by time: a calendar window's end, or when the oldest used bucket leaves; null = never or nothing used. */
+  resetsAt(nowMs: number): number | null {
+    if (this.span.kind === 'total') return null
+    if (this.span.kind !== 'rolling') return bucketLeaves(this.span, bucketStart(this.span, nowMs))
+    for (const bucket of this.buckets)
+      if (bucket.leavesAtMs > nowMs && bucket.spentNanoUsd + bucket.heldNanoUsd > 0) return bucket.leavesAtMs
+    return null
+  }
+}

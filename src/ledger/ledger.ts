@@ -1,0 +1,217 @@
+/**
+ * The ledger: admission, holds, settlements. Decides in memory, tells the journal, and folds into the store later.
+ * Called by admit.ts (rates, first hold), the attempt and relay stages (more holds) and record.ts (settle).
+ */
+import type { Clock, Hold, HoldFacts, Ledger, Log, Shortfall } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import type { Store } from '../store/store.ts'
+import type { AttemptRow, Key } from '../terms.ts'
+import { type BudgetUse, createBudgets, settleIn } from './budgets.ts'
+import { createFolder } from './fold.ts'
+import type { Entry, Journal } from './journal.ts'
+import type { Bucket, BucketRef } from './lease.ts'
+import { createRates } from './rates.ts'
+import { type Recovery, recoverLedger } from './recover.ts'
+import { createWaiters } from './waiters.ts'
+
+/** Settled rows that may wait for a store that is down; above it new work is refused. About 100 MB. */
+const PENDING_MAX = 50_000
+/** A restart reads at most about this much again; a rotation rewrites the open holds. */
+const ROTATE_BYTES = 4 << 20
+
+export type { BudgetUse, Recovery }
+
+/** The Ledger port and what its owner needs besides. */
+export interface LedgerOwner extends Ledger {
+  /** Takes over what an earlier process left; before the first request. Rejects when the store or the journal is unusable. */
+  recover(): Promise<Recovery>
+  /** Resolves when everything settled before the call is in the store. */
+  fold(): Promise<void>
+  /** Every budget of the key as it stands now. */
+  usageOf(key: Key): readonly BudgetUse[]
+  /** Folds, makes durable and closes the journal. Open holds stay in it: the next start charges them as `unknown`. */
+  close(): Promise<void>
+  openHolds(): number
+}
+
+/** A hold as the ledger keeps it. `lines` are its journal lines, carried into a new segment while it is open. */
+interface OpenHold extends Hold {
+  heldNanoUsd: number
+  askedNanoUsd: number
+  readonly buckets: readonly Bucket[]
+  readonly refs: readonly BucketRef[]
+  readonly lines: [hold: string, extend?: string]
+}
+
+const NO_REFS: readonly BucketRef[] = []
+
+function wholeNano(nanoUsd: number): number {
+  if (!(nanoUsd >= 0)) throw new RangeError(`not an amount of nano-USD: ${nanoUsd}`)
+  return Math.ceil(nanoUsd)
+}
+
+const unavailable = (cause: unknown) =>
+  new GatewayError('storage_unavailable', 'The gateway cannot write its ledger at the moment. Try again.', {
+    shouldRetry: true,
+    retryAfterMs: 1_000,
+    cause,
+  })
+
+/**
+ * The row as the ledger vouches for it: held and overrun are its own figures, and a cost that nobody could tell is the
+ * whole hold, marked unknown, since unknown is never free.
+ */
+function vouch(row: AttemptRow, hold: OpenHold): AttemptRow {
+  const told =
+    row.costNanoUsd !== null && Number.isSafeInteger(row.costNanoUsd) && row.costNanoUsd >= 0
+      ? row.costNanoUsd
+      : undefined
+  const held = hold.heldNanoUsd
+  const budgeted = hold.buckets.length > 0
+  if (told === undefined && (held > 0 || row.costNanoUsd !== null))
+    return {
+      ...row,
+      costNanoUsd: held > 0 ? held : null,
+      certainty: 'unknown',
+      heldNanoUsd: held,
+      overrunNanoUsd: 0,
+    }
+  const overrun = budgeted ? Math.max(0, (told ?? 0) - held) : 0
+  if (row.heldNanoUsd === held && row.overrunNanoUsd === overrun) return row
+  return { ...row, heldNanoUsd: held, overrunNanoUsd: overrun }
+}
+
+/** Without a journal (Workers) `durable` waits for the store itself. */
+export function createLedger(input: {
+  store: Store
+  journal: Journal | undefined
+  clock: Clock
+  log: Log
+}): LedgerOwner {
+  const { store, journal, clock, log } = input
+  const budgets = createBudgets()
+  const rates = createRates(clock.monotonic)
+  const waiters = createWaiters()
+  const open = new Set<OpenHold>()
+  const folder = createFolder({ store, log, onEmpty: tidy })
+  let flushing: Promise<void> | undefined
+  let answering: Promise<void> | undefined
+
+  /** Nothing waits for the store now, so the open holds are all that the journal has to remember. */
+  function tidy(bytesMin = ROTATE_BYTES): void {
+    if (journal === undefined || folder.pending() > 0 || journal.size() < bytesMin) return
+    const lines: string[] = []
+    for (const hold of open) for (const line of hold.lines) if (line !== undefined) lines.push(line)
+    try {
+      journal.rotate(lines)
+    } catch (error) {
+      log('warn', 'ledger.rotate_failed', { reason: error instanceof Error ? error.message : String(error) })
+    }
+  }
+
+  function say(entry: Entry): string {
+    const line = JSON.stringify(entry)
+    journal?.append(line)
+    return line
+  }
+
+  function refuseWhenDeaf(): void {
+    const failure = journal?.failure()
+    if (failure !== undefined) throw unavailable(failure)
+    if (folder.pending() > PENDING_MAX)
+      throw unavailable(new Error('too many settlements wait for the store'))
+  }
+
+  function hold(key: Key, attemptId: string, nanoUsd: number, facts?: HoldFacts): OpenHold | Shortfall {
+    refuseWhenDeaf()
+    const amount = wholeNano(nanoUsd)
+    const nowMs = clock.now()
+    const buckets = budgets.take(key, amount, nowMs)
+    if ('limit' in buckets) return buckets
+    const refs = buckets.length === 0 ? NO_REFS : buckets.map(bucket => bucket.ref)
+    const line = say({
+      say: 'hold',
+      id: attemptId,
+      atMs: nowMs,
+      keyId: key.id,
+      lineage: key.lineage,
+      project: key.project,
+      nanoUsd: amount,
+      buckets: refs,
+      facts,
+    })
+    const made: OpenHold = {
+      attemptId,
+      key,
+      heldNanoUsd: buckets.length === 0 ? 0 : amount,
+      askedNanoUsd: amount,
+      buckets,
+      refs,
+      lines: [line],
+    }
+    open.add(made)
+    return made
+  }
+
+  function extend(given: Hold, nanoUsd: number): boolean {
+    const held = given as OpenHold
+    const amount = wholeNano(nanoUsd)
+    if (!open.has(held)) return false
+    if (held.buckets.length > 0) {
+      if (!budgets.extend(held.key, held.buckets, amount, clock.now())) return false
+      held.heldNanoUsd += amount
+    }
+    held.askedNanoUsd += amount
+    held.lines[1] = say({ say: 'extend', id: held.attemptId, nanoUsd: held.askedNanoUsd })
+    return true
+  }
+
+  function settle(given: Hold, row: AttemptRow): void {
+    const held = given as OpenHold
+    if (!open.delete(held)) {
+      log('error', 'ledger.settled_twice', { attempt: held.attemptId })
+      return
+    }
+    const kept = vouch(row, held)
+    settleIn(held.buckets, held.heldNanoUsd, kept.costNanoUsd ?? 0)
+    const settled = { say: 'settle', row: kept, buckets: held.refs } as const
+    say(settled)
+    folder.add(settled)
+    if (held.buckets.length > 0) waiters.wake(held.key.lineage)
+  }
+
+  function durable(): Promise<void> {
+    const flush = journal === undefined ? folder.fold() : journal.flush()
+    if (flush === flushing && answering !== undefined) return answering
+    flushing = flush
+    answering = flush.catch(cause => {
+      throw unavailable(cause)
+    })
+    // A caller that does not wait must not turn a full disk into an unhandled rejection.
+    answering.catch(() => {})
+    return answering
+  }
+
+  return {
+    admit: rates.admit,
+    hold,
+    extend,
+    settle,
+    durable,
+    available: key => budgets.available(key, clock.now()),
+    freed: (key, withinMs) => waiters.wait(key.lineage, withinMs),
+    recover: () => recoverLedger({ store, journal, budgets, rates, nowMs: clock.now(), log }),
+    fold: folder.fold,
+    usageOf: key => budgets.usage(key, clock.now()),
+    openHolds: () => open.size,
+    async close() {
+      folder.stop()
+      try {
+        await folder.fold()
+        tidy(1)
+      } finally {
+        await journal?.close()
+      }
+    },
+  }
+}

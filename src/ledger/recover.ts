@@ -1,0 +1,128 @@
+/** What a starting process takes over: the journal of the one before it, and the budget windows that the store remembers. */
+import type { Log } from '../deps.ts'
+import type { Store } from '../store/store.ts'
+import type { AttemptRow, Key } from '../terms.ts'
+import type { Budgets } from './budgets.ts'
+import type { Settled } from './fold.ts'
+import { type HoldEntry, interruptedRow, type Journal, parseEntry } from './journal.ts'
+import type { BucketRef } from './lease.ts'
+import type { Rates } from './rates.ts'
+import { asWindow, parseWindow, windowStart } from './windows.ts'
+
+const BATCH_ROWS = 64
+const DAY_MS = 86_400_000
+
+/** What recovery found. `chargedNanoUsd` is the sum of the holds that became `unknown` rows. */
+export interface Recovery {
+  /** Finished attempts read from the journal; those already in the store changed nothing. */
+  readonly settled: number
+  /** Attempts that were running when the process died. */
+  readonly interrupted: number
+  readonly chargedNanoUsd: number
+  /** Lines that could not be read. */
+  readonly damaged: number
+}
+
+/** Everything the lines say that is not yet known to be in the store. Pure. */
+export function replay(lines: Iterable<string>): {
+  settled: Settled[]
+  interrupted: Settled[]
+  damaged: number
+} {
+  const open = new Map<string, { hold: HoldEntry; nanoUsd: number }>()
+  const settled = new Map<string, Settled>()
+  let damaged = 0
+  for (const line of lines) {
+    const entry = parseEntry(line)
+    if (entry === undefined) damaged++
+    else if (entry.say === 'hold') open.set(entry.id, { hold: entry, nanoUsd: entry.nanoUsd })
+    else if (entry.say === 'settle') settled.set(entry.row.id, entry)
+    else {
+      const found = open.get(entry.id)
+      if (found !== undefined) found.nanoUsd = entry.nanoUsd
+    }
+  }
+  // A hold and its settlement may lie in different segments, in either order.
+  for (const id of settled.keys()) open.delete(id)
+  const ends = new Map<string, AttemptRow>()
+  const rows = [...open.values()].map(({ hold, nanoUsd }) => {
+    const row = interruptedRow(hold, nanoUsd, false)
+    const end = ends.get(row.requestId)
+    if (end === undefined || end.attempt < row.attempt) ends.set(row.requestId, row)
+    return { row, buckets: hold.buckets }
+  })
+  const interrupted = rows.map(({ row, buckets }) => ({
+    row: ends.get(row.requestId) === row ? { ...row, last: true } : row,
+    buckets,
+  }))
+  return { settled: [...settled.values()], interrupted, damaged }
+}
+
+async function foldAll(store: Store, all: readonly Settled[]): Promise<void> {
+  for (let i = 0; i < all.length; i += BATCH_ROWS) {
+    const part = all.slice(i, i + BATCH_ROWS)
+    const byId = new Map<string, readonly BucketRef[]>(part.map(({ row, buckets }) => [row.id, buckets]))
+    await store.fold(
+      part.map(({ row }) => row),
+      row => byId.get(row.id) ?? [],
+    )
+  }
+}
+
+/** Start of the oldest window that any key looks at. */
+function oldestWindow(keys: readonly Key[], nowMs: number): number {
+  let oldest = nowMs
+  for (const key of keys)
+    for (const { window } of key.budgets) {
+      const span = parseWindow(window)
+      if (span.kind !== 'total') oldest = Math.min(oldest, windowStart(span, nowMs))
+    }
+  return oldest
+}
+
+/** Counts the last day's requests of keys with a daily limit, which lives in memory only. */
+async function seedDailyRates(
+  store: Store,
+  rates: Rates,
+  keys: readonly Key[],
+  nowMs: number,
+): Promise<void> {
+  const daily = new Map(keys.filter(key => key.limits.rpd !== null).map(key => [key.id, key.lineage]))
+  if (daily.size === 0) return
+  const rows = await store.spend({ fromMs: nowMs - DAY_MS, toMs: nowMs + 1, groupBy: ['key'] })
+  for (const { group, requests } of rows) {
+    const lineage = daily.get(group.key ?? '')
+    if (lineage !== undefined) rates.seed(lineage, requests)
+  }
+}
+
+/**
+ * Folds what the journal holds into the store, then reads the windows back and empties the journal. Doing it twice, or
+ * dying half-way, changes nothing: rows are known by attempt id. Rejects when the store or the journal cannot be used.
+ */
+export async function recoverLedger(input: {
+  store: Store
+  journal: Journal | undefined
+  budgets: Budgets
+  rates: Rates
+  nowMs: number
+  log: Log
+}): Promise<Recovery> {
+  const { store, journal, budgets, rates, nowMs, log } = input
+  const { settled, interrupted, damaged } = replay(journal?.read() ?? [])
+  await foldAll(store, settled)
+  await foldAll(store, interrupted)
+  const keys = await store.keys()
+  for (const bucket of await store.buckets(oldestWindow(keys, nowMs))) {
+    const window = asWindow(bucket.window)
+    if (window !== undefined)
+      budgets.restore(bucket.lineage, window, bucket.bucketStartMs, bucket.spentNanoUsd)
+  }
+  await seedDailyRates(store, rates, keys, nowMs)
+  journal?.rotate([])
+  const chargedNanoUsd = interrupted.reduce((sum, { row }) => sum + (row.costNanoUsd ?? 0), 0)
+  const found = { settled: settled.length, interrupted: interrupted.length, chargedNanoUsd, damaged }
+  if (damaged > 0) log('error', 'ledger.journal_damaged', { lines: damaged })
+  if (settled.length + interrupted.length > 0) log('info', 'ledger.recovered', { ...found })
+  return found
+}

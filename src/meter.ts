@@ -1,0 +1,103 @@
+/** Usage × price → bill, and the upper bound that a hold sets aside. Pure; called by admit, the relay's watch over money, and record. */
+import { nanoFromPico, type Price, type Rates, ratesFor } from './price.ts'
+import type { Bill, Certainty, Usage } from './terms.ts'
+
+const PICO_PER_NANO = 1_000
+/** Id on rows whose cost is the provider's own statement. */
+const REPORTED = 'reported'
+/**
+ * UTF-8 bytes of streamed text per token, taken low: English is 4 to 5, code about 3, digits and rare scripts below.
+ * What was delivered should rather be billed a little high than low.
+ */
+const BYTES_PER_TOKEN = 3
+
+/** Nonsense counts as none, but infinity stays: it makes the bill unknown rather than free. */
+const tokens = (count: number | undefined): number =>
+  count !== undefined && count > 0 ? Math.floor(count) : 0
+
+function picoFor(usage: Usage, rates: Rates): number {
+  const input = tokens(usage.inputTokens)
+  const read = Math.min(tokens(usage.cacheReadInputTokens), input)
+  const written = Math.min(tokens(usage.cacheCreationInputTokens), input - read)
+  const written1h = Math.min(tokens(usage.cacheCreation1hInputTokens), written)
+  const writePico = rates.cacheWritePico ?? rates.inputPico
+  return (
+    (input - read - written) * rates.inputPico +
+    read * (rates.cacheReadPico ?? rates.inputPico) +
+    (written - written1h) * writePico +
+    written1h * (rates.cacheWrite1hPico ?? writePico) +
+    tokens(usage.outputTokens) * rates.outputPico
+  )
+}
+
+/**
+ * The bill of one attempt: parts summed in pico-USD, rounded half up once. The provider's own statement of cost wins.
+ * Without a price the cost is undefined; so it is, and `unknown`, for usage that no bill can hold (above $9,007).
+ */
+export function billFor(usage: Usage, price: Price | undefined, certainty: Certainty): Bill {
+  const reported = usage.reportedCostNanoUsd
+  if (reported !== undefined && reported >= 0 && Number.isSafeInteger(Math.round(reported)))
+    return { costNanoUsd: Math.round(reported), certainty, priceId: REPORTED }
+  if (price === undefined) return { costNanoUsd: undefined, certainty, priceId: undefined }
+  // Tiers go by everything that was read, cached or not.
+  const pico = picoFor(usage, ratesFor(price, tokens(usage.inputTokens)))
+  if (!Number.isSafeInteger(pico)) return { costNanoUsd: undefined, certainty: 'unknown', priceId: price.id }
+  return { costNanoUsd: nanoFromPico(pico), certainty, priceId: price.id }
+}
+
+/** What is known about the size of a request before it is sent. Bounds: never too low. */
+export interface HoldSize {
+  readonly inputTokensBound: number
+  readonly outputTokens: number
+  readonly price: Price
+  /** Prompt tokens that decide which tiers can apply, when more than is held for here (a later slice of a stream). */
+  readonly tierTokensBound?: number
+}
+
+/** The dearest that one prompt token can become: read plainly, from a cache, or written to one. */
+const dearestInput = (rates: Rates): number =>
+  Math.max(rates.inputPico, rates.cacheReadPico ?? 0, rates.cacheWritePico ?? 0, rates.cacheWrite1hPico ?? 0)
+
+/** Nano-USD, rounded up, that no honest bill within these bounds exceeds, whichever reachable tier applies. At most 2⁵³ − 1. */
+export function holdFor({ inputTokensBound, outputTokens, price, tierTokensBound = 0 }: HoldSize): number {
+  const cost = (rates: Rates) => inputTokensBound * dearestInput(rates) + outputTokens * rates.outputPico
+  const reach = Math.max(inputTokensBound, tierTokensBound)
+  let pico = cost(price)
+  for (const tier of price.tiers ?? []) if (reach > tier.overInputTokens) pico = Math.max(pico, cost(tier))
+  return Math.min(Math.ceil(pico / PICO_PER_NANO), Number.MAX_SAFE_INTEGER)
+}
+
+/** What was seen of an answer that ended without (all of) its usage. */
+export interface SeenAnswer {
+  /** Usage that the provider did state, such as Anthropic's input count at the start; it wins member by member. */
+  readonly stated?: Partial<Usage>
+  /** Likely prompt tokens, when the provider said nothing. */
+  readonly likelyInputTokens: number
+  /** UTF-8 bytes of text, tool arguments and reasoning that came. */
+  readonly outputBytes: number
+  /** Events with content that came; most hosts send a token or more in each. */
+  readonly contentEvents: number
+  /** Bytes of `outputBytes` that were reasoning. */
+  readonly reasoningBytes?: number
+}
+
+/** Usage of a broken stream; the bill made of it is `estimated`. Output that the provider stated is a floor: more may have come after. */
+export function estimateUsage(seen: SeenAnswer): Usage {
+  const { stated = {} } = seen
+  const output = Math.max(Math.ceil(seen.outputBytes / BYTES_PER_TOKEN), seen.contentEvents)
+  const outputTokens = Math.max(output, tokens(stated.outputTokens))
+  const reasoning = Math.max(
+    Math.ceil((seen.reasoningBytes ?? 0) / BYTES_PER_TOKEN),
+    tokens(stated.reasoningOutputTokens),
+  )
+  return {
+    inputTokens: stated.inputTokens ?? Math.ceil(seen.likelyInputTokens),
+    cacheReadInputTokens: stated.cacheReadInputTokens ?? 0,
+    cacheCreationInputTokens: stated.cacheCreationInputTokens ?? 0,
+    ...(stated.cacheCreation1hInputTokens !== undefined && {
+      cacheCreation1hInputTokens: stated.cacheCreation1hInputTokens,
+    }),
+    outputTokens,
+    reasoningOutputTokens: Math.min(reasoning, outputTokens),
+  }
+}
