@@ -3,8 +3,10 @@ import { GatewayError } from '../../errors.ts'
 
 const codeOf = (error: unknown): string | undefined => {
   if (error === null || typeof error !== 'object') return undefined
-  const { code, errors } = error as { code?: unknown; errors?: unknown }
+  const { code, errors, name } = error as { code?: unknown; errors?: unknown; name?: unknown }
   if (typeof code === 'string') return code
+  // undici names its parser's errors and leaves some of them without a code.
+  if (name === 'HTTPParserError') return name
   // Happy eyeballs tried several addresses; the first failure speaks for all.
   return Array.isArray(errors) && errors.length > 0 ? codeOf(errors[0]) : undefined
 }
@@ -24,6 +26,7 @@ const TIMEOUTS = new Set([
   'UND_ERR_BODY_TIMEOUT',
 ])
 const isMalformed = (code: string): boolean =>
+  code === 'HTTPParserError' ||
   code.startsWith('HPE_') ||
   code === 'UND_ERR_HEADERS_OVERFLOW' ||
   code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' ||
