@@ -154,7 +154,7 @@ function scanObject(bytes: Uint8Array, open: number, depth: number, depthMax: nu
     const valueStart = skipSpace(bytes, colon + 1)
     const valueEnd = skipValue(bytes, valueStart, depth, depthMax)
     if (offsets.length === MEMBERS_MAX * 4)
-      throw invalid(`The request body has more than ${MEMBERS_MAX} members.`)
+      throw invalid(`An object in the request body has more than ${MEMBERS_MAX} members.`)
     offsets.push(at, keyEnd, valueStart, valueEnd)
     at = skipSpace(bytes, valueEnd)
     if (bytes[at] === CLOSE_BRACE) return { offsets, end: at + 1 }

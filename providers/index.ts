@@ -1,0 +1,65 @@
+/** Every kind of provider: its adapter and the host's address, environment names and quirks. One line a native wire. */
+import { anthropic } from './anthropic/index.ts'
+import { demo } from './demo.ts'
+import { gemini } from './gemini/index.ts'
+import { HOSTS } from './hosts.ts'
+import { openai } from './openai.ts'
+import type { HostRow, Provider } from './provider.ts'
+
+/** What `kind:` in the config, or a provider's own name, stands for. */
+export interface Kind {
+  readonly kind: string
+  readonly provider: Provider
+  readonly host: HostRow
+}
+
+/** Providers with a wire of their own. */
+const NATIVE: readonly Kind[] = [
+  {
+    kind: 'anthropic',
+    provider: anthropic,
+    host: {
+      baseUrl: 'https://api.anthropic.com/v1',
+      auth: anthropic.auth,
+      env: ['ANTHROPIC_API_KEY'],
+      quirks: {},
+      source: 'platform.claude.com/docs "Messages"',
+    },
+  },
+  {
+    kind: 'gemini',
+    provider: gemini,
+    host: {
+      baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
+      auth: gemini.auth,
+      env: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
+      quirks: {},
+      source: 'ai.google.dev/api/generate-content',
+    },
+  },
+]
+
+/** An OpenAI-compatible host as a kind; rows of the config's `hosts:` go through here too. */
+export function kindOfHost(kind: string, host: HostRow): Kind {
+  // Telemetry names the seller, not the wire; everything else is OpenAI's adapter.
+  const provider = kind === openai.name ? openai : { ...openai, name: kind, auth: host.auth }
+  return { kind, provider, host }
+}
+
+/** All built-in kinds, by name. `demo` is not among them: it has no address. */
+export const KINDS: ReadonlyMap<string, Kind> = new Map(
+  [...NATIVE, ...Object.entries(HOSTS).map(([kind, host]) => kindOfHost(kind, host))].map(row => [
+    row.kind,
+    row,
+  ]),
+)
+
+/** The row of a built-in kind: address, environment names, quirks; undefined = no such kind. */
+export function hostFor(kind: string): HostRow | undefined {
+  return KINDS.get(kind)?.host
+}
+
+/** The adapter of a built-in kind; undefined = no such kind. */
+export function providerFor(kind: string): Provider | undefined {
+  return kind === demo.name ? demo : KINDS.get(kind)?.provider
+}

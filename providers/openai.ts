@@ -1,0 +1,132 @@
+/** OpenAI's chat wire and every host that speaks it: requests are spliced, answers pass untouched. */
+import { type Body, elementsAt, type Member, membersAt } from '../src/wire/body.ts'
+import { effortOf } from '../src/wire/openai.ts'
+import { type Patch, splice } from '../src/wire/splice.ts'
+import { classifyChat } from './openai-failures.ts'
+import type { ChatRequest, Encoded, Provider, Quirks } from './provider.ts'
+
+type LimitField = NonNullable<Quirks['maxTokensField']>
+
+/**
+ * OpenAI's models that refuse `max_tokens` with 400 `unsupported_parameter` and want `max_completion_tokens`:
+ * the o-series and gpt-5 and later (OpenAI API reference, "max_tokens"). Not among them:
+ * open weights (gpt-oss) and Azure's gpt-35-turbo.
+ */
+const WANTS_COMPLETION_LIMIT = /^(o[1-9]|gpt-([5-9]|1\d))(?![a-z\d])/
+
+/** The edits of one request, gathered before one splice. */
+interface Draft {
+  readonly set: Record<string, string>
+  readonly remove: string[]
+  readonly rename: Record<string, string>
+  readonly dropped: string[]
+}
+
+const has = (body: Body, name: string): boolean => Object.hasOwn(body.json, name)
+
+const otherLimit = (field: LimitField): LimitField =>
+  field === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens'
+
+/** Which name the output limit goes by; undefined = whichever the caller used. */
+function limitField({ offer, quirks }: ChatRequest): LimitField | undefined {
+  if (quirks.maxTokensField !== undefined) return quirks.maxTokensField
+  return WANTS_COMPLETION_LIMIT.test(offer.upstream) ? 'max_completion_tokens' : undefined
+}
+
+function editLimit(request: ChatRequest, draft: Draft): void {
+  const { body, maxOutputTokens } = request
+  const wanted = limitField(request)
+  if (maxOutputTokens === undefined) {
+    const other = wanted === undefined ? undefined : otherLimit(wanted)
+    if (wanted !== undefined && other !== undefined && has(body, other)) draft.rename[other] = wanted
+    return
+  }
+  const field = wanted ?? (has(body, 'max_completion_tokens') ? 'max_completion_tokens' : 'max_tokens')
+  // Renamed in place rather than removed and added: the limit stays where the caller put it.
+  if (has(body, otherLimit(field))) draft.rename[otherLimit(field)] = field
+  draft.set[field] = String(maxOutputTokens)
+}
+
+function editExtensions({ body, extensions, quirks }: ChatRequest, draft: Draft): void {
+  if (quirks.keepsExtensions === true) return
+  for (const name of extensions) if (has(body, name)) draft.remove.push(name)
+  const { reasoning } = body.json
+  if (typeof reasoning !== 'object' || reasoning === null || has(body, 'reasoning_effort')) return
+  if (!extensions.includes('reasoning')) return
+  const effort = effortOf(reasoning as Record<string, unknown>)
+  if (effort !== undefined) draft.set.reasoning_effort = JSON.stringify(effort)
+  else draft.dropped.push('reasoning')
+}
+
+/** Without the usage event a stream cannot be metered: it is asked for, and taken out on the way back if nobody wanted it. */
+function editStreamOptions({ body, stream, quirks }: ChatRequest, draft: Draft): void {
+  const options = body.json.stream_options
+  if (quirks.streamOptions === false) {
+    if (has(body, 'stream_options')) draft.remove.push('stream_options')
+    return
+  }
+  const asked = (options as { include_usage?: unknown } | null | undefined)?.include_usage === true
+  if (!stream || asked) return
+  draft.set.stream_options = JSON.stringify({
+    ...(options as object | null | undefined),
+    include_usage: true,
+  })
+}
+
+function editQuirks({ body, quirks }: ChatRequest, draft: Draft): void {
+  for (const [ours, theirs] of Object.entries(quirks.renames ?? {})) {
+    if (has(body, ours)) draft.rename[ours] = theirs
+  }
+  for (const name of quirks.drops ?? []) {
+    if (name === 'reasoning_effort' && Object.hasOwn(draft.set, name)) {
+      // Made from the caller's `reasoning`, so that is the name to report.
+      delete draft.set[name]
+      draft.dropped.push('reasoning')
+    }
+    if (!has(body, name) || draft.remove.includes(name)) continue
+    draft.remove.push(name)
+    draft.dropped.push(name)
+  }
+}
+
+/** `developer` messages become `system`, in place inside the messages array. */
+function developerPatches({ body, quirks }: ChatRequest): Patch[] {
+  const { messages } = body.json
+  if (quirks.developerRole === undefined || !Array.isArray(messages)) return []
+  if (!messages.some(message => message?.role === 'developer')) return []
+  const place = body.members.find(({ key }) => key === 'messages') as Member
+  const patches: Patch[] = []
+  const starts = elementsAt(body.bytes, place.valueStart)
+  for (let i = 0; i < starts.length; i++) {
+    if (messages[i]?.role !== 'developer') continue
+    for (const { key, valueStart, valueEnd } of membersAt(body.bytes, starts[i] as number)) {
+      if (key !== 'role') continue
+      patches.push({ start: valueStart, end: valueEnd, text: JSON.stringify(quirks.developerRole) })
+    }
+  }
+  return patches
+}
+
+function encode(request: ChatRequest): Encoded {
+  const { body, offer } = request
+  const draft: Draft = { set: {}, remove: [], rename: {}, dropped: [] }
+  if (body.json.model !== offer.upstream) draft.set.model = JSON.stringify(offer.upstream)
+  editLimit(request, draft)
+  editExtensions(request, draft)
+  editStreamOptions(request, draft)
+  editQuirks(request, draft)
+  return {
+    path: '/chat/completions',
+    body: splice(body, { ...draft, inner: developerPatches(request) }),
+    headers: [],
+    dropped: draft.dropped,
+  }
+}
+
+/** OpenAI and, with a host's quirks, every OpenAI-compatible host. */
+export const openai: Provider = {
+  name: 'openai',
+  auth: 'bearer',
+  chat: { encode },
+  classify: classifyChat,
+}
