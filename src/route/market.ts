@@ -1,7 +1,26 @@
 /** What can be bought now: every offer of every configured provider, and the name rules that find them. An immutable snapshot. */
-import type { AuthScheme, Provider, Quirks } from '../../providers/provider.ts'
-import type { StrategyName, Timeouts } from '../config/schema.ts'
+import type { Catalog } from '../../providers/catalog/loader.ts'
+import type { AuthScheme, HostRow, Provider, Quirks } from '../../providers/provider.ts'
+import type { Config, StrategyName, Timeouts } from '../config/schema.ts'
 import type { Offer } from '../terms.ts'
+import { createResolver } from './names.ts'
+import { demoListing, type Goods, goodsOf } from './offers.ts'
+import { createSites, kindsOf } from './sites.ts'
+
+/** A kind of provider: a name for `kind:`, the adapter that speaks its wire, and its address. */
+export interface Kind {
+  readonly kind: string
+  readonly provider: Provider
+  readonly host: HostRow
+}
+
+/** A credential with its secret in clear, on its way into the market. */
+export interface OpenCredential {
+  readonly id: string
+  readonly name: string
+  readonly weight: number
+  readonly secret: string
+}
 
 /** A credential ready for use. `headers` is the finished authorization, flat; it is the only place where the secret stands. */
 export interface Credential {
@@ -34,6 +53,8 @@ export interface Site {
 export interface Listing {
   readonly offer: Offer
   readonly site: Site
+  /** The list price is far off its peers' (or unknown there): billed as listed, but ranked by price behind the others. */
+  readonly doubtful?: boolean
 }
 
 /** What a model name came to. */
@@ -57,4 +78,31 @@ export interface Market {
   readonly listings: readonly Listing[]
   readonly aliases: readonly string[]
   readonly sites: readonly Site[]
+}
+
+export interface MarketInput {
+  /** With what the environment adds: `discover(config, …)`. */
+  readonly config: Config
+  readonly kinds: readonly Kind[]
+  readonly catalog: Catalog
+  /** By configured provider name; a kind's name that is not configured makes a provider of its own. */
+  readonly credentials: Readonly<Record<string, readonly OpenCredential[]>>
+  /** Answers `demo/echo` while nothing else is for sale. */
+  readonly demo: Provider
+}
+
+/** Builds the snapshot: some 10 ms for the whole catalogue. Throws GatewayError for a credential that cannot be a header. */
+export function createMarket(input: MarketInput): Market {
+  const kinds = kindsOf(input.kinds, input.config.hosts)
+  const sites = createSites(input, kinds)
+  const goods: Goods[] =
+    sites.length === 0
+      ? [demoListing(input.demo, input.config.timeouts)]
+      : sites.flatMap(site => goodsOf(site, input.config, kinds, input.catalog))
+  return {
+    resolve: createResolver({ goods, sites, kinds, catalog: input.catalog, aliases: input.config.aliases }),
+    listings: goods.filter(good => !good.exactOnly).map(good => good.listing),
+    aliases: Object.keys(input.config.aliases),
+    sites: sites.length === 0 ? goods.map(good => good.listing.site) : sites,
+  }
 }

@@ -1,0 +1,158 @@
+/** What a schema cannot say: kinds that exist, addresses that may be reached, references that lead somewhere, names that mean something. */
+import { createGuard, parseAllowEntry } from '../egress/guard.ts'
+import { canonicalOf } from '../route/names.ts'
+import { filledUrl, kindsOf, placeholdersOf } from '../route/sites.ts'
+import type { ConfigFile } from './file.ts'
+import type { ConfigWorld } from './load.ts'
+import { didYouMean } from './nearest.ts'
+
+/** A place in the file, as zod gives it. */
+export type Spot = readonly PropertyKey[]
+type Report = (path: Spot, reason: string) => void
+type FileProvider = ConfigFile['providers'][string]
+
+/** Wires that are planned: refused with that word while no kind has the name. */
+const LATER = new Set(['azure', 'bedrock', 'vertex', 'cohere', 'watsonx', 'oci', 'replicate'])
+
+/** Why a base URL is no good as one; undefined = good. The URL is not repeated: it may carry a secret by mistake. */
+function whyBadUrl(text: string): string | undefined {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:\/\//i.test(text)) return 'not a URL; write https://host/v1'
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must start with https:// or http://'
+  if (url.username !== '' || url.password !== '')
+    return 'must not carry a user or password: secrets belong under credentials'
+  if (url.search !== '' || url.hash !== '') return 'must not have a query or fragment'
+  if (/\/(chat\/completions|messages|models)\/?$/.test(url.pathname))
+    return 'ends with the name of a route: stop at the version segment, as in https://api.openai.com/v1'
+  return undefined
+}
+
+/** Everything that is wrong with a file that has the right shape. */
+export function checkFile(file: ConfigFile, world: ConfigWorld, report: Report): void {
+  const allow = file.egress.allow.filter((entry, i) => {
+    if (parseAllowEntry(entry) !== undefined) return true
+    report(['egress', 'allow', i], 'not host:port; write for example "127.0.0.1:11434" or "[::1]:8080"')
+    return false
+  })
+  const guard = createGuard(allow)
+  const checkUrl = (path: Spot, text: string) => {
+    const bad = whyBadUrl(text)
+    if (bad !== undefined) return report(path, bad)
+    const verdict = guard.origin(new URL(text).origin)
+    if ('why' in verdict) report(path, verdict.why)
+  }
+
+  const builtIn = new Set(world.kinds.map(kind => kind.kind))
+  for (const [name, host] of Object.entries(file.hosts)) {
+    if (builtIn.has(name)) report(['hosts', name], 'there is a built-in kind of this name; choose another')
+    checkUrl(
+      ['hosts', name, 'base_url'],
+      filledUrl(host.base_url, { account: 'x', region: 'x', project: 'x' }),
+    )
+  }
+  const kinds = kindsOf(
+    world.kinds,
+    Object.fromEntries(
+      Object.entries(file.hosts).map(([name, host]) => [
+        name,
+        { baseUrl: host.base_url, auth: host.auth, env: host.env, quirks: {}, source: '' },
+      ]),
+    ),
+  )
+  for (const [name, provider] of Object.entries(file.providers)) {
+    const path = ['providers', name]
+    checkCredentials(provider, world, path, report)
+    checkModels(provider, path, report)
+    if (name === 'demo') report(path, 'demo is the built-in provider; choose another name')
+    const kind = kinds.get(provider.kind ?? name)
+    if (kind === undefined) {
+      report(...unknownKind(name, provider, [...kinds.keys()]))
+      continue
+    }
+    checkOptions(provider, kind.host.baseUrl, path, report)
+    if (provider.base_url !== undefined) checkUrl([...path, 'base_url'], provider.base_url)
+    else if (placeholdersOf(kind.host.baseUrl).every(option => option in provider.options))
+      checkUrl(path, filledUrl(kind.host.baseUrl, provider.options))
+  }
+  checkAliases(file, world, new Set([...Object.keys(file.providers), ...kinds.keys()]), report)
+}
+
+function unknownKind(name: string, provider: FileProvider, known: readonly string[]): [Spot, string] {
+  const kind = provider.kind ?? name
+  const path = provider.kind === undefined ? ['providers', name] : ['providers', name, 'kind']
+  if (LATER.has(kind)) return [path, `the kind ${kind} is not supported yet`]
+  if (kind === 'google') return [path, 'unknown kind "google", did you mean "gemini"?']
+  const hint = didYouMean(kind, known)
+  if (provider.kind !== undefined) return [path, `unknown kind "${kind}"${hint}`]
+  return [path, `no kind is called "${kind}"${hint || ': say which wire it speaks, as in `kind: openai`'}`]
+}
+
+function checkCredentials(provider: FileProvider, world: ConfigWorld, path: Spot, report: Report): void {
+  const seen = new Set<string>()
+  provider.credentials.forEach((credential, i) => {
+    const at = [...path, 'credentials', i]
+    if (seen.has(credential.name)) report([...at, 'name'], `"${credential.name}" stands twice`)
+    seen.add(credential.name)
+    const variable = /^env:\/\/(.+)$/.exec(credential.secret)?.[1]
+    if (variable !== undefined && !world.env[variable]?.trim())
+      report([...at, 'secret'], `the environment variable ${variable} is not set`)
+  })
+}
+
+function checkModels(provider: FileProvider, path: Spot, report: Report): void {
+  for (const [id, model] of Object.entries(provider.models)) {
+    const at = [...path, 'models', id]
+    const hasInput = model.input_usd_per_mtok !== undefined
+    const hasOutput = model.output_usd_per_mtok !== undefined
+    if (hasInput !== hasOutput)
+      report(at, `${hasInput ? 'output' : 'input'}_usd_per_mtok is missing: a price needs both (0 = free)`)
+    const hasCache =
+      model.cache_read_usd_per_mtok !== undefined || model.cache_write_usd_per_mtok !== undefined
+    if (hasCache && !hasInput && !hasOutput)
+      report(at, 'a cache price needs input_usd_per_mtok and output_usd_per_mtok beside it')
+    if (/:(floor|nitro)$/.test(id)) report(at, 'a model id must not end with ":floor" or ":nitro"')
+  }
+}
+
+function checkOptions(provider: FileProvider, baseUrl: string, path: Spot, report: Report): void {
+  const wanted = provider.base_url === undefined ? placeholdersOf(baseUrl) : []
+  for (const option of wanted)
+    if (!(option in provider.options)) report([...path, 'options'], `this kind needs the option "${option}"`)
+  for (const option of Object.keys(provider.options))
+    if (!wanted.includes(option))
+      report(
+        [...path, 'options', option],
+        wanted.length === 0
+          ? 'this kind takes no options'
+          : `unknown option; this kind takes ${wanted.join(', ')}`,
+      )
+}
+
+function checkAliases(
+  file: ConfigFile,
+  { catalog }: ConfigWorld,
+  providers: ReadonlySet<string>,
+  report: Report,
+): void {
+  const own = new Set(Object.values(file.providers).flatMap(provider => Object.keys(provider.models)))
+  const isKnown = (name: string) => own.has(name) || canonicalOf(name, catalog) !== undefined
+  const isAddressed = (name: string) => {
+    const slash = name.indexOf('/')
+    return (
+      (name.lastIndexOf('@') > 0 && providers.has(name.slice(name.lastIndexOf('@') + 1))) ||
+      (slash > 0 && providers.has(name.slice(0, slash)) && isKnown(name.slice(slash + 1)))
+    )
+  }
+  for (const [alias, { models }] of Object.entries(file.aliases)) {
+    if (/:(floor|nitro)$/.test(alias))
+      report(['aliases', alias], 'an alias must not end with ":floor" or ":nitro"')
+    models.forEach((model, i) => {
+      const at = ['aliases', alias, 'models', i]
+      if (models.indexOf(model) !== i) report(at, `"${model}" stands twice`)
+      else if (isKnown(model) || isAddressed(model)) return
+      else if (Object.hasOwn(file.aliases, model))
+        report(at, `"${model}" is an alias itself: list its models`)
+      else report(at, `unknown model "${model}"${didYouMean(model, [...own, ...catalog.byModel.keys()])}`)
+    })
+  }
+}

@@ -1,0 +1,33 @@
+/** Providers from the environment: `OPENAI_API_KEY=… npm start` works with no file. Pure: the environment is passed in. */
+import type { Kind } from '../route/market.ts'
+import { kindsOf, placeholdersOf, plainProvider } from '../route/sites.ts'
+import type { Env } from './load.ts'
+import type { Config, CredentialConfig, ProviderConfig } from './schema.ts'
+
+/** The environment's credential of a kind: the first of its variables that is set. */
+function credentialFrom(env: Env, kind: Kind): readonly CredentialConfig[] {
+  const variable = kind.host.env.find(name => env[name]?.trim())
+  return variable === undefined ? [] : [{ name: variable, secret: `env://${variable}`, weight: 1 }]
+}
+
+/**
+ * The file's configuration plus what the environment adds, unless `discover_env: false`. Each kind whose variable is set becomes a
+ * provider of the kind's name; an entry of the file with that name replaces it. An entry that lists no credentials uses its
+ * kind's variable, but never together with an own base URL: a key must not go to an address it was not made for.
+ */
+export function discover(config: Config, kinds: readonly Kind[], env: Env): Config {
+  if (!config.discoverEnv) return config
+  const known = kindsOf(kinds, config.hosts)
+  const providers: Record<string, ProviderConfig> = {}
+  for (const [name, provider] of Object.entries(config.providers)) {
+    const kind = known.get(provider.kind)
+    const wants = provider.credentials.length === 0 && provider.baseUrl === undefined && kind !== undefined
+    providers[name] = wants ? { ...provider, credentials: credentialFrom(env, kind) } : provider
+  }
+  for (const kind of known.values()) {
+    if (Object.hasOwn(providers, kind.kind) || placeholdersOf(kind.host.baseUrl).length > 0) continue
+    const credentials = credentialFrom(env, kind)
+    if (credentials.length > 0) providers[kind.kind] = { ...plainProvider(kind.kind), credentials }
+  }
+  return { ...config, providers }
+}

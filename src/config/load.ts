@@ -1,0 +1,166 @@
+/** Config file text → Config, or the list of everything that is wrong with it. Pure: the environment and the known kinds are passed in. */
+import type { z } from 'zod'
+import type { Catalog } from '../../providers/catalog/loader.ts'
+import type { HostRow, Quirks } from '../../providers/provider.ts'
+import type { Kind } from '../route/market.ts'
+import { checkFile, type Spot } from './check.ts'
+import { ConfigFile } from './file.ts'
+import { didYouMean } from './nearest.ts'
+import { isMapAt, knownKeysAt } from './outline.ts'
+import type { Config, ModelConfig, ProviderConfig, Timeouts } from './schema.ts'
+import { type Fault, formatPath, parseText } from './text.ts'
+
+export { type Fault, formatFault } from './text.ts'
+
+/** Environment variables; undefined or '' = not set. */
+export type Env = Readonly<Record<string, string | undefined>>
+
+/** What the file is checked against. */
+export interface ConfigWorld {
+  /** Everything that may stand as `kind`. */
+  readonly kinds: readonly Kind[]
+  readonly catalog: Catalog
+  readonly env: Env
+}
+
+export type LoadedConfig =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly faults: readonly Fault[] }
+
+/** A key with nothing behind it is null in YAML and means "empty" or "default". Keys that would reach a prototype are refused. */
+function tidied(node: unknown, path: Spot, report: (path: Spot) => void): unknown {
+  if (node === null || typeof node !== 'object') return node
+  if (Array.isArray(node)) return node.map((item, i) => tidied(item, [...path, i], report))
+  const copy: Record<string, unknown> = {}
+  for (const [key, item] of Object.entries(node)) {
+    const at = [...path, key]
+    if (key === '__proto__' || key === 'constructor' || key === 'prototype') report(at)
+    else if (item !== null) copy[key] = tidied(item, at, report)
+    else if (isMapAt(at)) copy[key] = {}
+    // Unknown keys stay, so that they are reported.
+    else if (knownKeysAt(path)?.includes(key) !== true) copy[key] = null
+  }
+  return copy
+}
+
+type Issue = z.core.$ZodIssue
+
+function faultsOfIssue(issue: Issue): { path: readonly PropertyKey[]; reason: string }[] {
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeysAt(issue.path) ?? []
+    return issue.keys.map(key => ({
+      path: [...issue.path, key],
+      reason: `unknown key${didYouMean(key, known) || `; known here: ${known.join(', ')}`}`,
+    }))
+  }
+  // A bad key of a map: say what is wrong with the key, not that there is one.
+  if (issue.code === 'invalid_key')
+    return issue.issues.map(inner => ({ path: issue.path, reason: inner.message }))
+  return [{ path: issue.path, reason: issue.message.replace(/^Invalid (input|option): /, '') }]
+}
+
+/** Reads the file's text ('' = no file). Every fault is found in one pass; no fault repeats a value that may be a secret. */
+export function loadConfig(text: string, world: ConfigWorld): LoadedConfig {
+  const parsed = parseText(text)
+  if (!('lineOf' in parsed)) return { ok: false, faults: parsed }
+  const faults: Fault[] = []
+  const report = (path: Spot, reason: string) => {
+    const line = parsed.lineOf(path)
+    faults.push({ path: formatPath(path), reason, ...(line !== undefined && { line }) })
+  }
+  const value = tidied(parsed.value, [], path => report(path, 'this key is not allowed'))
+  const file = ConfigFile.safeParse(value)
+  if (!file.success)
+    for (const issue of file.error.issues)
+      for (const { path, reason } of faultsOfIssue(issue)) report(path, reason)
+  else checkFile(file.data, world, report)
+  if (faults.length > 0 || !file.success) return { ok: false, faults }
+  return { ok: true, config: configOf(file.data) }
+}
+
+type FileProvider = ConfigFile['providers'][string]
+
+const timeoutsOf = (file: ConfigFile['timeouts']): Timeouts => ({
+  connectMs: file.connect_ms,
+  firstByteMs: file.first_byte_ms,
+  firstTokenMs: file.first_token_ms,
+  idleMs: file.idle_ms,
+  stallMs: file.stall_ms,
+  keepaliveMs: file.keepalive_ms,
+  totalMs: file.total_ms,
+})
+
+/** Without its undefined members, so that it can be spread over defaults. */
+function present<T extends object>(value: T): Partial<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as Partial<T>
+}
+
+const modelOf = (id: string, file: FileProvider['models'][string]): ModelConfig => ({
+  upstream: file.upstream ?? id,
+  inputUsdPerMtok: file.input_usd_per_mtok,
+  outputUsdPerMtok: file.output_usd_per_mtok,
+  cacheReadUsdPerMtok: file.cache_read_usd_per_mtok,
+  cacheWriteUsdPerMtok: file.cache_write_usd_per_mtok,
+  contextTokens: file.context_tokens,
+  maxOutputTokens: file.max_output_tokens,
+})
+
+function mapped<T, U>(
+  record: Readonly<Record<string, T>>,
+  change: (value: T, key: string) => U,
+): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]))
+}
+
+const providerOf = (file: FileProvider, name: string): ProviderConfig => ({
+  kind: file.kind ?? name,
+  baseUrl: file.base_url,
+  credentials: file.credentials,
+  models: mapped(file.models, (model, id) => modelOf(id, model)),
+  options: file.options,
+  headers: file.headers,
+  onDisconnect: file.on_disconnect,
+  timeouts: present(timeoutsOf(file.timeouts as ConfigFile['timeouts'])),
+})
+
+function quirksOf(file: ConfigFile['hosts'][string]['quirks']): Quirks {
+  return present({
+    maxTokensField: file.max_tokens_field,
+    developerRole: file.developer_role,
+    renames: file.renames,
+    drops: file.drops,
+    streamOptions: file.stream_options,
+    sendsFinishReason: file.sends_finish_reason,
+    keepsExtensions: file.keeps_extensions,
+    reasoningOutsideCompletion: file.reasoning_outside_completion,
+  }) as Quirks
+}
+
+const hostOf = (file: ConfigFile['hosts'][string]): HostRow => ({
+  baseUrl: file.base_url,
+  auth: file.auth,
+  env: file.env,
+  quirks: quirksOf(file.quirks),
+  source: file.source,
+})
+
+function configOf(file: ConfigFile): Config {
+  return {
+    providers: mapped(file.providers, providerOf),
+    hosts: mapped(file.hosts, hostOf),
+    aliases: mapped(file.aliases, alias => ({ models: alias.models, strategy: alias.strategy })),
+    routing: { strategy: file.routing.strategy },
+    retries: { attempts: file.retries.attempts },
+    timeouts: timeoutsOf(file.timeouts),
+    limits: {
+      bodyBytes: file.limits.body_bytes,
+      uploadBytes: file.limits.upload_bytes,
+      answerBytes: file.limits.answer_bytes,
+      eventBytes: file.limits.event_bytes,
+      defaultMaxOutputTokens: file.limits.default_max_output_tokens,
+    },
+    budgets: { refusalStatus: file.budgets.refusal_status },
+    egress: { allow: file.egress.allow },
+    discoverEnv: file.discover_env,
+  }
+}

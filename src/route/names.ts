@@ -1,0 +1,225 @@
+/** Model names → listings: the contract's five rules over maps that are built once, so that a request costs a few look-ups. */
+import type { Catalog } from '../../providers/catalog/loader.ts'
+import { nearest } from '../config/nearest.ts'
+import type { AliasConfig, StrategyName } from '../config/schema.ts'
+import type { Kind, Listing, Resolution, Site } from './market.ts'
+import { type Goods, unknownListing } from './offers.ts'
+
+type Found = Extract<Resolution, { kind: 'found' }>
+type Shelf = Map<string, Listing[]>
+
+export interface ResolverInput {
+  readonly goods: readonly Goods[]
+  readonly sites: readonly Site[]
+  readonly kinds: ReadonlyMap<string, Kind>
+  readonly catalog: Catalog
+  readonly aliases: Readonly<Record<string, AliasConfig>>
+}
+
+/** Suffixes that choose a strategy when the whole name matched nothing; OpenRouter's. */
+const STRATEGY_SUFFIXES: Readonly<Record<string, StrategyName>> = { floor: 'price', nitro: 'latency' }
+const REFUSED_SUFFIXES: Readonly<Record<string, string>> = {
+  free: 'there is no free tier here; ":floor" asks for the cheapest target',
+  online: 'web search is not added by a model name; use a model with search of its own',
+  thinking: 'ask for reasoning with "reasoning_effort" or "reasoning" instead',
+}
+
+/** Names go into URLs and logs as they are: no white space, no control characters, at most 256 characters. */
+const SENDABLE = /^[^\s\p{Cc}]{1,256}$/u
+
+function put(shelf: Shelf, name: string, listing: Listing) {
+  const there = shelf.get(name)
+  if (there === undefined) shelf.set(name, [listing])
+  else if (!there.includes(listing)) there.push(listing)
+}
+
+const found = (listings: readonly Listing[], alias?: string, strategy?: StrategyName): Found => ({
+  kind: 'found',
+  listings,
+  strategy,
+  alias,
+})
+
+/** Seals a shelf: the same object answers every request for the name. */
+const sealed = (shelf: Shelf): Map<string, Found> =>
+  new Map([...shelf].map(([name, listings]) => [name, found(listings)]))
+
+/** Canonical id of a name that the catalogue knows in any form: canonical, with author, or an upstream id. */
+export function canonicalOf(name: string, catalog: Catalog): string | undefined {
+  if (catalog.byModel.has(name)) return name
+  return catalog.byAuthor.get(name) ?? catalog.byUpstream.get(name)?.[0]?.model
+}
+
+/** Rules 2 to 4 as maps. Deprecated and trial offers stand only under their exact upstream id. */
+function stock(goods: readonly Goods[], catalog: Catalog) {
+  const authored = new Map<string, string[]>()
+  for (const [name, model] of catalog.byAuthor) authored.set(model, [...(authored.get(model) ?? []), name])
+
+  const bare: Shelf = new Map()
+  const at = new Map<string, Shelf>()
+  const exact: Shelf = new Map()
+  for (const { listing, exactOnly } of goods) {
+    const { provider, model, upstream } = listing.offer
+    const here = at.get(provider) ?? new Map<string, Listing[]>()
+    at.set(provider, here)
+    put(exact, upstream, listing)
+    if (exactOnly && upstream !== model) continue
+    for (const name of [model, ...(exactOnly ? [] : (authored.get(model) ?? []))]) {
+      put(bare, name, listing)
+      put(here, name, listing)
+    }
+  }
+  // An upstream id names its offer where no model has that name at this provider.
+  for (const { listing } of goods) {
+    const here = at.get(listing.offer.provider)
+    const { model, upstream } = listing.offer
+    const taken = here?.get(upstream)
+    if (taken === undefined) here?.set(upstream, [listing])
+    else if (taken.every(other => other.offer.upstream === upstream && other.offer.model === model))
+      put(here as Shelf, upstream, listing)
+  }
+  return { bare, at, exact }
+}
+
+/** Rule 5: an upstream id of the catalogue → its canonical model anywhere, and the offer that has exactly this id. */
+function upstreamIds(bare: Shelf, exact: Shelf, catalog: Catalog): Shelf {
+  const shelf: Shelf = new Map()
+  for (const [upstream, offers] of catalog.byUpstream) {
+    for (const listing of exact.get(upstream) ?? []) put(shelf, upstream, listing)
+    // One id may stand for different weights at different providers: what is sold under it here decides.
+    const sold = new Set(shelf.get(upstream)?.map(listing => listing.offer.model))
+    for (const offer of offers)
+      if (sold.size === 0 || sold.has(offer.model))
+        for (const listing of bare.get(offer.model) ?? []) put(shelf, upstream, listing)
+  }
+  return shelf
+}
+
+/** Builds `Market.resolve`. A name that is known but sold by nobody here does not stop the later rules; only what none of them finds is refused. */
+export function createResolver(input: ResolverInput): (name: string) => Resolution {
+  const { catalog } = input
+  const shelves = stock(input.goods, catalog)
+  const bare = sealed(shelves.bare)
+  const at = new Map([...shelves.at].map(([provider, shelf]) => [provider, sealed(shelf)]))
+  const upstream = sealed(upstreamIds(shelves.bare, shelves.exact, catalog))
+  const sites = new Map(input.sites.map(site => [site.name, site]))
+  const refuse = createRefusals(input, at)
+
+  const byRules = (name: string): Resolution | undefined => {
+    const sold = bare.get(name)
+    if (sold) return sold
+    const sign = name.lastIndexOf('@')
+    const shop = sign < 0 ? undefined : at.get(name.slice(sign + 1))
+    const there = shop?.get(name.slice(0, sign))
+    if (there) return there
+    const slash = name.indexOf('/')
+    const below = slash < 0 ? undefined : at.get(name.slice(0, slash))?.get(name.slice(slash + 1))
+    return below ?? upstream.get(name) ?? asItIs(name, sign)
+  }
+
+  const asItIs = (name: string, sign: number): Found | undefined => {
+    const site = sign < 1 ? undefined : sites.get(name.slice(sign + 1))
+    const wanted = name.slice(0, sign)
+    if (site === undefined || canonicalOf(wanted, catalog) !== undefined || bare.has(wanted)) return undefined
+    return SENDABLE.test(wanted) ? found([unknownListing(site, wanted)]) : undefined
+  }
+
+  const aliases = new Map<string, Resolution>()
+  for (const [alias, { models, strategy }] of Object.entries(input.aliases)) {
+    const parts = models.map(model => byRules(model) ?? refuse(model))
+    const listings = new Set(parts.flatMap(part => (part.kind === 'found' ? part.listings : [])))
+    const reasons = parts.flatMap(part => (part.kind === 'not_sold' ? part.message : []))
+    aliases.set(
+      alias,
+      listings.size > 0
+        ? found([...listings], alias, strategy)
+        : {
+            kind: 'not_sold',
+            message: [`no model of the alias ${alias} is for sale here`, ...reasons].join('; '),
+          },
+    )
+  }
+
+  const whole = (name: string): Resolution | undefined => aliases.get(name) ?? byRules(name)
+
+  return name => {
+    const match = whole(name)
+    if (match) return match
+    const colon = name.lastIndexOf(':')
+    const base = name.slice(0, colon)
+    const suffix = colon < 1 ? '' : name.slice(colon + 1)
+    const strategy = Object.hasOwn(STRATEGY_SUFFIXES, suffix) ? STRATEGY_SUFFIXES[suffix] : undefined
+    if (strategy !== undefined) {
+      const cut = whole(base)
+      return cut === undefined ? refuse(base) : cut.kind === 'found' ? { ...cut, strategy } : cut
+    }
+    if (Object.hasOwn(REFUSED_SUFFIXES, suffix))
+      return { kind: 'refused', message: `":${suffix}" is not supported: ${REFUSED_SUFFIXES[suffix]}` }
+    return refuse(name)
+  }
+}
+
+/** What to say about a name that nothing sold here answers to. */
+function createRefusals(
+  input: ResolverInput,
+  at: ReadonlyMap<string, ReadonlyMap<string, Found>>,
+): (name: string) => Resolution {
+  const { catalog, kinds } = input
+  const sellersOf = (model: string): readonly string[] => {
+    const offers = catalog.byModel.get(model) ?? []
+    const open = offers.filter(offer => !offer.deprecated && !offer.trial)
+    const listed = (open.length > 0 ? open : offers).toSorted(
+      (a, b) =>
+        Number(b.firstParty) - Number(a.firstParty) ||
+        Number(kinds.has(b.provider)) - Number(kinds.has(a.provider)),
+    )
+    return [...new Set(listed.map(offer => offer.provider))]
+  }
+
+  const cure = (sellers: readonly string[]): string => {
+    const seller = sellers.find(name => (kinds.get(name)?.host.env.length ?? 0) > 0)
+    const variable = seller === undefined ? undefined : kinds.get(seller)?.host.env[0]
+    return variable === undefined
+      ? 'add one of them to the config file if it is a kind that Switchgate knows'
+      : `set ${variable}`
+  }
+
+  const notSold = (name: string, canonical: string, provider?: string): Resolution => {
+    const sellers = sellersOf(canonical)
+    const list = `${sellers.slice(0, 5).join(', ')}${sellers.length > 5 ? ', …' : ''}`
+    if (provider !== undefined && at.has(provider))
+      return {
+        kind: 'not_sold',
+        message: `${name} is not known to be sold by ${provider}, but by ${list}: if it is, add it to providers.${provider}.models`,
+      }
+    const only = provider !== undefined && sellers.includes(provider) ? [provider] : sellers
+    return {
+      kind: 'not_sold',
+      message: `${name} is sold by ${only.length === 1 ? only[0] : list}: ${cure(only)}`,
+    }
+  }
+
+  const vocabulary = (): Set<string> => {
+    const names = new Set(Object.keys(input.aliases))
+    for (const { listing, exactOnly } of input.goods) if (!exactOnly) names.add(listing.offer.model)
+    return names
+  }
+
+  return name => {
+    if (name === 'demo/echo')
+      return { kind: 'not_sold', message: 'demo/echo answers only while no provider is configured' }
+    const canonical = canonicalOf(name, catalog)
+    if (canonical !== undefined) return notSold(name, canonical)
+    const sign = name.lastIndexOf('@')
+    const provider = name.slice(sign + 1)
+    const wanted = sign < 1 ? undefined : canonicalOf(name.slice(0, sign), catalog)
+    if (wanted !== undefined && (at.has(provider) || kinds.has(provider) || catalog.byProvider.has(provider)))
+      return notSold(name.slice(0, sign), wanted, provider)
+    if (sign >= 1 && kinds.has(provider) && !at.has(provider))
+      return { kind: 'not_sold', message: `${provider} is not configured: ${cure([provider])}` }
+    const plain = (wanted === undefined ? name : name.slice(0, sign)).slice(name.indexOf('/') + 1)
+    const here = vocabulary()
+    const near = [...nearest(name, here), ...nearest(plain, here), ...nearest(plain, catalog.byModel.keys())]
+    return { kind: 'unknown', near: [...new Set(near)].slice(0, 3) }
+  }
+}

@@ -1,0 +1,159 @@
+/** What a site sells: the catalogue's offers of its kind, the file's own models, or both. Part of building the market. */
+import { thinksUnseen } from '../../providers/catalog/authors.ts'
+import type { Catalog, CatalogOffer } from '../../providers/catalog/loader.ts'
+import type { Provider } from '../../providers/provider.ts'
+import type { Config, ModelConfig, Timeouts } from '../config/schema.ts'
+import { type Price, picoFromUsdPerMtok } from '../price.ts'
+import type { Capability, Offer } from '../terms.ts'
+import type { Kind, Listing, Site } from './market.ts'
+import { kindOfSite } from './sites.ts'
+
+/** A listing with what the name rules need to know about it. */
+export interface Goods {
+  readonly listing: Listing
+  /** Deprecated and trial offers: found only by their exact upstream id. */
+  readonly exactOnly: boolean
+}
+
+/** Nothing is known against a model that nobody has described: it is never filtered out. */
+const EVERYTHING: ReadonlySet<Capability> = new Set([
+  'tools',
+  'json_schema',
+  'images',
+  'reasoning',
+  'audio',
+  'pdf',
+])
+
+function fromCatalog(site: Site, entry: CatalogOffer): Goods {
+  const offer: Offer = {
+    provider: site.name,
+    model: entry.model,
+    upstream: entry.upstream,
+    type: entry.type,
+    price: entry.price,
+    contextTokens: entry.contextTokens,
+    maxOutputTokens: entry.maxOutputTokens,
+    supports: entry.supports,
+    thinksUnseen: entry.thinksUnseen,
+  }
+  return {
+    listing: { offer, site, ...(entry.doubtful && { doubtful: true }) },
+    exactOnly: entry.deprecated || entry.trial,
+  }
+}
+
+/** The catalogue's facts about a model by any of its names; those of the same kind first, then the author's own, then the dearest. */
+function factsOf(id: string, kind: string | undefined, catalog: Catalog): CatalogOffer | undefined {
+  const canonical = catalog.byModel.has(id)
+    ? id
+    : (catalog.byAuthor.get(id) ?? catalog.byUpstream.get(id)?.[0]?.model)
+  if (canonical === undefined) return undefined
+  const offers = (catalog.byModel.get(canonical) ?? []).filter(offer => !offer.trial)
+  const sound = offers.filter(offer => !offer.doubtful)
+  return (
+    offers.find(offer => offer.provider === kind) ??
+    offers.find(offer => offer.firstParty) ??
+    // A bill may be too high for a host that nobody has listed, but never too low.
+    (sound.length > 0 ? sound : offers).toSorted(
+      (a, b) => b.price.inputPico + b.price.outputPico - a.price.inputPico - a.price.outputPico,
+    )[0]
+  )
+}
+
+function ownPrice(provider: string, id: string, model: ModelConfig): Price | undefined {
+  if (model.inputUsdPerMtok === undefined || model.outputUsdPerMtok === undefined) return undefined
+  const { inputUsdPerMtok: input, outputUsdPerMtok: output } = model
+  const { cacheReadUsdPerMtok: read, cacheWriteUsdPerMtok: write } = model
+  const cache = `${read === undefined ? '' : `,read=${read}`}${write === undefined ? '' : `,write=${write}`}`
+  return {
+    // The numbers are part of the id: a changed file is a different price.
+    id: `${provider}/${id}@config:${input}/${output}${cache}`,
+    inputPico: picoFromUsdPerMtok(input),
+    outputPico: picoFromUsdPerMtok(output),
+    ...(read !== undefined && { cacheReadPico: picoFromUsdPerMtok(read) }),
+    ...(write !== undefined && { cacheWritePico: picoFromUsdPerMtok(write) }),
+  }
+}
+
+function ownModel(site: Site, id: string, model: ModelConfig, facts: CatalogOffer | undefined): Goods {
+  const offer: Offer = {
+    provider: site.name,
+    model: id,
+    upstream: model.upstream,
+    type: facts?.type ?? 'chat',
+    price: ownPrice(site.name, id, model) ?? facts?.price,
+    contextTokens: model.contextTokens ?? facts?.contextTokens,
+    maxOutputTokens: model.maxOutputTokens ?? facts?.maxOutputTokens,
+    supports: facts?.supports ?? EVERYTHING,
+    thinksUnseen: facts?.thinksUnseen ?? false,
+  }
+  return { listing: { offer, site }, exactOnly: false }
+}
+
+/** A site with an own base URL sells only its `models`; else the catalogue's offers of its kind too, each replaced by an own model of the same name. */
+export function goodsOf(
+  site: Site,
+  config: Config,
+  kinds: ReadonlyMap<string, Kind>,
+  catalog: Catalog,
+): readonly Goods[] {
+  const kind = kindOfSite(site.name, config, kinds)?.kind ?? ''
+  const settings = config.providers[site.name]
+  const listed = settings?.baseUrl === undefined ? (catalog.byProvider.get(kind) ?? []) : []
+  const own = Object.entries(settings?.models ?? {}).map(([id, model]) => {
+    const same = listed.find(entry => entry.upstream === model.upstream)
+    return ownModel(site, id, model, same ?? factsOf(id, kind, catalog))
+  })
+  const replaced = new Set(own.map(({ listing: { offer } }) => `${offer.model} ${offer.upstream}`))
+  return [
+    ...own,
+    ...listed
+      .filter(entry => !replaced.has(`${entry.model} ${entry.upstream}`))
+      .map(entry => fromCatalog(site, entry)),
+  ]
+}
+
+/** `<unknown>@<provider>`: sent as it is, unpriced. */
+export function unknownListing(site: Site, upstream: string): Listing {
+  const bare = upstream.slice(upstream.lastIndexOf('/') + 1)
+  const offer: Offer = {
+    provider: site.name,
+    model: upstream,
+    upstream,
+    price: undefined,
+    contextTokens: undefined,
+    maxOutputTokens: undefined,
+    supports: EVERYTHING,
+    thinksUnseen: thinksUnseen(bare),
+  }
+  return { offer, site }
+}
+
+/** The built-in that answers while no provider is configured. */
+export function demoListing(provider: Provider, timeouts: Timeouts): Goods {
+  const site: Site = {
+    name: 'demo',
+    provider,
+    origin: '',
+    basePath: '',
+    auth: 'none',
+    quirks: {},
+    headers: [],
+    onDisconnect: 'abort',
+    timeouts,
+    credentials: [{ id: 'demo', name: 'demo', weight: 1, headers: [] }],
+    builtIn: true,
+  }
+  const offer: Offer = {
+    provider: 'demo',
+    model: 'demo/echo',
+    upstream: 'echo',
+    price: { id: 'demo/echo@free', inputPico: 0, outputPico: 0 },
+    contextTokens: undefined,
+    maxOutputTokens: undefined,
+    supports: EVERYTHING,
+    thinksUnseen: false,
+  }
+  return { listing: { offer, site }, exactOnly: false }
+}

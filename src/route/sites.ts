@@ -1,0 +1,93 @@
+/** Configured providers → sites: address, adapter, credentials ready for use. Part of building the market. */
+import type { HostRow } from '../../providers/provider.ts'
+import { credentialHeaders } from '../authorize/headers.ts'
+import type { Config, ProviderConfig } from '../config/schema.ts'
+import type { Credential, Kind, MarketInput, Site } from './market.ts'
+
+/** Built-in kinds and the file's own hosts, by name. Own hosts speak OpenAI's wire. */
+export function kindsOf(
+  kinds: readonly Kind[],
+  hosts: Readonly<Record<string, HostRow>>,
+): ReadonlyMap<string, Kind> {
+  const all = new Map(kinds.map(kind => [kind.kind, kind]))
+  const openai = all.get('openai')
+  if (openai)
+    for (const [kind, host] of Object.entries(hosts)) all.set(kind, { kind, provider: openai.provider, host })
+  return all
+}
+
+/** Names of `{account}`-like places in a base URL. */
+export function placeholdersOf(baseUrl: string): readonly string[] {
+  return [...baseUrl.matchAll(/\{([a-z_]+)\}/g)].map(match => match[1] ?? '')
+}
+
+/** The address with its options filled in; an absent option leaves its place, so that the URL is refused later. */
+export function filledUrl(baseUrl: string, options: Readonly<Record<string, string>>): string {
+  return baseUrl.replace(/\{([a-z_]+)\}/g, (place, name: string) => options[name] ?? place)
+}
+
+/** A provider as the file would have it with nothing said: for credentials added to a kind that the file does not mention. */
+export const plainProvider = (kind: string): ProviderConfig => ({
+  kind,
+  baseUrl: undefined,
+  credentials: [],
+  models: {},
+  options: {},
+  headers: {},
+  onDisconnect: 'abort',
+  timeouts: {},
+})
+
+/** A server that asks for no credential: its own address with none listed, or a kind without authentication. */
+const ANONYMOUS: Credential = { id: 'none', name: 'none', weight: 1, headers: [] }
+
+function credentialsOf(
+  name: string,
+  config: ProviderConfig,
+  kind: Kind,
+  input: MarketInput,
+): readonly Credential[] {
+  const opened = input.credentials[name] ?? []
+  const needsNone =
+    kind.host.auth === 'none' || (config.baseUrl !== undefined && config.credentials.length === 0)
+  if (opened.length === 0) return needsNone ? [ANONYMOUS] : []
+  return opened.map(({ id, name, weight, secret }) => ({
+    id,
+    name,
+    weight,
+    headers: credentialHeaders(kind.host.auth, secret),
+  }))
+}
+
+/** Every provider that can be called now; one without a credential that it needs is left out. */
+export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>): readonly Site[] {
+  const providers = new Map(Object.entries(input.config.providers))
+  for (const name of Object.keys(input.credentials))
+    if (!providers.has(name) && kinds.has(name)) providers.set(name, plainProvider(name))
+
+  return [...providers].flatMap(([name, config]) => {
+    const kind = kinds.get(config.kind)
+    if (kind === undefined) return []
+    const credentials = credentialsOf(name, config, kind, input)
+    const url = URL.parse(config.baseUrl ?? filledUrl(kind.host.baseUrl, config.options))
+    if (credentials.length === 0 || url === null) return []
+    return {
+      name,
+      provider: kind.provider,
+      origin: url.origin,
+      basePath: url.pathname.replace(/\/+$/, ''),
+      auth: kind.host.auth,
+      quirks: kind.host.quirks,
+      headers: Object.entries(config.headers).flatMap(([header, value]) => [header.toLowerCase(), value]),
+      onDisconnect: config.onDisconnect,
+      timeouts: { ...input.config.timeouts, ...config.timeouts },
+      credentials,
+      builtIn: false,
+    } satisfies Site
+  })
+}
+
+/** The kind of a configured provider; undefined when the file does not mention it and no kind has its name. */
+export function kindOfSite(name: string, config: Config, kinds: ReadonlyMap<string, Kind>): Kind | undefined {
+  return kinds.get(config.providers[name]?.kind ?? name)
+}
