@@ -85,6 +85,8 @@ export interface Offer {
   readonly model: string
   /** Id that the upstream knows. */
   readonly upstream: string
+  /** What it is for; absent = chat. */
+  readonly type?: 'chat' | 'embedding'
   /** Undefined = unknown price, which is never zero. */
   readonly price: Price | undefined
   readonly contextTokens: number | undefined
