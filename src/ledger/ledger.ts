@@ -5,7 +5,7 @@
 import type { Clock, Hold, HoldFacts, Ledger, Log, Shortfall } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
-import type { AttemptRow, Key } from '../terms.ts'
+import type { AttemptRow, Key, Usage } from '../terms.ts'
 import { type BudgetUse, createBudgets, settleIn } from './budgets.ts'
 import { createFolder } from './fold.ts'
 import type { Entry, Journal } from './journal.ts'
@@ -57,28 +57,37 @@ const unavailable = (cause: unknown) =>
     cause,
   })
 
+const isCount = (value: number | undefined) =>
+  value === undefined || (Number.isSafeInteger(value) && value >= 0)
+
+/** Token counts come from upstreams; a sum over them must stay exact. */
+const isSane = (usage: Usage) =>
+  isCount(usage.inputTokens) &&
+  isCount(usage.outputTokens) &&
+  isCount(usage.cacheReadInputTokens) &&
+  isCount(usage.cacheCreationInputTokens) &&
+  isCount(usage.cacheCreation1hInputTokens) &&
+  isCount(usage.reasoningOutputTokens) &&
+  isCount(usage.reportedCostNanoUsd)
+
 /**
  * The row as the ledger vouches for it: held and overrun are its own figures, and a cost that nobody could tell is the
  * whole hold, marked unknown, since unknown is never free.
  */
 function vouch(row: AttemptRow, hold: OpenHold): AttemptRow {
-  const told =
-    row.costNanoUsd !== null && Number.isSafeInteger(row.costNanoUsd) && row.costNanoUsd >= 0
-      ? row.costNanoUsd
-      : undefined
   const held = hold.heldNanoUsd
-  const budgeted = hold.buckets.length > 0
-  if (told === undefined && (held > 0 || row.costNanoUsd !== null))
-    return {
-      ...row,
-      costNanoUsd: held > 0 ? held : null,
-      certainty: 'unknown',
-      heldNanoUsd: held,
-      overrunNanoUsd: 0,
-    }
-  const overrun = budgeted ? Math.max(0, (told ?? 0) - held) : 0
-  if (row.heldNanoUsd === held && row.overrunNanoUsd === overrun) return row
-  return { ...row, heldNanoUsd: held, overrunNanoUsd: overrun }
+  const usage = row.usage === null || isSane(row.usage) ? row.usage : null
+  const told = row.costNanoUsd !== null && isCount(row.costNanoUsd)
+  const costNanoUsd = told ? row.costNanoUsd : held > 0 ? held : null
+  const certainty = told || costNanoUsd === row.costNanoUsd ? row.certainty : 'unknown'
+  const overrunNanoUsd = hold.buckets.length > 0 ? Math.max(0, (costNanoUsd ?? 0) - held) : 0
+  // A row that is right already, the usual case, is not copied.
+  const right =
+    row.heldNanoUsd === held &&
+    row.overrunNanoUsd === overrunNanoUsd &&
+    row.costNanoUsd === costNanoUsd &&
+    row.usage === usage
+  return right ? row : { ...row, usage, costNanoUsd, certainty, heldNanoUsd: held, overrunNanoUsd }
 }
 
 /** Without a journal (Workers) `durable` waits for the store itself. */

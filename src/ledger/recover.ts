@@ -58,15 +58,34 @@ export function replay(lines: Iterable<string>): {
   return { settled: [...settled.values()], interrupted, damaged }
 }
 
-async function foldAll(store: Store, all: readonly Settled[]): Promise<void> {
+async function foldBatch(store: Store, part: readonly Settled[]): Promise<void> {
+  const byId = new Map<string, readonly BucketRef[]>(part.map(({ row, buckets }) => [row.id, buckets]))
+  await store.fold(
+    part.map(({ row }) => row),
+    row => byId.get(row.id) ?? [],
+  )
+}
+
+/** Folds all; returns what a working store refuses, row by row. Rejects when the store does not work. */
+async function foldAll(store: Store, all: readonly Settled[], log: Log): Promise<Settled[]> {
+  const refused: Settled[] = []
   for (let i = 0; i < all.length; i += BATCH_ROWS) {
     const part = all.slice(i, i + BATCH_ROWS)
-    const byId = new Map<string, readonly BucketRef[]>(part.map(({ row, buckets }) => [row.id, buckets]))
-    await store.fold(
-      part.map(({ row }) => row),
-      row => byId.get(row.id) ?? [],
-    )
+    try {
+      await foldBatch(store, part)
+    } catch {
+      for (const one of part)
+        try {
+          await foldBatch(store, [one])
+        } catch (error) {
+          await store.ping()
+          refused.push(one)
+          const reason = error instanceof Error ? error.message : String(error)
+          log('error', 'ledger.row_refused', { attempt: one.row.id, reason })
+        }
+    }
   }
+  return refused
 }
 
 /** Start of the oldest window that any key looks at. */
@@ -110,8 +129,7 @@ export async function recoverLedger(input: {
 }): Promise<Recovery> {
   const { store, journal, budgets, rates, nowMs, log } = input
   const { settled, interrupted, damaged } = replay(journal?.read() ?? [])
-  await foldAll(store, settled)
-  await foldAll(store, interrupted)
+  const refused = [...(await foldAll(store, settled, log)), ...(await foldAll(store, interrupted, log))]
   const keys = await store.keys()
   for (const bucket of await store.buckets(oldestWindow(keys, nowMs))) {
     const window = asWindow(bucket.window)
@@ -119,7 +137,8 @@ export async function recoverLedger(input: {
       budgets.restore(bucket.lineage, window, bucket.bucketStartMs, bucket.spentNanoUsd)
   }
   await seedDailyRates(store, rates, keys, nowMs)
-  journal?.rotate([])
+  // What the store will not take stays on disk, for a later start or a person.
+  journal?.rotate(refused.map(({ row, buckets }) => JSON.stringify({ say: 'settle', row, buckets })))
   const chargedNanoUsd = interrupted.reduce((sum, { row }) => sum + (row.costNanoUsd ?? 0), 0)
   const found = { settled: settled.length, interrupted: interrupted.length, chargedNanoUsd, damaged }
   if (damaged > 0) log('error', 'ledger.journal_damaged', { lines: damaged })
