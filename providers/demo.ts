@@ -2,7 +2,12 @@
 import type { Json, Provider } from './provider.ts'
 
 /** No wire of its own: nothing is ever sent. */
-export const demo: Provider = { name: 'demo', auth: 'none' }
+export const demo: Provider = {
+  name: 'demo',
+  auth: 'none',
+  // nothing is sent: the request itself is the answer's material
+  chat: { encode: request => ({ path: '', body: request.body.bytes, headers: [], dropped: [] }) },
+}
 
 /** Model name as callers write it. */
 export const DEMO_MODEL = 'demo/echo'

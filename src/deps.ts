@@ -1,9 +1,10 @@
 /** What the core needs from outside. Runtimes build it once; tests build it from fakes with a seeded clock and dice. */
+import type { AuthGuard } from './authenticate.ts'
 import type { Config } from './config/schema.ts'
 import type { Health } from './route/health.ts'
 import type { Market } from './route/market.ts'
 import type { Store } from './store/store.ts'
-import type { AttemptRow, Caller, Key, Send } from './terms.ts'
+import type { AttemptRow, Caller, Environment, Key, Send } from './terms.ts'
 
 /** Byte work that runtimes do natively (Node: Buffer). `from` and results are offsets; -1 = not found. */
 export interface Bytes {
@@ -128,6 +129,10 @@ export interface Deps {
   /** Snapshot of what can be bought now; replaced whole on reload. */
   readonly market: () => Market
   readonly keys: KeyRing
+  /** Keys of another environment are refused. */
+  readonly env: Environment
+  /** Counts failed attempts by address. */
+  readonly guard: AuthGuard
   readonly ledger: Ledger
   readonly health: Health
   readonly store: Store
@@ -135,11 +140,17 @@ export interface Deps {
   readonly bytes: Bytes
   readonly clock: Clock
   readonly watch: Watch
+  /** Resolves after so many milliseconds. */
+  readonly pause: (ms: number) => Promise<void>
   /** Uniform in [0, 1). */
   readonly random: () => number
   /** Time-ordered unique id with this prefix. */
   readonly newId: (prefix: string) => string
   readonly log: Log
+  /** Last-line scrubber for texts that come from upstreams. */
+  readonly scrub: (text: string) => string
+  /** Workers: keeps the isolate alive until this is done. */
+  readonly background?: (work: Promise<unknown>) => void
   /** Set while draining or sealed: new work is refused with this. */
   readonly closed: () => 'draining' | 'sealed' | undefined
 }

@@ -16,7 +16,7 @@ export interface Endpoint {
   readonly operation: Operation
 }
 
-/** One inbound exchange, already read to its end. Header names are asked for in lower case. */
+/** One inbound exchange. Header names are asked for in lower case. */
 export interface Call {
   /** `x-request-id` of the answer; time-ordered and unique. */
   readonly id: string
@@ -26,7 +26,8 @@ export interface Call {
   /** Query without `?`, or ''. */
   readonly query: string
   header(name: string): string | undefined
-  readonly body: Uint8Array
+  /** Reads the whole body once; throws GatewayError('too_large') above `bytesMax`. Not read before the caller is known. */
+  read(bytesMax: number): Promise<Uint8Array>
   /** Client address after trusted proxies, textual IPv4 or IPv6. */
   readonly peer: string
   /** Monotonic milliseconds at which the request's head arrived. */

@@ -1,0 +1,214 @@
+/**
+ * Walks the plan: hold, send, relay, settle; then done, or the next target. The one place that decides what follows a
+ * failure; choosing (choose.ts), naming (classify.ts), money (hold.ts) and blame (record.ts) are separate.
+ */
+import type { Encoded } from '../../providers/provider.ts'
+import type { Admission, Deps } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import { usdFromNano } from '../price.ts'
+import { type Metered, meter, observe, record } from '../record.ts'
+import type { Answer } from '../relay/answer.ts'
+import type { ExchangeResult } from '../relay/exchange.ts'
+import { withCost } from '../relay/reader.ts'
+import type { Plan, Target } from '../route/plan.ts'
+import type { Call, Caller, Endpoint } from '../terms.ts'
+import type { Body } from '../wire/body.ts'
+import type { ChatFacts } from '../wire/openai.ts'
+import { nextTarget, repeatTarget, type Tried } from './choose.ts'
+import { answerHeaders } from './headers.ts'
+import { holdMoney, type Money } from './hold.ts'
+import { type Carried, carry, prepare } from './send.ts'
+
+/** One admitted request on its way. */
+export interface Job {
+  readonly call: Call
+  readonly endpoint: Endpoint
+  readonly caller: Caller
+  readonly body: Body
+  readonly facts: ChatFacts
+  readonly model: string
+  readonly likelyInputTokens: number
+  readonly boundInputTokens: number
+  readonly plan: Plan
+  readonly admission: Admission
+  readonly answer: Answer
+}
+
+/** What the gateway tells the access log. */
+export interface Attempted {
+  readonly attempts: number
+  readonly target: Target | undefined
+  readonly result: ExchangeResult | undefined
+  readonly metered: Metered | undefined
+  readonly failure: GatewayError | undefined
+}
+
+const REPEAT_PAUSE_MS = 100
+
+export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
+  const most = deps.config().retries.attempts
+  const tried: Tried[] = []
+  let attempts = 0
+  let elsewhereMs = 0
+  let target = nextTarget(job.plan, tried)
+  let last: GatewayError | undefined
+  while (target) {
+    const here: Target = target
+    let encoded: Encoded
+    let money: Money
+    try {
+      // what cannot be said to this target at all may be said to another
+      encoded = prepare(job, here)
+      money = await setAside(job, here, attempts + 1, deps)
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.kind !== 'invalid_request') throw error
+      last ??= error
+      tried.push({ target: here, failure: 'model_missing' })
+      target = nextTarget(job.plan, tried)
+      continue
+    }
+    if (money.sendMaxTokens !== undefined) encoded = prepare(job, here, money.sendMaxTokens)
+    attempts++
+    const carried: Carried = {
+      encoded,
+      money,
+      attempt: attempts,
+      elsewhereMs,
+      lastResort: isLast(job, tried, here, attempts, most),
+    }
+    deps.health.probe(here.key, deps.clock.now())
+    const result = await carry(job, here, carried, deps)
+    observe(here, result, deps)
+    const metered = meter(result, here, job.likelyInputTokens)
+    elsewhereMs += result.totalMs
+    if (!result.failure) return complete(job, here, carried, result, metered, deps)
+    last = result.failure
+    tried.push({ target: here, failure: result.failure.kind })
+    const next =
+      result.committed || job.answer.left || attempts >= most ? undefined : await following(job, tried, deps)
+    const finalStatus = next ? undefined : job.answer.headSent ? job.answer.status : result.failure.status
+    record(told(job, here, carried, finalStatus), result, metered, deps)
+    if (!next) {
+      await settled(deps)
+      job.admission.release(metered.usage ? metered.usage.inputTokens + metered.usage.outputTokens : 0)
+      job.answer.refuse(last, answerHeaders(job, here, carried, deps))
+      return { attempts, target: here, result, metered, failure: last }
+    }
+    target = next
+  }
+  throw last ?? new GatewayError('no_candidate', 'Nothing could be tried.')
+}
+
+/** Another target, or the same one again after a little pause if its trouble may have passed. */
+async function following(job: Job, tried: readonly Tried[], deps: Deps): Promise<Target | undefined> {
+  const next = nextTarget(job.plan, tried)
+  if (next) return next
+  const again = repeatTarget(tried)
+  if (!again || !deps.health.repeat(again.key, deps.clock.now())) return undefined
+  await deps.pause(REPEAT_PAUSE_MS * (1 + deps.random()) * tried.length)
+  return job.answer.left ? undefined : again
+}
+
+function isLast(job: Job, tried: readonly Tried[], here: Target, attempts: number, most: number): boolean {
+  return (
+    attempts >= most ||
+    nextTarget(job.plan, [...tried, { target: here, failure: 'overloaded' }]) === undefined
+  )
+}
+
+/** A thinking budget in OpenRouter's form. */
+function thinkingTokensOf(json: ChatFacts['json']): number | undefined {
+  const { reasoning } = json
+  const tokens =
+    typeof reasoning === 'object' && reasoning !== null
+      ? (reasoning as Record<string, unknown>).max_tokens
+      : undefined
+  return typeof tokens === 'number' ? tokens : undefined
+}
+
+async function setAside(job: Job, here: Target, attempt: number, deps: Deps): Promise<Money> {
+  const { facts, caller, call } = job
+  const { offer } = here.listing
+  const row = {
+    requestedModel: job.model,
+    provider: offer.provider,
+    model: offer.model,
+    upstreamModel: offer.upstream,
+    credential: here.credential?.id ?? '',
+    operation: job.endpoint.operation,
+    stream: facts.stream,
+    peer: call.peer,
+    user: facts.user ?? null,
+    tags: facts.tags,
+    priceId: offer.price?.id ?? null,
+    why: here.why,
+  }
+  const spending = {
+    stream: facts.stream,
+    maxOutputTokens: facts.maxOutputTokens,
+    n: facts.n,
+    boundInputTokens: job.boundInputTokens,
+    thinkingTokens: thinkingTokensOf(facts.json),
+  }
+  const money = await holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
+  await deps.ledger.durable()
+  return money
+}
+
+/** A settlement that cannot be made durable now is retried by the ledger; the caller's answer does not wait for the disk. */
+async function settled(deps: Deps): Promise<void> {
+  try {
+    await deps.ledger.durable()
+  } catch (error) {
+    deps.log('error', 'settlement_not_durable', {
+      message: error instanceof Error ? error.message : 'unknown',
+    })
+  }
+}
+
+function told(job: Job, target: Target, carried: Carried, finalStatus: number | undefined) {
+  const { call, facts } = job
+  return {
+    hold: carried.money.hold,
+    target,
+    finalStatus,
+    row: {
+      id: `${call.id}.${carried.attempt}`,
+      requestId: call.id,
+      attempt: carried.attempt,
+      requestedModel: job.model,
+      operation: job.endpoint.operation,
+      stream: facts.stream,
+      peer: call.peer,
+      user: facts.user ?? null,
+      tags: facts.tags.length > 0 ? facts.tags : job.caller.key.tags,
+    },
+  }
+}
+
+async function complete(
+  job: Job,
+  target: Target,
+  carried: Carried,
+  result: ExchangeResult,
+  metered: Metered,
+  deps: Deps,
+): Promise<Attempted> {
+  record(told(job, target, carried, 200), result, metered, deps)
+  await settled(deps)
+  const { usage, bill } = metered
+  job.admission.release(usage ? usage.inputTokens + usage.outputTokens : undefined)
+  const { answer } = job
+  if (result.whole) {
+    const cost = bill.costNanoUsd
+    let bytes = result.whole.bytes
+    if (job.facts.wantsCost && cost !== undefined)
+      bytes = deps.bytes.of(withCost(deps.bytes.text(bytes), cost))
+    const headers = answerHeaders(job, target, carried, deps, carried.elsewhereMs + result.totalMs)
+    if (cost !== undefined) headers.push('x-switchgate-cost-usd', usdFromNano(cost))
+    answer.whole(200, headers, bytes)
+  } else {
+    answer.end(deps.bytes.of(carried.ending?.(result, metered) ?? 'data: [DONE]\n\n'))
+  }
+  return { attempts: carried.attempt, target, result, metered, failure: undefined }
+}

@@ -1,0 +1,51 @@
+/** Which target next, after a failure? Pure: the walk over a plan, apart from sending, blaming and recording. */
+import { FAILURES, type Failure } from '../errors.ts'
+import type { Plan, Target } from '../route/plan.ts'
+
+export interface Tried {
+  readonly target: Target
+  readonly failure: Failure
+}
+
+const siteOf = (t: Target) => t.listing.site.name
+const routeOf = (t: Target) => `${t.listing.site.name}/${t.listing.offer.upstream}`
+
+/** The next untried target worth asking, or undefined. `tried` is in order; its last entry says why we are here. */
+export function nextTarget(plan: Plan, tried: readonly Tried[]): Target | undefined {
+  const last = tried.at(-1)
+  if (!last) return plan.targets[0]
+  if (!FAILURES[last.failure].next) return undefined
+  const used = new Set(tried.map(t => t.target))
+  const open = plan.targets.filter(t => !used.has(t) && tried.every(past => mayFollow(t, past)))
+  const { target, failure } = last
+  // a bad or busy credential: its neighbour at the same place knows nothing of it
+  if (failure === 'bad_credential' || failure === 'rate_limited') {
+    const neighbour = open.find(t => routeOf(t) === routeOf(target))
+    if (neighbour) return neighbour
+  }
+  return open.find(t => siteOf(t) !== siteOf(target)) ?? open[0]
+}
+
+/** What a past failure says about another target. */
+function mayFollow(candidate: Target, past: Tried): boolean {
+  switch (past.failure) {
+    case 'silent':
+    case 'model_missing':
+      return routeOf(candidate) !== routeOf(past.target)
+    case 'context_length': {
+      const before = past.target.listing.offer.contextTokens
+      const now = candidate.listing.offer.contextTokens
+      return before !== undefined && now !== undefined && now > before
+    }
+    default:
+      return true
+  }
+}
+
+/** The target to ask once more when no other is left: the first whose trouble may have passed. */
+export function repeatTarget(tried: readonly Tried[]): Target | undefined {
+  const last = tried.at(-1)
+  if (!last || !FAILURES[last.failure].next) return undefined
+  const silent = new Set(tried.filter(t => t.failure === 'silent').map(t => routeOf(t.target)))
+  return tried.find(t => FAILURES[t.failure].repeat && !silent.has(routeOf(t.target)))?.target
+}

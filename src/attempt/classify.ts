@@ -1,0 +1,137 @@
+/** Names the failure of an upstream answer: structured fields first (the adapter's), then the status table. Pure. */
+import type { Provider } from '../../providers/provider.ts'
+import { FAILURES, type Failure, GatewayError } from '../errors.ts'
+
+const BY_STATUS: Readonly<Record<number, Failure>> = {
+  400: 'refused',
+  401: 'bad_credential',
+  402: 'bad_credential',
+  403: 'bad_credential',
+  404: 'model_missing',
+  408: 'overloaded',
+  409: 'overloaded',
+  410: 'model_missing',
+  413: 'refused',
+  422: 'refused',
+  424: 'overloaded',
+  429: 'rate_limited',
+}
+
+/** What a status alone says. 3xx is never followed: whoever answers so is not the API that was configured. */
+export function failureOfStatus(status: number): Failure {
+  const known = BY_STATUS[status]
+  if (known) return known
+  if (status >= 500) return 'overloaded'
+  return status >= 400 ? 'refused' : 'malformed'
+}
+
+export type HeaderMap = Record<string, string | string[] | undefined>
+
+export function headerOf(headers: HeaderMap, name: string): string | undefined {
+  const value = headers[name]
+  return Array.isArray(value) ? value[0] : value
+}
+
+const RETRY_AFTER_MS_MAX = 24 * 3_600_000
+
+/**
+ * Milliseconds to wait as the upstream says: `retry-after-ms`, `retry-after` (seconds or HTTP date, RFC 9110 10.2.3),
+ * then Google's RetryInfo in the body (`details[].retryDelay: "34.4s"`). Undefined = it did not say.
+ */
+export function retryAfterMs(headers: HeaderMap, body: unknown, nowMs: number): number | undefined {
+  const clamp = (ms: number) =>
+    Number.isFinite(ms) && ms >= 0 ? Math.min(ms, RETRY_AFTER_MS_MAX) : undefined
+  const inMs = headerOf(headers, 'retry-after-ms')
+  if (inMs !== undefined && inMs.trim() !== '') return clamp(Number(inMs))
+  const after = headerOf(headers, 'retry-after')
+  if (after !== undefined && after.trim() !== '') {
+    const seconds = Number(after)
+    return clamp(Number.isNaN(seconds) ? Math.max(0, Date.parse(after) - nowMs) : seconds * 1000)
+  }
+  const details = field(field(body, 'error'), 'details')
+  if (!Array.isArray(details)) return undefined
+  for (const detail of details) {
+    const delay = field(detail, 'retryDelay')
+    if (typeof delay === 'string' && delay.endsWith('s')) return clamp(Number(delay.slice(0, -1)) * 1000)
+  }
+  return undefined
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+}
+
+/** The upstream's own words for a client error: shown to the caller, so cut short and scrubbed by the caller of this. */
+export function upstreamWords(body: unknown): {
+  message: string | undefined
+  code: string | undefined
+  param: string | undefined
+} {
+  const inner = Array.isArray(body) ? body[0] : body
+  const error = field(inner, 'error') ?? inner
+  const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
+  const message =
+    text(field(error, 'message')) ??
+    text(error) ??
+    text(field(inner, 'message')) ??
+    text(field(inner, 'detail'))
+  return { message, code: text(field(error, 'code')), param: text(field(error, 'param')) }
+}
+
+const MESSAGE_CHARS_MAX = 500
+
+const PLAIN_WORDS: Partial<Record<Failure, string>> = {
+  model_missing: 'the provider does not have this model',
+  bad_credential: 'the provider refused the credential that is configured for it',
+  rate_limited: 'the provider is rate limiting this gateway',
+  overloaded: 'the provider is failing or overloaded',
+  unreachable: 'the provider could not be reached',
+  malformed: 'the provider sent an answer that cannot be read',
+  silent: 'the provider did not answer in time',
+  interrupted: 'the provider broke off in the middle of its answer',
+}
+
+/** What the caller is told; the provider's own text only for client errors, where it helps. */
+export function upstreamError(
+  kind: Failure,
+  provider: string,
+  facts: {
+    status?: number
+    body?: unknown
+    retryAfterMs?: number
+    scrub: (text: string) => string
+    cause?: unknown
+  },
+): GatewayError {
+  const plain = PLAIN_WORDS[kind]
+  if (plain) {
+    const options = { retryAfterMs: facts.retryAfterMs, cause: facts.cause }
+    return new GatewayError(kind, `${provider}: ${plain}`, options)
+  }
+  const words = upstreamWords(facts.body)
+  const message = facts.scrub(
+    (words.message ?? 'the provider refused the request').slice(0, MESSAGE_CHARS_MAX),
+  )
+  const code = kind === 'refused' ? words.code : undefined
+  const status = kind === 'refused' ? facts.status : undefined
+  return new GatewayError(kind, `${provider}: ${message}`, { code, status, param: words.param })
+}
+
+/** Failure of a non-2xx answer (or of an error object inside a 200, status 200). */
+export function classify(provider: Provider, status: number, body: unknown): Failure {
+  const named = provider.classify?.(status, body)
+  if (named) return named
+  if (status >= 200 && status < 300) {
+    const code = field(field(body, 'error'), 'code')
+    const asStatus = typeof code === 'number' ? code : Number(code)
+    return Number.isInteger(asStatus) && asStatus >= 400 && asStatus < 600
+      ? failureOfStatus(asStatus)
+      : 'overloaded'
+  }
+  return failureOfStatus(status)
+}
+
+/** Is it worth asking somebody else? */
+export function mayTryAnother(kind: Failure): boolean {
+  return FAILURES[kind].next
+}

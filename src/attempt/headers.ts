@@ -1,0 +1,37 @@
+/** The answer headers of an attempt: who answered, at what cost to us in time, what was changed on the way. */
+import { rateHeaders } from '../admit.ts'
+import type { Deps } from '../deps.ts'
+import type { Target } from '../route/plan.ts'
+import type { Job } from './attempt.ts'
+import type { Carried } from './send.ts'
+
+/** Only printable ASCII goes into a header; names may come from a caller. */
+export const headerSafe = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 256)
+
+/** Headers of any answer that came from a target. `upstreamMs` = waits that are not ours. */
+export function answerHeaders(
+  job: Job,
+  target: Target,
+  carried: Carried,
+  deps: Deps,
+  upstreamMs = carried.elsewhereMs,
+): string[] {
+  const { offer } = target.listing
+  const overhead = Math.max(0, deps.clock.monotonic() - job.call.startedAtMs - upstreamMs)
+  const headers = [
+    'x-switchgate-provider',
+    headerSafe(offer.provider),
+    'x-switchgate-model',
+    headerSafe(offer.upstream),
+    'x-switchgate-attempts',
+    String(carried.attempt),
+    'x-switchgate-overhead-ms',
+    overhead.toFixed(2),
+  ]
+  const { dropped } = carried.encoded
+  if (dropped.length > 0) headers.push('x-switchgate-dropped', headerSafe(dropped.join(',')))
+  const { sendMaxTokens } = carried.money
+  if (sendMaxTokens !== undefined) headers.push('x-switchgate-max-tokens', String(sendMaxTokens))
+  headers.push(...rateHeaders(job.admission))
+  return headers
+}

@@ -1,0 +1,141 @@
+/** Money for one attempt: how much to set aside, what to ask the model to keep to, and more of it while a stream runs. */
+import type { Deps, Hold, HoldFacts, Shortfall } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import { holdFor } from '../meter.ts'
+import type { Key, Offer } from '../terms.ts'
+
+/** What holding needs to know about a request. */
+export interface Spending {
+  readonly stream: boolean
+  /** The caller's own output limit. */
+  readonly maxOutputTokens: number | undefined
+  /** Choices asked for. */
+  readonly n: number
+  /** Never too low. */
+  readonly boundInputTokens: number
+  /** Thinking tokens that the caller asked for, part of the output. */
+  readonly thinkingTokens: number | undefined
+}
+
+export interface Money {
+  readonly hold: Hold
+  /** Output limit to send upstream instead of the caller's; undefined = leave the request alone. */
+  readonly sendMaxTokens: number | undefined
+  /** For running streams of budgeted keys; undefined = nothing to watch. */
+  readonly afford: ((textBytes: number) => boolean) | undefined
+}
+
+/** Output tokens held at first for a stream without a limit, and added each time the text nears what is held. */
+export const SLICE_TOKENS = 1024
+/** An answer is never cut below this (or below what was asked, if less): better refused than useless. */
+const OUTPUT_FLOOR = 256
+const THINKING_MARGIN = 1024
+/** Money that others merely hold is waited for this long. */
+const WAIT_MS_MAX = 2_000
+
+interface Wish {
+  readonly outputTokens: number
+  readonly send: number | undefined
+  readonly slices: boolean
+}
+
+function wishFor(offer: Offer, s: Spending, key: Key, defaultMax: number): Wish {
+  const budgeted = key.budgets.length > 0
+  const cap = key.maxOutputTokens
+  const limit = cap === null ? s.maxOutputTokens : Math.min(s.maxOutputTokens ?? cap, cap)
+  if (limit !== undefined) {
+    const lowered = limit !== s.maxOutputTokens
+    return { outputTokens: limit, send: lowered ? limit : undefined, slices: false }
+  }
+  if (s.stream && !offer.thinksUnseen)
+    return { outputTokens: SLICE_TOKENS, send: undefined, slices: budgeted }
+  const most = Math.min(offer.maxOutputTokens ?? defaultMax, defaultMax)
+  return { outputTokens: most, send: budgeted ? most : undefined, slices: false }
+}
+
+/** The least output that is worth having; below it the request is refused. */
+function floorFor(s: Spending, wish: Wish): number {
+  const floor = Math.min(wish.outputTokens, OUTPUT_FLOOR)
+  return s.thinkingTokens === undefined ? floor : Math.max(floor, s.thinkingTokens + THINKING_MARGIN)
+}
+
+/** Sets money aside or throws `budget_exhausted`. The caller of this makes it durable before anything is sent. */
+export async function holdMoney(
+  offer: Offer,
+  s: Spending,
+  key: Key,
+  attemptId: string,
+  facts: HoldFacts,
+  deps: Deps,
+): Promise<Money> {
+  const config = deps.config()
+  const wish = wishFor(offer, s, key, config.limits.defaultMaxOutputTokens)
+  const input = Math.min(s.boundInputTokens, offer.contextTokens ?? s.boundInputTokens)
+  const cost = (outputTokens: number) =>
+    offer.price
+      ? holdFor({ inputTokensBound: input, outputTokens: outputTokens * s.n, price: offer.price })
+      : 0
+  const untilMs = deps.clock.monotonic() + WAIT_MS_MAX
+  for (;;) {
+    const taken = deps.ledger.hold(key, attemptId, cost(wish.outputTokens), facts)
+    if ('attemptId' in taken) return money(taken, wish, wish.outputTokens, offer, s, deps)
+    const leftMs = untilMs - deps.clock.monotonic()
+    if (taken.heldByOthers && leftMs > 0) {
+      await deps.ledger.freed(key, leftMs)
+      continue
+    }
+    const clamped = affordable(taken, cost, wish.outputTokens)
+    if (clamped < floorFor(s, wish)) throw exhausted(taken, config.budgets.refusalStatus, deps.clock.now())
+    const less = deps.ledger.hold(key, attemptId, cost(clamped), facts)
+    if (!('attemptId' in less)) throw exhausted(less, config.budgets.refusalStatus, deps.clock.now())
+    const send = wish.slices ? undefined : clamped
+    return money(less, { ...wish, send: send ?? wish.send }, clamped, offer, s, deps)
+  }
+}
+
+/** Largest output whose hold fits into what is available. The cost rises with the output, so halving finds it. */
+function affordable(short: Shortfall, cost: (outputTokens: number) => number, most: number): number {
+  let low = 0
+  let high = most
+  if (cost(0) > short.availableNanoUsd) return -1
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if (cost(middle) <= short.availableNanoUsd) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+function money(hold: Hold, wish: Wish, outputTokens: number, offer: Offer, s: Spending, deps: Deps): Money {
+  const { price } = offer
+  if (!wish.slices || !price) return { hold, sendMaxTokens: wish.send, afford: undefined }
+  let covered = outputTokens * s.n
+  const slice = holdFor({ inputTokensBound: 0, outputTokens: SLICE_TOKENS, price })
+  const afford = (textBytes: number): boolean => {
+    // a token is at least one byte of text: while the bytes fit, the tokens do
+    while (textBytes > covered) {
+      if (!deps.ledger.extend(hold, slice)) return false
+      covered += SLICE_TOKENS
+    }
+    return true
+  }
+  return { hold, sendMaxTokens: wish.send, afford }
+}
+
+function exhausted(short: Shortfall, status: 402 | 429, nowMs: number): GatewayError {
+  if (short.heldByOthers) {
+    const message = `The budget ${short.limit} is held by requests that are still running.`
+    return new GatewayError('budget_exhausted', message, {
+      status,
+      limit: short.limit,
+      retryAfterMs: 1000,
+      shouldRetry: true,
+    })
+  }
+  const when = short.resetsAtMs === null ? '' : ` It resets at ${new Date(short.resetsAtMs).toISOString()}.`
+  return new GatewayError('budget_exhausted', `The budget ${short.limit} of this key is used up.${when}`, {
+    status,
+    limit: short.limit,
+    retryAfterMs: short.resetsAtMs === null ? undefined : Math.max(1000, short.resetsAtMs - nowMs),
+  })
+}

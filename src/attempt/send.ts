@@ -1,0 +1,172 @@
+/** Makes one upstream request of a job and a target, and runs the exchange. */
+import type { DecodeContext, Encoded } from '../../providers/provider.ts'
+import type { Deps } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import { billFor } from '../meter.ts'
+import type { Metered } from '../record.ts'
+import { type ExchangeResult, runExchange } from '../relay/exchange.ts'
+import { createPassthrough } from '../relay/passthrough.ts'
+import { withCost } from '../relay/reader.ts'
+import { createTranslated } from '../relay/translated.ts'
+import type { Target } from '../route/plan.ts'
+import type { Usage } from '../terms.ts'
+import { usageOfAnswer } from '../wire/openai.ts'
+import type { Job } from './attempt.ts'
+import { builtInSend } from './built-in.ts'
+import { answerHeaders } from './headers.ts'
+import type { Money } from './hold.ts'
+
+/** What goes with one attempt. */
+export interface Carried {
+  readonly encoded: Encoded
+  readonly money: Money
+  readonly attempt: number
+  /** Time that earlier attempts spent waiting for their upstreams. */
+  readonly elsewhereMs: number
+  readonly lastResort: boolean
+  /** Last events of a finished stream, `[DONE]` included. */
+  ending?: (result: ExchangeResult, metered: Metered) => string
+}
+
+/** The request body for this target. Throws `invalid_request` for what its wire cannot say, or when parameters would be dropped and the caller forbids it. */
+export function prepare(job: Job, target: Target, maxOutputTokens?: number): Encoded {
+  const { site, offer } = target.listing
+  const codec = site.provider.chat
+  if (!codec) throw new GatewayError('invalid_request', `${site.name} offers no chat completions.`)
+  const { facts } = job
+  const encoded = codec.encode({
+    body: job.body,
+    stream: facts.stream,
+    wantsUsage: facts.wantsUsageEvent,
+    extensions: facts.extensionNames,
+    offer,
+    maxOutputTokens,
+    quirks: site.quirks,
+  })
+  if (encoded.dropped.length > 0 && facts.preferences?.requireParameters) {
+    const message = `${site.name} does not take ${encoded.dropped.join(', ')} and provider.require_parameters is set.`
+    throw new GatewayError('invalid_request', message, { param: encoded.dropped[0] })
+  }
+  return encoded
+}
+
+/** A model that thinks out of sight may be silent for long. */
+const HIDDEN_THOUGHT_FACTOR = 5
+
+export function carry(job: Job, target: Target, carried: Carried, deps: Deps): Promise<ExchangeResult> {
+  const { site, offer } = target.listing
+  const { facts, call } = job
+  const codec = site.provider.chat
+  if (!codec) throw new GatewayError('bug', 'a target without a chat codec')
+  const config = deps.config()
+  const { timeouts } = site
+  const context: DecodeContext = {
+    offer,
+    created: Math.floor(deps.clock.now() / 1000),
+    newId: deps.newId,
+    quirks: site.quirks,
+    request: facts.json,
+  }
+  const usageOf = (answer: Record<string, unknown>) => usageOfAnswer(answer, site.quirks)
+  const costOf = facts.wantsCost
+    ? (usage: Usage) => billFor(usage, offer.price, 'exact').costNanoUsd
+    : undefined
+  const options = {
+    bytes: deps.bytes,
+    wantsUsage: facts.wantsUsageEvent,
+    costOf,
+    eventBytesMax: config.limits.eventBytes,
+  }
+  const decodeStream = codec.decodeStream?.bind(codec)
+  const reader = !facts.stream
+    ? undefined
+    : decodeStream
+      ? createTranslated(out => decodeStream(context, out), options)
+      : createPassthrough({ ...options, usageOf })
+  carried.ending = (result, metered) =>
+    ending(result, metered, facts.wantsUsageEvent, context, costOf !== undefined)
+  const sentAtMs = deps.clock.monotonic()
+  const headers = () => {
+    const waitedMs = carried.elsewhereMs + (deps.clock.monotonic() - sentAtMs)
+    return answerHeaders(job, target, carried, deps, waitedMs)
+  }
+  const hidden = offer.thinksUnseen ? HIDDEN_THOUGHT_FACTOR : 1
+  return runExchange(
+    {
+      request: {
+        origin: site.origin,
+        path: site.basePath + carried.encoded.path,
+        method: 'POST',
+        headers: [
+          'content-type',
+          'application/json',
+          'accept',
+          facts.stream ? 'text/event-stream' : 'application/json',
+          'accept-encoding',
+          'identity',
+          'user-agent',
+          'switchgate',
+          ...site.headers,
+          ...carried.encoded.headers,
+          ...(target.credential?.headers ?? []),
+        ],
+        body: carried.encoded.body,
+      },
+      send: site.builtIn ? builtInSend(deps, context) : deps.send,
+      stream: facts.stream,
+      codec,
+      provider: site.provider,
+      providerName: site.name,
+      context,
+      usageOf,
+      reader,
+      answer: job.answer,
+      headers,
+      timeouts: {
+        ...timeouts,
+        firstByteMs: timeouts.firstByteMs * hidden,
+        firstTokenMs: timeouts.firstTokenMs * hidden,
+      },
+      lastResort: carried.lastResort,
+      deadlineMs: call.startedAtMs + timeouts.totalMs,
+      patient: offer.thinksUnseen || facts.toolCount > 0,
+      answerBytesMax: config.limits.answerBytes,
+      onDisconnect: site.onDisconnect,
+      needsFinish: site.quirks.sendsFinishReason !== false,
+      afford: carried.money.afford,
+      scrub: deps.scrub,
+    },
+    deps,
+  )
+}
+
+/** A stream cut by the budget is ended as the model would end it at its limit; every stream ends in `[DONE]`. */
+function ending(
+  result: ExchangeResult,
+  metered: Metered,
+  wantsUsage: boolean,
+  context: DecodeContext,
+  wantsCost: boolean,
+): string {
+  if (!result.cutShort) return 'data: [DONE]\n\n'
+  const frame = {
+    id: result.answerId ?? '',
+    object: 'chat.completion.chunk',
+    created: context.created,
+    model: context.offer.upstream,
+  }
+  let text = `data: ${JSON.stringify({ ...frame, choices: [{ index: 0, delta: {}, finish_reason: 'length' }] })}\n\n`
+  const { usage, bill } = metered
+  if (wantsUsage && usage) {
+    const total = usage.inputTokens + usage.outputTokens
+    const counts = {
+      prompt_tokens: usage.inputTokens,
+      completion_tokens: usage.outputTokens,
+      total_tokens: total,
+      estimated: true,
+    }
+    const event = JSON.stringify({ ...frame, choices: [], usage: counts })
+    text += `data: ${wantsCost && bill.costNanoUsd !== undefined ? withCost(event, bill.costNanoUsd) : event}\n\n`
+  }
+  return `${text}data: [DONE]\n\n`
+}

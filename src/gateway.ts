@@ -1,0 +1,81 @@
+/** THE page: one request from top to bottom. Newcomers start here. */
+import { admit } from './admit.ts'
+import { type Attempted, attempt } from './attempt/attempt.ts'
+import { authenticate } from './authenticate.ts'
+import type { Admission, Deps } from './deps.ts'
+import { GatewayError } from './errors.ts'
+import { boundInputTokens, likelyInputTokens } from './estimate.ts'
+import { Answer } from './relay/answer.ts'
+import { route } from './route/plan.ts'
+import { logOutcome } from './telemetry.ts'
+import type { Call, Caller, Endpoint, Outcome, Sink } from './terms.ts'
+import { parseBody } from './wire/body.ts'
+import { readChat } from './wire/openai.ts'
+
+const BODY_DEPTH_MAX = 64
+
+/** Serves one exchange, push-shaped and the same on every runtime. Never throws: what goes wrong is said in the caller's wire. */
+export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: Deps): Promise<Outcome> {
+  const answer = new Answer(sink, endpoint.wire, call.id, deps.bytes)
+  let caller: Caller | undefined
+  let admission: Admission | undefined
+  let attempted: Attempted | undefined
+  let failure: GatewayError | undefined
+  try {
+    refuseWhenClosed(deps)
+    caller = await authenticate(call, deps)
+
+    const bytes = await call.read(deps.config().limits.bodyBytes)
+    const body = parseBody(bytes, deps.bytes.text(bytes), { depthMax: BODY_DEPTH_MAX })
+    const facts = readChat(body)
+    const model = facts.model ?? caller.key.defaultModel ?? noModel()
+    const likely = likelyInputTokens(facts)
+
+    const plan = route({ ...facts, model, likelyInputTokens: likely }, caller.key, {
+      market: deps.market(),
+      health: deps.health,
+      nowMs: deps.clock.now(),
+      random: deps.random,
+      strategy: deps.config().routing.strategy,
+    })
+    admission = admit(caller, likely, facts.maxOutputTokens, deps)
+    const bound = boundInputTokens(facts)
+    const job = { call, endpoint, caller, body, facts, model, plan, admission, answer }
+    attempted = await attempt({ ...job, likelyInputTokens: likely, boundInputTokens: bound }, deps)
+    failure = attempted.failure
+  } catch (error) {
+    failure = asGatewayError(error, deps)
+    admission?.release(0)
+    answer.refuse(failure)
+  }
+  logOutcome({ call, endpoint, caller, answer, attempted, failure }, deps)
+  return { status: answer.status, failure: failure?.kind, attempts: attempted?.attempts ?? 0 }
+}
+
+function refuseWhenClosed(deps: Deps): void {
+  const closed = deps.closed()
+  if (closed === 'draining')
+    throw new GatewayError('draining', 'This gateway is shutting down.', { retryAfterMs: 1000 })
+  if (closed === 'sealed')
+    throw new GatewayError('sealed', 'The vault is sealed. Restart the gateway to unseal it.')
+}
+
+function noModel(): never {
+  throw new GatewayError(
+    'invalid_request',
+    'model: is required, as in "gpt-5". GET /v1/models lists what this key can call.',
+    {
+      param: 'model',
+    },
+  )
+}
+
+/** A bug is ours: it is logged, its message is withheld. */
+export function asGatewayError(error: unknown, deps: Pick<Deps, 'log' | 'scrub'>): GatewayError {
+  if (error instanceof GatewayError) return error
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  deps.log('error', 'bug', { detail: deps.scrub(detail).slice(0, 4000) })
+  return new GatewayError('bug', 'The gateway made a mistake. The request id helps to find it.', {
+    cause: error,
+  })
+}

@@ -1,0 +1,137 @@
+/** The data plane's reading routes: models, the caller's own key and spend, one finished request. */
+import { type Context, Hono } from 'hono'
+import { authenticate } from '../authenticate.ts'
+import type { Deps } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import { asGatewayError } from '../gateway.ts'
+import type { Caller, Key, Wire } from '../terms.ts'
+import {
+  type BudgetUse,
+  generationWire,
+  keyWire,
+  parseSpendQuery,
+  spendCsv,
+  spendWire,
+} from '../wire/account.ts'
+import { errorBody, errorHeaders } from '../wire/error.ts'
+import { anthropicList, anthropicModel, endpointsOf, modelList, modelNamed } from './models.ts'
+import { webCall } from './web.ts'
+
+/** The part of the ledger that these views need. */
+export interface AccountLedger {
+  usageOf(key: Key): readonly BudgetUse[]
+  fold(): void | Promise<void>
+}
+
+export interface AccountDeps extends Deps {
+  readonly account: AccountLedger
+}
+
+/** What a runtime says about a connection. */
+export interface DataBindings {
+  readonly peer?: string
+}
+
+type Env = { Bindings: DataBindings }
+type View = (caller: Caller, c: Context<Env>) => Promise<Response> | Response
+
+/** An error as a web Response in the caller's wire. */
+export function refusal(error: GatewayError, wire: Wire, requestId: string): Response {
+  const headers = new Headers({
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'x-request-id': requestId,
+  })
+  const flat = errorHeaders(error)
+  for (let i = 0; i + 1 < flat.length; i += 2) headers.set(flat[i] ?? '', flat[i + 1] ?? '')
+  return new Response(errorBody(wire, error), { status: error.status, headers })
+}
+
+export function createAccount(deps: AccountDeps): Hono<Env> {
+  const app = new Hono<Env>()
+
+  /** Authenticates, runs the view, and answers errors in the caller's wire. Nothing here may be cached on the way. */
+  const view = (path: string, serve: View) =>
+    app.get(path, async c => {
+      const id = deps.newId('req_')
+      const wire: Wire = c.req.header('anthropic-version') ? 'anthropic' : 'openai'
+      try {
+        const startedAtMs = deps.clock.monotonic()
+        const facts = { id, peer: c.env?.peer ?? '', startedAtMs, bytes: deps.bytes, path: c.req.path }
+        const caller = await authenticate(webCall(c.req.raw, facts), deps)
+        if (deps.closed() === 'sealed') throw new GatewayError('sealed', 'The vault is sealed.')
+        const response = await serve(caller, c)
+        response.headers.set('cache-control', 'no-store')
+        response.headers.set('x-request-id', id)
+        return response
+      } catch (error) {
+        return refusal(asGatewayError(error, deps), wire, id)
+      }
+    })
+
+  view('/v1/models', ({ key }, c) => {
+    const models = modelList(deps.market(), key)
+    return c.json(
+      c.req.header('anthropic-version') ? anthropicList(models) : { object: 'list', data: models },
+    )
+  })
+  view('/v1/models/:id{.+}', ({ key }, c) => oneModel(c, key, deps))
+  view('/v1/key', async ({ key }) => {
+    await deps.account.fold()
+    const use = (await deps.store.keyUse()).find(entry => entry.keyId === key.id)
+    return Response.json(keyWire(key, deps.account.usageOf(key), use, deps.clock.now()))
+  })
+  view('/v1/key/spend', ({ key }, c) => spend(c, key, deps))
+  view('/v1/generation', ({ key }, c) => generation(c, key, deps))
+  return app
+}
+
+function oneModel(c: Context<Env>, key: Key, deps: AccountDeps): Response {
+  // the raw path: ids may hold `/` or `%2F`, and a decoded parameter could not tell them from the route's own
+  const rest = decodeURIComponent(new URL(c.req.url).pathname.replace(/^(\/openai)?\/v1\/models\//, ''))
+  const market = deps.market()
+  const whole = modelNamed(rest, market, key)
+  if (whole) return c.json(c.req.header('anthropic-version') ? anthropicModel(whole) : whole)
+  if (rest.endsWith('/endpoints')) {
+    const found = endpointsOf(rest.slice(0, -'/endpoints'.length), market, key, deps.health, deps.clock.now())
+    if (found) return c.json({ data: found })
+  }
+  const message = `The model '${rest.slice(0, 100)}' does not exist here, or this key may not call it. GET /v1/models lists what it can.`
+  throw new GatewayError('unknown_model', message, { param: 'model' })
+}
+
+async function spend(c: Context<Env>, key: Key, deps: AccountDeps): Promise<Response> {
+  const query = {
+    ...parseSpendQuery(new URL(c.req.url).searchParams, deps.clock.now(), ['model']),
+    keyIds: [key.id],
+  }
+  await deps.account.fold()
+  const rows = await deps.store.spend(query)
+  const name = (id: string) => (id === key.id ? key.name : undefined)
+  if (/\btext\/csv\b/.test(c.req.header('accept') ?? '')) {
+    return new Response(spendCsv(query, rows, name), {
+      headers: { 'content-type': 'text/csv; charset=utf-8' },
+    })
+  }
+  const [total] = await deps.store.spend({ ...query, groupBy: [] })
+  return jsonText(spendWire(query, rows, total, name))
+}
+
+async function generation(c: Context<Env>, key: Key, deps: AccountDeps): Promise<Response> {
+  const id = c.req.query('id')
+  if (!id)
+    throw new GatewayError('invalid_request', 'id: is required, the x-request-id or the id of an answer.', {
+      param: 'id',
+    })
+  await deps.account.fold()
+  const request = await deps.store.request(id)
+  const wire = request?.attempts.some(row => row.lineage === key.lineage)
+    ? generationWire(request)
+    : undefined
+  if (!wire)
+    throw new GatewayError('not_found', 'No finished request of this key has that id.', { param: 'id' })
+  return jsonText(wire)
+}
+
+const jsonText = (value: unknown) =>
+  new Response(JSON.stringify(value), { headers: { 'content-type': 'application/json' } })

@@ -1,0 +1,25 @@
+/** The table of inference endpoints. Every runtime mounts this one; a path that is not here does not reach the pipeline. */
+import type { Endpoint, Wire } from '../terms.ts'
+
+export const ENDPOINTS: readonly Endpoint[] = [
+  { method: 'POST', path: '/v1/chat/completions', wire: 'openai', operation: 'chat' },
+]
+
+const BY_PATH: ReadonlyMap<string, Endpoint> = new Map(ENDPOINTS.map(endpoint => [endpoint.path, endpoint]))
+
+/** `/openai/v1/*` is `/v1/*`: some clients are configured with a base URL of that form. */
+export function plainPath(path: string): string {
+  return path.startsWith('/openai/v1/') ? path.slice('/openai'.length) : path
+}
+
+/** The endpoint at a path, whatever the method. */
+export function endpointAt(path: string): Endpoint | undefined {
+  return BY_PATH.get(path)
+}
+
+/** In which wire to refuse what has no endpoint: by the path that the caller tried. */
+export function wireOf(path: string): Wire {
+  if (path.startsWith('/v1/messages')) return 'anthropic'
+  if (path.startsWith('/v1beta')) return 'gemini'
+  return path.startsWith('/v1/responses') ? 'responses' : 'openai'
+}

@@ -1,0 +1,122 @@
+/** Last stage: one ledger row per attempt, the hold settled, health fed. The only caller of `settle`. */
+import type { Deps, Hold } from './deps.ts'
+import { FAILURES, type Failure } from './errors.ts'
+import { billFor } from './meter.ts'
+import type { ExchangeResult } from './relay/exchange.ts'
+import { offerKey, type Target } from './route/plan.ts'
+import type { AttemptRow, Bill, Usage } from './terms.ts'
+
+/** Bytes of text per token, for estimates of answers that ended without usage. English and code run at 3.5 to 4.5. */
+const TEXT_BYTES_PER_TOKEN = 4
+
+/** What one attempt used, and how sure that is. */
+export interface Metered {
+  readonly usage: Usage | undefined
+  readonly bill: Bill
+}
+
+/** Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. */
+export function meter(result: ExchangeResult, target: Target, likelyInputTokens: number): Metered {
+  const { price } = target.listing.offer
+  const { usage, failure, status, textBytes } = result
+  const complete = failure === undefined && !result.cutShort
+  if (usage && complete) return { usage, bill: billFor(usage, price, result.drained ? 'recovered' : 'exact') }
+  const refused = status !== 0 && (status < 200 || status >= 300)
+  const unheard = status === 0 && failure?.kind !== 'cancelled'
+  if (refused || (unheard && failure?.kind === 'unreachable')) return nothing(target, 'exact')
+  // no head ever came: the provider may have worked, but has shown nothing to be charged for
+  if (unheard) return nothing(target, 'estimated')
+  if (failure && status >= 200 && textBytes === 0 && !usage && failure.kind !== 'cancelled')
+    return nothing(target, 'estimated')
+  const written = Math.ceil(textBytes / TEXT_BYTES_PER_TOKEN)
+  const guess: Usage = {
+    inputTokens: usage?.inputTokens || likelyInputTokens,
+    cacheReadInputTokens: usage?.cacheReadInputTokens ?? 0,
+    cacheCreationInputTokens: usage?.cacheCreationInputTokens ?? 0,
+    cacheCreation1hInputTokens: usage?.cacheCreation1hInputTokens,
+    outputTokens: Math.max(usage?.outputTokens ?? 0, written),
+    reasoningOutputTokens: usage?.reasoningOutputTokens ?? 0,
+  }
+  return { usage: guess, bill: billFor(guess, price, 'estimated') }
+}
+
+function nothing(target: Target, certainty: 'exact' | 'estimated'): Metered {
+  const { price } = target.listing.offer
+  return { usage: undefined, bill: { costNanoUsd: 0, certainty, priceId: price?.id } }
+}
+
+/** Everything about an attempt that is not in its result. */
+export interface Told {
+  readonly hold: Hold
+  readonly target: Target
+  readonly row: Pick<
+    AttemptRow,
+    'id' | 'requestId' | 'attempt' | 'requestedModel' | 'operation' | 'stream' | 'peer' | 'user' | 'tags'
+  >
+  /** Set when no other attempt follows: the status that the caller sees. */
+  readonly finalStatus: number | undefined
+}
+
+export function record(told: Told, result: ExchangeResult, metered: Metered, deps: Deps): void {
+  const { hold, target } = told
+  const { key } = hold
+  const { offer } = target.listing
+  const { bill, usage } = metered
+  const cost = bill.costNanoUsd ?? null
+  deps.ledger.settle(hold, {
+    ...told.row,
+    last: told.finalStatus !== undefined,
+    createdAtMs: deps.clock.now(),
+    keyId: key.id,
+    lineage: key.lineage,
+    project: key.project,
+    provider: offer.provider,
+    model: offer.model,
+    upstreamModel: offer.upstream,
+    credential: target.credential?.id ?? '',
+    status: told.finalStatus ?? result.status,
+    error: result.failure?.kind ?? null,
+    finishReason: result.finishReason ?? null,
+    usage: usage ?? null,
+    costNanoUsd: cost,
+    heldNanoUsd: hold.heldNanoUsd,
+    overrunNanoUsd: Math.max(0, (cost ?? 0) - hold.heldNanoUsd),
+    certainty: bill.certainty,
+    priceId: bill.priceId ?? null,
+    ttftMs: result.ttftMs === undefined ? null : Math.round(result.ttftMs),
+    totalMs: Math.round(result.totalMs),
+    answerId: result.answerId ?? null,
+    why: target.why,
+  })
+}
+
+/** A target that rate limits us without saying for how long rests this long. */
+const COOL_DOWN_MS = 2_000
+/** A refused credential rests until somebody mends it, but is looked at again now and then. */
+const BAD_CREDENTIAL_MS = 60_000
+const MISSING_MODEL_MS = 60_000
+
+/** Feeds health. A client's mistake or departure says nothing about a target. */
+export function observe(target: Target, result: ExchangeResult, deps: Deps): void {
+  const now = deps.clock.now()
+  const { failure } = result
+  if (!failure) {
+    const outputTokens = result.usage?.outputTokens
+    const ok = { kind: 'ok', ttftMs: result.ttftMs, totalMs: result.totalMs, outputTokens } as const
+    return deps.health.observe(target.key, ok, now)
+  }
+  const coolDown = (key: string, ms: number) =>
+    deps.health.observe(key, { kind: 'cool_down', untilMs: now + ms }, now)
+  const kind: Failure = failure.kind
+  switch (FAILURES[kind].blame) {
+    case 'offer':
+      return coolDown(offerKey(target.listing), MISSING_MODEL_MS)
+    case 'credential':
+      return coolDown(target.credential?.id ?? target.key, BAD_CREDENTIAL_MS)
+    case 'target':
+      if (kind === 'rate_limited') return coolDown(target.key, failure.retryAfterMs ?? COOL_DOWN_MS)
+      return deps.health.observe(target.key, { kind: 'fault' }, now)
+    case 'nobody':
+      return
+  }
+}

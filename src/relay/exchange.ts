@@ -1,0 +1,354 @@
+/**
+ * One exchange with one target: sends, watches the clock, reads the answer, and lets the caller have it.
+ * Content commits: until then the outcome may be another target's turn, after it the stream only ends honestly.
+ * The last bytes are kept back in the result, so that the settlement is durable before the caller has them.
+ */
+import type { ChatCodec, DecodeContext } from '../../providers/provider.ts'
+import { classify, type HeaderMap, headerOf, retryAfterMs, upstreamError } from '../attempt/classify.ts'
+import type { Timeouts } from '../config/schema.ts'
+import type { Deps, Watched } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import type { Receiver, Send, Upstream, UpstreamRequest, Usage } from '../terms.ts'
+import type { Answer } from './answer.ts'
+import type { StreamReader } from './reader.ts'
+import { readWhole, type WholeAnswer } from './whole.ts'
+
+export interface ExchangeInput {
+  readonly request: UpstreamRequest
+  readonly send: Send
+  readonly stream: boolean
+  readonly codec: ChatCodec
+  readonly provider: Parameters<typeof classify>[0]
+  readonly providerName: string
+  readonly context: DecodeContext
+  readonly usageOf: (chunk: Record<string, unknown>) => Usage | undefined
+  readonly reader: StreamReader | undefined
+  readonly answer: Answer
+  /** Headers of a stream's head; asked for once, when content commits. */
+  readonly headers: () => readonly string[]
+  readonly timeouts: Timeouts
+  /** No target is left after this one: only the total limit holds before content. */
+  readonly lastResort: boolean
+  /** Monotonic ms at which the whole request must be over. */
+  readonly deadlineMs: number
+  /** Tools were sent or the model thinks unseen: silence after content is normal for longer. */
+  readonly patient: boolean
+  readonly answerBytesMax: number
+  readonly onDisconnect: 'abort' | 'drain'
+  /** False when a completion without a finish reason is this host's way. */
+  readonly needsFinish: boolean
+  /** Asked as text arrives; false = the money ends here and the stream is to end with `length`. */
+  readonly afford: ((textBytes: number) => boolean) | undefined
+  readonly scrub: (text: string) => string
+}
+
+export interface ExchangeResult {
+  /** Undefined = a complete answer. */
+  readonly failure: GatewayError | undefined
+  /** Content of this attempt went to the caller: no other target may follow. */
+  readonly committed: boolean
+  /** The upstream's status; 0 = it never answered. */
+  readonly status: number
+  readonly usage: Usage | undefined
+  readonly finishReason: string | undefined
+  readonly answerId: string | undefined
+  readonly textBytes: number
+  readonly ttftMs: number | undefined
+  readonly totalMs: number
+  /** Set for whole answers. */
+  readonly whole: WholeAnswer | undefined
+  /** The stream was ended by us because the money ran out. */
+  readonly cutShort: boolean
+  /** The caller had left, and the rest was read for the sake of its usage. */
+  readonly drained: boolean
+}
+
+const ERROR_BODY_BYTES_MAX = 65_536
+/** A finished stream's connection gets this long to end by itself, so that it can be used again. */
+const LINGER_MS = 1_000
+/** After a disconnect with `on_disconnect: drain`. */
+const DRAIN_MS_MAX = 60_000
+
+type Phase = 'waiting' | 'error' | 'whole' | 'stream' | 'linger' | 'over'
+
+export function runExchange(input: ExchangeInput, deps: Deps): Promise<ExchangeResult> {
+  return new Promise(resolve => new Exchange(input, deps, resolve).start())
+}
+
+class Exchange implements Receiver, Watched {
+  dueMs = Number.POSITIVE_INFINITY
+  private phase: Phase = 'waiting'
+  private upstream: Upstream | undefined
+  private status = 0
+  private responseHeaders: HeaderMap = {}
+  private parts: Uint8Array[] = []
+  private bodyBytes = 0
+  private ttftMs: number | undefined
+  private committed = false
+  private drained = false
+  private pausedByCaller = false
+  private resolved = false
+  private readonly startedMs: number
+  private readonly i: ExchangeInput
+  private readonly deps: Deps
+  private readonly resolve: (result: ExchangeResult) => void
+
+  private keepAliveDueMs: number
+  private limitDueMs: number
+
+  constructor(input: ExchangeInput, deps: Deps, resolve: (result: ExchangeResult) => void) {
+    this.i = input
+    this.deps = deps
+    this.resolve = resolve
+    this.startedMs = deps.clock.monotonic()
+    const { timeouts, stream, lastResort } = input
+    const first = stream ? timeouts.firstTokenMs : timeouts.firstByteMs
+    this.limitDueMs = lastResort ? input.deadlineMs : Math.min(this.startedMs + first, input.deadlineMs)
+    this.keepAliveDueMs = stream ? this.startedMs + timeouts.keepaliveMs : Number.POSITIVE_INFINITY
+  }
+
+  start(): void {
+    if (this.i.answer.left) return this.finish(new GatewayError('cancelled', 'the caller left'))
+    this.i.answer.onLeft = () => this.callerLeft()
+    this.setDue()
+    this.deps.watch.add(this)
+    this.upstream = this.i.send(this.i.request, this)
+    if (this.resolved) this.upstream.abort()
+  }
+
+  head(status: number, headers: HeaderMap): void {
+    if (this.phase !== 'waiting') return
+    this.status = status
+    this.responseHeaders = headers
+    const encoding = headerOf(headers, 'content-encoding')
+    const type = headerOf(headers, 'content-type') ?? ''
+    if (status < 200 || status >= 300) this.phase = 'error'
+    else if (encoding !== undefined && encoding !== 'identity') this.fail('malformed')
+    else if (this.i.stream && !/^application\/json/i.test(type)) this.phase = 'stream'
+    else this.phase = 'whole'
+    if (this.phase === 'stream' && !this.i.lastResort) this.touch(this.i.timeouts.idleMs)
+  }
+
+  chunk(bytes: Uint8Array): void {
+    switch (this.phase) {
+      case 'stream':
+        return this.streamChunk(bytes)
+      case 'whole':
+      case 'error': {
+        this.bodyBytes += bytes.length
+        const most = this.phase === 'error' ? ERROR_BODY_BYTES_MAX : this.i.answerBytesMax
+        if (this.bodyBytes <= most) {
+          this.parts.push(bytes)
+          return
+        }
+        if (this.phase === 'error') return
+        return this.fail('malformed')
+      }
+      default:
+        return
+    }
+  }
+
+  end(): void {
+    switch (this.phase) {
+      case 'waiting':
+        return this.fail('unreachable')
+      case 'error':
+        return this.finish(this.namedError())
+      case 'whole':
+        return this.wholeEnd()
+      case 'stream':
+        return this.streamEnd()
+      case 'linger':
+        return this.release()
+      default:
+        return
+    }
+  }
+
+  fail(error: unknown): void {
+    if (this.phase === 'linger') return this.release()
+    if (this.phase === 'over') return
+    const named = error instanceof GatewayError ? error.kind : typeof error === 'string' ? error : undefined
+    const broke = this.phase === 'waiting' ? 'unreachable' : 'overloaded'
+    if (this.phase === 'error') return this.finish(this.namedError())
+    if (this.i.reader && this.phase === 'stream') {
+      // a stream that said how it ended is whole, however the connection went down
+      const { state } = this.i.reader
+      if (state.content && state.finishReason !== undefined && named !== 'silent') return this.streamEnd()
+    }
+    const kind = this.committed ? 'interrupted' : ((named as GatewayError['kind'] | undefined) ?? broke)
+    this.upstream?.abort()
+    this.finish(upstreamError(kind, this.i.providerName, { scrub: this.i.scrub, cause: error }))
+  }
+
+  expire(nowMs: number): void {
+    if (this.phase === 'linger') {
+      this.upstream?.abort()
+      return this.release()
+    }
+    if (nowMs >= this.limitDueMs) {
+      if (this.pausedByCaller) return this.cancel()
+      return this.fail(new GatewayError('silent', 'time limit'))
+    }
+    if (nowMs >= this.keepAliveDueMs) {
+      this.keepAliveDueMs = nowMs + this.i.timeouts.keepaliveMs
+      this.i.answer.keepAlive([])
+    }
+    this.setDue()
+  }
+
+  private setDue(): void {
+    this.dueMs = Math.min(this.limitDueMs, this.committed ? Number.POSITIVE_INFINITY : this.keepAliveDueMs)
+  }
+
+  /** Something was heard: the silence limit starts again. */
+  private touch(silenceMs: number): void {
+    const now = this.deps.clock.monotonic()
+    const cap = this.committed
+      ? this.i.deadlineMs
+      : Math.min(this.i.deadlineMs, this.startedMs + this.i.timeouts.firstTokenMs)
+    this.limitDueMs = Math.min(now + silenceMs, cap)
+    this.setDue()
+  }
+
+  private streamChunk(bytes: Uint8Array): void {
+    const { reader } = this.i
+    if (!reader) return
+    this.deliver(reader.push(bytes))
+    if (this.phase !== 'stream') return
+    const { state } = reader
+    if (state.failure) return this.streamFailed()
+    if (state.done) return this.streamEnd()
+    if (this.committed) {
+      this.touch(this.i.timeouts.stallMs * (this.i.patient ? 3 : 1))
+      if (this.i.afford && !this.i.afford(state.textBytes)) this.cut()
+    } else if (!this.i.lastResort) this.touch(this.i.timeouts.idleMs)
+  }
+
+  private deliver(out: Uint8Array | undefined): void {
+    const { reader, answer } = this.i
+    if (!this.committed && reader?.state.content) {
+      this.committed = true
+      this.ttftMs = this.deps.clock.monotonic() - this.startedMs
+      answer.startStream(this.i.headers())
+    }
+    if (!out || this.drained) return
+    if (!answer.write(out) && !this.pausedByCaller) {
+      this.pausedByCaller = true
+      this.upstream?.pause()
+      answer.onResume(() => {
+        this.pausedByCaller = false
+        this.touch(this.i.timeouts.stallMs)
+        this.upstream?.resume()
+      })
+    }
+  }
+
+  private streamEnd(): void {
+    const { reader } = this.i
+    if (!reader) return
+    const wasDone = reader.state.done
+    if (!wasDone) this.deliver(reader.end())
+    const { state } = reader
+    if (state.failure) return this.streamFailed()
+    const complete = state.finishReason !== undefined || (state.done && !this.i.needsFinish)
+    if (state.content && complete) {
+      // the terminator came as data: the connection may still be open and may be used again
+      return this.finish(undefined, { linger: wasDone })
+    }
+    this.upstream?.abort()
+    const kind = this.committed ? 'interrupted' : 'malformed'
+    this.finish(upstreamError(kind, this.i.providerName, { scrub: this.i.scrub }))
+  }
+
+  private streamFailed(): void {
+    const failure = this.i.reader?.state.failure
+    if (!failure) return
+    this.upstream?.abort()
+    const before = failure.body === undefined ? failure.kind : classify(this.i.provider, 200, failure.body)
+    const kind = this.committed ? 'interrupted' : before
+    const body = failure.body ?? { error: { message: failure.message } }
+    this.finish(upstreamError(kind, this.i.providerName, { body, status: 400, scrub: this.i.scrub }))
+  }
+
+  /** The budget ends here: the stream is closed as if the model had reached its limit. */
+  private cut(): void {
+    this.upstream?.abort()
+    this.finish(undefined, { cutShort: true })
+  }
+
+  private wholeEnd(): void {
+    const result = readWhole(this.deps.bytes.concat(this.parts), this.i, this.deps.bytes)
+    if (result instanceof GatewayError) return this.finish(result)
+    this.ttftMs = this.deps.clock.monotonic() - this.startedMs
+    this.finish(undefined, { whole: result })
+  }
+
+  private namedError(): GatewayError {
+    let body: unknown
+    try {
+      body = JSON.parse(this.deps.bytes.text(this.deps.bytes.concat(this.parts)))
+    } catch {
+      body = undefined
+    }
+    const kind = classify(this.i.provider, this.status, body)
+    const wait = retryAfterMs(this.responseHeaders, body, this.deps.clock.now())
+    const facts = { status: this.status, body, retryAfterMs: wait, scrub: this.i.scrub }
+    return upstreamError(kind, this.i.providerName, facts)
+  }
+
+  private callerLeft(): void {
+    if (this.resolved) return
+    if (
+      this.i.onDisconnect === 'drain' &&
+      (this.phase === 'stream' || this.phase === 'whole' || this.phase === 'waiting')
+    ) {
+      this.drained = true
+      if (this.pausedByCaller) this.upstream?.resume()
+      this.pausedByCaller = false
+      this.limitDueMs = Math.min(this.i.deadlineMs, this.deps.clock.monotonic() + DRAIN_MS_MAX)
+      this.setDue()
+      return
+    }
+    this.cancel()
+  }
+
+  private cancel(): void {
+    this.upstream?.abort()
+    this.finish(new GatewayError('cancelled', 'the caller left before the end'))
+  }
+
+  private release(): void {
+    this.phase = 'over'
+    this.deps.watch.remove(this)
+  }
+
+  private finish(
+    failure: GatewayError | undefined,
+    more: { whole?: WholeAnswer; cutShort?: boolean; linger?: boolean } = {},
+  ): void {
+    if (this.resolved) return
+    this.resolved = true
+    this.i.answer.onLeft = undefined
+    if (more.linger) {
+      this.phase = 'linger'
+      this.dueMs = this.deps.clock.monotonic() + LINGER_MS
+    } else this.release()
+    const state = this.i.reader?.state
+    this.resolve({
+      failure,
+      committed: this.committed,
+      status: this.status,
+      usage: more.whole ? more.whole.usage : state?.usage,
+      finishReason: more.cutShort ? 'length' : more.whole ? more.whole.finishReason : state?.finishReason,
+      answerId: more.whole ? more.whole.answerId : state?.answerId,
+      textBytes: more.whole ? more.whole.textBytes : (state?.textBytes ?? 0),
+      ttftMs: this.ttftMs,
+      totalMs: this.deps.clock.monotonic() - this.startedMs,
+      whole: more.whole,
+      cutShort: more.cutShort ?? false,
+      drained: this.drained,
+    })
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * Reads a stream that is already in the caller's wire: bytes pass untouched, whole events at a time.
+ * Before the first content every event is parsed (failing over is still possible); after it the tap only searches the
+ * bytes for what matters. A quote inside a JSON string is escaped, so the raw bytes `"usage":` cannot come from text.
+ */
+import type { Usage } from '../terms.ts'
+import {
+  finishOf,
+  hasContent,
+  newState,
+  type ReaderOptions,
+  type StreamReader,
+  textLength,
+  withCost,
+} from './reader.ts'
+
+const encoder = new TextEncoder()
+const needle = (text: string) => encoder.encode(text)
+const USAGE = [needle('"usage":{'), needle('"usage": {')] as const
+const FINISH = [needle('"finish_reason":"'), needle('"finish_reason": "')] as const
+const ERROR = needle('"error":')
+const DONE = needle('[DONE]')
+const LF_LF = needle('\n\n')
+const CRLF_CRLF = needle('\r\n\r\n')
+const LF = 10
+const BRACE = 125
+const DONE_TAIL = 24
+
+interface Options extends ReaderOptions {
+  /** Reads usage out of a parsed chunk, wherever this host puts it. */
+  readonly usageOf: (chunk: Record<string, unknown>) => Usage | undefined
+}
+
+export function createPassthrough(options: Options): StreamReader {
+  return new Passthrough(options)
+}
+
+class Passthrough implements StreamReader {
+  readonly state = newState()
+  private readonly o: Options
+  /** Bytes after the last event boundary, in pieces: joined only when a line end arrives. */
+  private rest: Uint8Array[] = []
+  private restBytes = 0
+  /** Events held back until content commits them. */
+  private held: Uint8Array[] = []
+  private separator: Uint8Array = LF_LF
+  /** Bytes of an event that are not text, learned from the first content event. */
+  private overhead = 0
+
+  constructor(options: Options) {
+    this.o = options
+  }
+
+  push(chunk: Uint8Array): Uint8Array | undefined {
+    if (this.state.done) return undefined
+    let block = chunk
+    if (this.rest.length > 0) {
+      this.rest.push(chunk)
+      this.restBytes += chunk.length
+      if (chunk.indexOf(LF) < 0) return this.checkRest()
+      block = this.o.bytes.concat(this.rest)
+    }
+    const cut = this.boundary(block)
+    this.rest = cut < block.length ? [block.subarray(cut)] : []
+    this.restBytes = block.length - cut
+    this.checkRest()
+    if (cut === 0 || this.state.failure) return undefined
+    const whole = cut === block.length ? block : block.subarray(0, cut)
+    return this.state.content ? this.flow(whole) : this.peek(whole)
+  }
+
+  end(): Uint8Array | undefined {
+    // A last event without its blank line is still an event; clients of ours get the blank line.
+    if (this.rest.length === 0 || this.state.done || this.state.failure) return undefined
+    const block = this.o.bytes.concat([...this.rest, LF_LF])
+    this.rest = []
+    return this.state.content ? this.flow(block) : this.peek(block)
+  }
+
+  private checkRest(): undefined {
+    if (this.restBytes > this.o.eventBytesMax) {
+      this.state.failure = {
+        kind: this.state.content ? 'interrupted' : 'malformed',
+        message: 'an event was too large',
+      }
+    }
+    return undefined
+  }
+
+  /** Offset after the last complete event, 0 = none is complete. */
+  private boundary(block: Uint8Array): number {
+    const { length } = block
+    if (length >= 2 && block[length - 1] === LF && block[length - 2] === LF) return length
+    const lf = this.o.bytes.findLast(block, LF_LF)
+    const crlf = this.o.bytes.findLast(block, CRLF_CRLF)
+    if (crlf > lf) this.separator = CRLF_CRLF
+    return Math.max(lf < 0 ? 0 : lf + 2, crlf < 0 ? 0 : crlf + 4)
+  }
+
+  /** Calls `each` with the bounds of every event, in order, until it returns false. */
+  private eachEvent(block: Uint8Array, each: (start: number, end: number) => boolean): void {
+    let start = 0
+    while (start < block.length) {
+      const found = this.o.bytes.find(block, this.separator, start)
+      const end = found < 0 ? block.length : found + this.separator.length
+      if (!each(start, end)) return
+      start = end
+    }
+  }
+
+  private peek(block: Uint8Array): Uint8Array | undefined {
+    let committedAt = -1
+    this.eachEvent(block, (start, end) => {
+      const event = block.subarray(start, end)
+      const data = dataOf(this.o.bytes.text(event))
+      if (data === undefined) return true
+      if (data === '[DONE]') {
+        this.state.done = true
+        return false
+      }
+      const chunk = parse(data)
+      if (!chunk) return true
+      if (isError(chunk)) {
+        this.state.failure = { kind: 'overloaded', message: 'error event', body: chunk }
+        return false
+      }
+      if (typeof chunk.id === 'string' && chunk.id !== '') this.state.answerId ??= chunk.id
+      this.state.usage = this.o.usageOf(chunk) ?? this.state.usage
+      if (hasContent(chunk)) {
+        this.state.content = true
+        this.overhead = Math.max(0, event.length - textLength(chunk))
+        committedAt = start
+        return false
+      }
+      // Azure's first chunk and role chunks wait; a usage-only event before content is not for a caller who did not ask
+      if (this.o.wantsUsage || !isUsageOnly(chunk)) this.held.push(event)
+      return true
+    })
+    if (committedAt < 0) return undefined
+    const flowing = this.flow(block.subarray(committedAt))
+    const out = flowing ? [...this.held, flowing] : this.held
+    this.held = []
+    return out.length === 1 ? out[0] : this.o.bytes.concat(out)
+  }
+
+  private flow(block: Uint8Array): Uint8Array | undefined {
+    const { bytes } = this.o
+    let body = this.cutDone(block)
+    body = this.dropBroken(body)
+    if (body.length === 0) return undefined
+    if (this.state.finishReason === undefined) {
+      for (const mark of FINISH) {
+        const at = bytes.find(body, mark)
+        if (at >= 0)
+          this.state.finishReason = finishOf(this.chunkAt(body, at) ?? {}) ?? this.laterFinish(body, mark, at)
+        if (this.state.finishReason !== undefined) break
+      }
+    }
+    const errorAt = bytes.find(body, ERROR)
+    if (errorAt >= 0) {
+      const chunk = this.chunkAt(body, errorAt)
+      if (chunk && isError(chunk)) {
+        this.state.failure = { kind: 'interrupted', message: 'error event', body: chunk }
+        const [start] = this.boundsAt(body, errorAt)
+        return start > 0 ? body.subarray(0, start) : undefined
+      }
+    }
+    return this.usageIn(body)
+  }
+
+  /** A host that sends `"finish_reason":""` on every event: look on. */
+  private laterFinish(body: Uint8Array, mark: Uint8Array, from: number): string | undefined {
+    let at = from
+    for (;;) {
+      at = this.o.bytes.find(body, mark, at + mark.length)
+      if (at < 0) return undefined
+      const reason = finishOf(this.chunkAt(body, at) ?? {})
+      if (reason !== undefined) return reason
+    }
+  }
+
+  /** Reads the last usage of the block; takes the usage-only event out, or adds the cost, as the caller asked. */
+  private usageIn(body: Uint8Array): Uint8Array | undefined {
+    const { bytes, wantsUsage, costOf } = this.o
+    const at = Math.max(bytes.findLast(body, USAGE[0]), bytes.findLast(body, USAGE[1]))
+    if (at < 0) return body
+    const [start, end] = this.boundsAt(body, at)
+    const text = bytes.text(body.subarray(start, end))
+    const chunk = parse(dataOf(text) ?? '')
+    if (!chunk) return body
+    const usage = this.o.usageOf(chunk)
+    if (usage) this.state.usage = usage
+    if (!wantsUsage && isUsageOnly(chunk)) {
+      if (start === 0 && end === body.length) return undefined
+      return bytes.concat([body.subarray(0, start), body.subarray(end)])
+    }
+    const cost = wantsUsage && usage && costOf ? costOf(usage) : undefined
+    if (cost === undefined || hasCost(chunk)) return body
+    return bytes.concat([body.subarray(0, start), bytes.of(withCost(text, cost)), body.subarray(end)])
+  }
+
+  /** `[DONE]` is kept back: it goes out after the settlement. */
+  private cutDone(block: Uint8Array): Uint8Array {
+    const from = Math.max(0, block.length - DONE_TAIL)
+    const at = this.o.bytes.find(block, DONE, from)
+    if (at < 0) return block
+    const [start, end] = this.boundsAt(block, at)
+    if (dataOf(this.o.bytes.text(block.subarray(start, end))) !== '[DONE]') return block
+    this.state.done = true
+    return block.subarray(0, start)
+  }
+
+  /** Counts events and text; an event cut short inside (it does not end in `}`) is dropped, or strict clients would die of it. */
+  private dropBroken(block: Uint8Array): Uint8Array {
+    const { bytes } = this.o
+    const separatorBytes = this.separator.length
+    let broken: [number, number][] | undefined
+    let start = 0
+    let text = 0
+    while (start < block.length) {
+      const found = bytes.find(block, this.separator, start)
+      const end = found < 0 ? block.length : found + separatorBytes
+      text += Math.max(1, end - start - this.overhead)
+      if (block[end - separatorBytes - 1] !== BRACE && isBroken(bytes.text(block.subarray(start, end)))) {
+        broken = broken ?? []
+        broken.push([start, end])
+      }
+      start = end
+    }
+    this.state.textBytes += text
+    if (!broken) return block
+    const kept: Uint8Array[] = []
+    let from = 0
+    for (const [a, b] of broken) {
+      kept.push(block.subarray(from, a))
+      from = b
+    }
+    kept.push(block.subarray(from))
+    return bytes.concat(kept)
+  }
+
+  private chunkAt(block: Uint8Array, at: number): Record<string, unknown> | undefined {
+    const [start, end] = this.boundsAt(block, at)
+    return parse(dataOf(this.o.bytes.text(block.subarray(start, end))) ?? '')
+  }
+
+  /** Bounds of the event around an offset. Line ends inside an event are single, between events double. */
+  private boundsAt(block: Uint8Array, at: number): [number, number] {
+    let start = at
+    while (
+      start > 0 &&
+      !(
+        block[start - 1] === LF &&
+        (block[start - 2] === LF || (block[start - 2] === 13 && block[start - 3] === LF))
+      )
+    ) {
+      start--
+    }
+    const found = this.o.bytes.find(block, this.separator, at)
+    return [start, found < 0 ? block.length : found + this.separator.length]
+  }
+}
+
+/** The joined `data:` lines of one event; undefined for comments and empty events. */
+function dataOf(event: string): string | undefined {
+  let data: string | undefined
+  for (const line of event.split(/\r\n|\n|\r/)) {
+    if (!line.startsWith('data:')) continue
+    const value = line.slice(line.charCodeAt(5) === 32 ? 6 : 5)
+    data = data === undefined ? value : `${data}\n${value}`
+  }
+  return data?.trimEnd()
+}
+
+function parse(data: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(data)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isBroken(event: string): boolean {
+  const data = dataOf(event)
+  return data !== undefined && data !== '' && data !== '[DONE]' && parse(data) === undefined
+}
+
+function isError(chunk: Record<string, unknown>): boolean {
+  return chunk.error !== undefined && chunk.error !== null && chunk.error !== false
+}
+
+function isUsageOnly(chunk: Record<string, unknown>): boolean {
+  return (
+    Array.isArray(chunk.choices) &&
+    chunk.choices.length === 0 &&
+    typeof chunk.usage === 'object' &&
+    chunk.usage !== null
+  )
+}
+
+function hasCost(chunk: Record<string, unknown>): boolean {
+  const usage = chunk.usage
+  return typeof usage === 'object' && usage !== null && 'cost' in usage
+}

@@ -1,0 +1,131 @@
+/** What the relay knows about a running stream, whichever way its bytes are read; and the small readings of chat chunks. */
+import type { Bytes } from '../deps.ts'
+import type { Failure } from '../errors.ts'
+import { usdFromNano } from '../price.ts'
+import type { Usage } from '../terms.ts'
+
+/** Facts gathered so far. Mutated by a reader, read by the exchange. */
+export interface StreamState {
+  /** Something that a person or a program would act on has arrived: from here on the target is committed. */
+  content: boolean
+  finishReason: string | undefined
+  usage: Usage | undefined
+  answerId: string | undefined
+  /** The provider said that it is done (its own terminator). */
+  done: boolean
+  failure: { kind: Failure; message: string; body?: unknown } | undefined
+  /** Upper bound of the text bytes that have come so far; a token is at least one of them. */
+  textBytes: number
+}
+
+export interface StreamReader {
+  readonly state: StreamState
+  /** Takes the bytes of one read; gives back what may go to the caller, whole events only. */
+  push(chunk: Uint8Array): Uint8Array | undefined
+  /** The connection ended. */
+  end(): Uint8Array | undefined
+}
+
+export interface ReaderOptions {
+  readonly bytes: Bytes
+  /** False: the usage-only event is taken out on the way back. */
+  readonly wantsUsage: boolean
+  /** Nano-USD of this usage, to be shown as `usage.cost`; undefined = not asked for or not known. */
+  readonly costOf: ((usage: Usage) => number | undefined) | undefined
+  readonly eventBytesMax: number
+}
+
+export function newState(): StreamState {
+  return {
+    content: false,
+    finishReason: undefined,
+    usage: undefined,
+    answerId: undefined,
+    done: false,
+    failure: undefined,
+    textBytes: 0,
+  }
+}
+
+type Loose = Record<string, unknown>
+const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null
+const filled = (value: unknown): boolean =>
+  typeof value === 'string' || Array.isArray(value) ? value.length > 0 : isObject(value)
+
+const CONTENT_FIELDS = [
+  'content',
+  'reasoning_content',
+  'reasoning',
+  'reasoning_details',
+  'tool_calls',
+  'function_call',
+  'refusal',
+  'audio',
+  'images',
+]
+
+/** Does this chunk carry something that commits the target? An empty-string content does not; a finish reason does. */
+export function hasContent(chunk: Loose): boolean {
+  if (!Array.isArray(chunk.choices)) return false
+  for (const choice of chunk.choices) {
+    if (!isObject(choice)) continue
+    if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') return true
+    const delta = choice.delta
+    if (isObject(delta) && CONTENT_FIELDS.some(name => filled(delta[name]))) return true
+    if (filled(choice.text)) return true
+  }
+  return false
+}
+
+/** First non-empty finish reason of a chunk. */
+export function finishOf(chunk: Loose): string | undefined {
+  if (!Array.isArray(chunk.choices)) return undefined
+  for (const choice of chunk.choices) {
+    if (isObject(choice) && typeof choice.finish_reason === 'string' && choice.finish_reason !== '') {
+      return choice.finish_reason
+    }
+  }
+  return undefined
+}
+
+/** Bytes of text in a chunk's deltas, counted as JSON characters: enough for estimates and bounds. */
+export function textLength(chunk: Loose): number {
+  if (!Array.isArray(chunk.choices)) return 0
+  let length = 0
+  for (const choice of chunk.choices) {
+    const delta = isObject(choice) ? choice.delta : undefined
+    if (!isObject(delta)) continue
+    for (const name of CONTENT_FIELDS) {
+      const value = delta[name]
+      // reasoning comes under several names at once: it is counted once
+      if (name.startsWith('reasoning') && name !== 'reasoning_content' && filled(delta.reasoning_content))
+        continue
+      if (typeof value === 'string') length += utf8Length(value)
+      else if (filled(value)) length += utf8Length(JSON.stringify(value))
+    }
+  }
+  return length
+}
+
+/** UTF-8 bytes of a string without encoding it. */
+export function utf8Length(text: string): number {
+  let length = text.length
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f) length += unit > 0x7ff ? (unit >= 0xd800 && unit <= 0xdfff ? 1 : 2) : 1
+  }
+  return length
+}
+
+/**
+ * Adds `"cost":<decimal USD>` as the first member of the `usage` object in a JSON text. A cost that the provider put
+ * there itself is left to stand: ours would be a second key of the same name.
+ */
+export function withCost(text: string, costNanoUsd: number): string {
+  const at = /"usage"\s*:\s*\{/.exec(text)
+  if (!at) return text
+  const start = at.index + at[0].length
+  const rest = text.slice(start)
+  const cost = `"cost":${usdFromNano(costNanoUsd)}`
+  return `${text.slice(0, start)}${cost}${/^\s*\}/.test(rest) ? '' : ','}${rest}`
+}

@@ -1,0 +1,80 @@
+/** Reads a stream in a provider's own wire through its decoder, event by event, and writes OpenAI chat chunks. */
+import type { ChunkSink, StreamDecoder } from '../../providers/provider.ts'
+import { GatewayError } from '../errors.ts'
+import { createSseSplitter } from '../wire/sse.ts'
+import {
+  finishOf,
+  hasContent,
+  newState,
+  type ReaderOptions,
+  type StreamReader,
+  textLength,
+  withCost,
+} from './reader.ts'
+
+export function createTranslated(
+  open: (out: ChunkSink) => StreamDecoder,
+  options: ReaderOptions,
+): StreamReader {
+  const state = newState()
+  let ready: string[] = []
+
+  const out: ChunkSink = {
+    chunk(chunk) {
+      if (state.failure || state.done) return
+      if (!state.content && hasContent(chunk)) state.content = true
+      if (typeof chunk.id === 'string' && chunk.id !== '') state.answerId ??= chunk.id
+      state.finishReason ??= finishOf(chunk)
+      state.textBytes += textLength(chunk)
+      const usageOnly = Array.isArray(chunk.choices) && chunk.choices.length === 0 && chunk.usage
+      if (usageOnly && !options.wantsUsage) return
+      let text = JSON.stringify(chunk)
+      if (chunk.usage && options.costOf && state.usage) {
+        const cost = options.costOf(state.usage)
+        if (cost !== undefined) text = withCost(text, cost)
+      }
+      ready.push(`data: ${text}\n\n`)
+    },
+    usage(usage) {
+      state.usage = usage
+    },
+    fail(kind, message) {
+      state.failure ??= { kind: state.content && kind !== 'content_filter' ? 'interrupted' : kind, message }
+    },
+    done() {
+      state.done = true
+    },
+  }
+  const decoder = open(out)
+  const splitter = createSseSplitter(
+    (data, name) => {
+      if (!state.done && !state.failure) decoder.event(data, name)
+    },
+    { eventBytesMax: options.eventBytesMax },
+  )
+
+  /** A decoder that stumbles is the upstream's malformed answer, never a crash. */
+  function guarded(step: () => void): Uint8Array | undefined {
+    try {
+      step()
+    } catch (error) {
+      const kind = error instanceof GatewayError ? error.kind : 'malformed'
+      const message = error instanceof Error ? error.message : 'unreadable event'
+      state.failure ??= { kind: state.content ? 'interrupted' : kind, message }
+    }
+    if (!state.content || ready.length === 0) return undefined
+    const text = ready.join('')
+    ready = []
+    return options.bytes.of(text)
+  }
+
+  return {
+    state,
+    push: chunk => guarded(() => splitter.push(chunk)),
+    end: () =>
+      guarded(() => {
+        splitter.end()
+        decoder.end()
+      }),
+  }
+}

@@ -1,0 +1,109 @@
+/** Reads a whole answer: its usage, its finish reason, and whether it is an answer at all. Bytes stay as they came unless a codec translates. */
+import type { ChatCodec, DecodeContext } from '../../providers/provider.ts'
+import { classify, upstreamError } from '../attempt/classify.ts'
+import type { Bytes } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import type { Usage } from '../terms.ts'
+import { utf8Length } from './reader.ts'
+
+export interface WholeAnswer {
+  /** Body for the caller, in the caller's wire. */
+  readonly bytes: Uint8Array
+  readonly usage: Usage | undefined
+  readonly finishReason: string | undefined
+  readonly answerId: string | undefined
+  readonly textBytes: number
+}
+
+interface Reading {
+  readonly codec: ChatCodec
+  readonly provider: Parameters<typeof classify>[0]
+  readonly providerName: string
+  readonly context: DecodeContext
+  readonly usageOf: (answer: Record<string, unknown>) => Usage | undefined
+  readonly scrub: (text: string) => string
+  readonly stream: boolean
+}
+
+type Loose = Record<string, unknown>
+const isObject = (value: unknown): value is Loose =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnswer | GatewayError {
+  let json: unknown
+  try {
+    json = JSON.parse(port.text(bytes))
+  } catch {
+    return upstreamError('malformed', r.providerName, { scrub: r.scrub })
+  }
+  const fault = errorInside(json, r)
+  if (fault) return fault
+  // A stream was asked for and one JSON body came: no caller's SSE parser could read it.
+  if (r.stream) return upstreamError('malformed', r.providerName, { scrub: r.scrub })
+  if (!r.codec.decode) {
+    const answer = json as Loose
+    return {
+      bytes,
+      usage: r.usageOf(answer),
+      finishReason: finishOfAnswer(answer),
+      answerId: typeof answer.id === 'string' ? answer.id : undefined,
+      textBytes: textOf(answer),
+    }
+  }
+  try {
+    const decoded = r.codec.decode(json, r.context)
+    return {
+      bytes: port.of(JSON.stringify(decoded.body)),
+      usage: decoded.usage,
+      finishReason: decoded.finishReason,
+      answerId: decoded.answerId,
+      textBytes: textOf(decoded.body),
+    }
+  } catch (error) {
+    if (error instanceof GatewayError) {
+      const facts = {
+        body: { error: { message: error.message } },
+        status: error.status,
+        scrub: r.scrub,
+        cause: error,
+      }
+      return upstreamError(error.kind, r.providerName, facts)
+    }
+    return upstreamError('malformed', r.providerName, { scrub: r.scrub, cause: error })
+  }
+}
+
+/** An error object inside a 200, or something that is no completion. */
+function errorInside(json: unknown, r: Reading): GatewayError | undefined {
+  const inner = Array.isArray(json) ? json[0] : json
+  if (!isObject(inner)) return upstreamError('malformed', r.providerName, { scrub: r.scrub })
+  const isAnswer = r.codec.decode
+    ? inner.error === undefined && inner.type !== 'error'
+    : Array.isArray(inner.choices)
+  const failed = inner.error !== undefined && inner.error !== null
+  if (isAnswer && !failed) return undefined
+  const named = failed || r.provider.classify?.(200, inner) !== undefined
+  const kind = named ? classify(r.provider, 200, inner) : 'malformed'
+  return upstreamError(kind, r.providerName, { body: inner, status: 400, scrub: r.scrub })
+}
+
+function finishOfAnswer(answer: Loose): string | undefined {
+  const choice = Array.isArray(answer.choices) ? answer.choices[0] : undefined
+  return isObject(choice) && typeof choice.finish_reason === 'string' ? choice.finish_reason : undefined
+}
+
+/** Bytes of text that the model wrote, for estimates when usage is missing. */
+function textOf(answer: Loose): number {
+  if (!Array.isArray(answer.choices)) return 0
+  let length = 0
+  for (const choice of answer.choices) {
+    const message = isObject(choice) ? choice.message : undefined
+    if (!isObject(message)) continue
+    for (const name of ['content', 'reasoning_content', 'tool_calls', 'refusal']) {
+      const value = message[name]
+      if (typeof value === 'string') length += utf8Length(value)
+      else if (value) length += utf8Length(JSON.stringify(value))
+    }
+  }
+  return length
+}

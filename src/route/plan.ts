@@ -1,0 +1,264 @@
+/** Candidates + policy + health + dice → Plan: the targets to try, in order, and why the others are out. Pure. */
+import type { StrategyName } from '../config/schema.ts'
+import { GatewayError } from '../errors.ts'
+import { nanoFromPico, ratesFor } from '../price.ts'
+import type { Capability, Key } from '../terms.ts'
+import type { Preferences } from '../wire/extensions.ts'
+import type { Health } from './health.ts'
+import type { Credential, Listing, Market } from './market.ts'
+import { type Candidate, STRATEGIES, shuffled } from './strategy.ts'
+
+/** What routing needs to know about a request. */
+export interface Wanted {
+  readonly model: string
+  readonly fallbackModels: readonly string[]
+  readonly preferences: Preferences | undefined
+  readonly needs: ReadonlySet<Capability>
+  readonly likelyInputTokens: number
+  readonly maxOutputTokens: number | undefined
+}
+
+export interface Target {
+  readonly listing: Listing
+  readonly credential: Credential | undefined
+  /** Health key of this target. */
+  readonly key: string
+  readonly why: string
+}
+
+/** Why a listing is not in the plan. */
+export interface Excluded {
+  readonly provider: string
+  readonly model: string
+  readonly reason: string
+}
+
+export interface Plan {
+  readonly targets: readonly Target[]
+  readonly excluded: readonly Excluded[]
+  readonly strategy: StrategyName
+}
+
+export interface RouteDeps {
+  readonly market: Market
+  readonly health: Health
+  readonly nowMs: number
+  readonly random: () => number
+  readonly strategy: StrategyName
+}
+
+/** Output tokens assumed when the caller set no limit; only compares prices. */
+const OUTPUT_GUESS = 512
+
+export function targetKey(listing: Listing, credential: Credential | undefined): string {
+  return `${listing.site.name}/${listing.offer.upstream}/${credential?.id ?? '-'}`
+}
+
+export const offerKey = (listing: Listing): string => `${listing.site.name}/${listing.offer.upstream}`
+
+/** The contract's `models` and `providers` of a key: canonical id, `model@provider`, `*@provider`, alias. */
+export function keyAllows(key: Key, listing: Listing, alias: string | undefined): boolean {
+  const { provider, model } = listing.offer
+  if (key.providers && !key.providers.includes(provider)) return false
+  if (!key.models) return true
+  return key.models.some(
+    entry =>
+      entry === model || entry === alias || entry === `${model}@${provider}` || entry === `*@${provider}`,
+  )
+}
+
+interface Named {
+  readonly listing: Listing
+  readonly alias: string | undefined
+}
+
+/** Every listing that the asked-for names can mean, best name first. Throws when a name means nothing. */
+function named(wanted: Wanted, market: Market): { groups: Named[][]; strategy: StrategyName | undefined } {
+  const groups: Named[][] = []
+  let strategy: StrategyName | undefined
+  let first: GatewayError | undefined
+  for (const name of [wanted.model, ...wanted.fallbackModels]) {
+    const found = market.resolve(name)
+    if (found.kind === 'found') {
+      strategy ??= found.strategy
+      groups.push(found.listings.map(listing => ({ listing, alias: found.alias })))
+    } else if (found.kind === 'refused') {
+      throw new GatewayError('invalid_request', found.message, { param: 'model' })
+    } else if (found.kind === 'not_sold') {
+      first ??= new GatewayError('unknown_model', found.message, { param: 'model' })
+    } else {
+      const near = found.near.length > 0 ? ` Did you mean ${found.near.join(', ')}?` : ''
+      first ??= new GatewayError('unknown_model', `The model '${shown(name)}' does not exist here.${near}`, {
+        param: 'model',
+      })
+    }
+  }
+  // a fallback that exists serves the request even if the first name does not
+  if (groups.length === 0 && first) throw first
+  return { groups, strategy }
+}
+
+const shown = (name: string) => (name.length > 100 ? `${name.slice(0, 100)}…` : name)
+
+export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
+  const { groups, strategy: asked } = named(wanted, deps.market)
+  const excluded: Excluded[] = []
+  const sort = wanted.preferences?.sort
+  const strategy = sort === 'throughput' ? 'latency' : (sort ?? asked ?? deps.strategy)
+  const targets: Target[] = []
+  let forbidden = 0
+  let unpriced = 0
+  let resting = Number.POSITIVE_INFINITY
+  for (const group of groups) {
+    const candidates: Candidate[] = []
+    for (const { listing, alias } of group) {
+      const reason = whyOut(listing, alias, wanted, key)
+      if (reason) {
+        if (reason === FORBIDDEN) forbidden++
+        if (reason === UNPRICED) unpriced++
+        excluded.push({ provider: listing.site.name, model: listing.offer.upstream, reason })
+        continue
+      }
+      const { open, untilMs } = openCredentials(listing, deps)
+      if (open === undefined) {
+        resting = Math.min(resting, untilMs)
+        excluded.push({ provider: listing.site.name, model: listing.offer.upstream, reason: 'cooling down' })
+        continue
+      }
+      candidates.push({
+        listing,
+        credentials: open,
+        likelyNanoUsd: likelyCost(listing, wanted),
+        health: deps.health.state(targetKey(listing, open[0])),
+      })
+    }
+    targets.push(...inOrder(candidates, strategy, wanted.preferences, deps))
+  }
+  if (targets.length === 0)
+    throw nothingLeft(wanted, excluded, { forbidden, unpriced, resting, nowMs: deps.nowMs })
+  const kept = wanted.preferences?.allowFallbacks === false ? targets.slice(0, 1) : targets
+  return { targets: kept, excluded, strategy }
+}
+
+const FORBIDDEN = 'this key may not use it'
+const UNPRICED = 'its price is unknown and this key has a budget'
+
+function whyOut(listing: Listing, alias: string | undefined, wanted: Wanted, key: Key): string | undefined {
+  const { offer } = listing
+  const p = wanted.preferences
+  if (!keyAllows(key, listing, alias)) return FORBIDDEN
+  if (p?.only && !p.only.includes(offer.provider)) return 'not in provider.only'
+  if (p?.ignore?.includes(offer.provider)) return 'in provider.ignore'
+  if (!offer.price && key.budgets.length > 0) return UNPRICED
+  if (p?.maxPrice && tooDear(listing, p.maxPrice)) return 'above provider.max_price'
+  for (const need of wanted.needs) if (!offer.supports.has(need)) return `does not take ${need}`
+  if (offer.contextTokens !== undefined && wanted.likelyInputTokens > offer.contextTokens) return CONTEXT
+  return undefined
+}
+
+const CONTEXT = 'its context is too short'
+
+function tooDear(listing: Listing, most: NonNullable<Preferences['maxPrice']>): boolean {
+  const { price } = listing.offer
+  if (!price) return true
+  const over = (pico: number, usd: number | undefined) => usd !== undefined && pico > usd * 1_000_000
+  return over(price.inputPico, most.prompt) || over(price.outputPico, most.completion)
+}
+
+function likelyCost(listing: Listing, wanted: Wanted): number | undefined {
+  const { price } = listing.offer
+  if (!price) return undefined
+  const rates = ratesFor(price, wanted.likelyInputTokens)
+  const output = Math.min(wanted.maxOutputTokens ?? OUTPUT_GUESS, OUTPUT_GUESS)
+  return nanoFromPico(wanted.likelyInputTokens * rates.inputPico + output * rates.outputPico)
+}
+
+/** Credentials of a listing that may be used now, in weighted random order. A site without credentials has one empty place. */
+function openCredentials(
+  listing: Listing,
+  deps: RouteDeps,
+): { open: readonly Credential[] | undefined; untilMs: number } {
+  const { health, nowMs } = deps
+  const { credentials } = listing.site
+  const outUntil = (name: string) => health.state(name)?.outUntilMs ?? 0
+  if (!health.usable(offerKey(listing), nowMs))
+    return { open: undefined, untilMs: outUntil(offerKey(listing)) }
+  if (credentials.length === 0) {
+    const name = targetKey(listing, undefined)
+    return health.usable(name, nowMs)
+      ? { open: [], untilMs: 0 }
+      : { open: undefined, untilMs: outUntil(name) }
+  }
+  const names = (c: Credential) => [c.id, targetKey(listing, c)] as const
+  const open = credentials.filter(c => names(c).every(name => health.usable(name, nowMs)))
+  if (open.length === 0) {
+    const waits = credentials.map(c => Math.max(...names(c).map(outUntil)))
+    return { open: undefined, untilMs: Math.min(...waits) }
+  }
+  return { open: open.length === 1 ? open : shuffled(open, c => c.weight, deps.random), untilMs: 0 }
+}
+
+function inOrder(
+  candidates: readonly Candidate[],
+  strategy: StrategyName,
+  preferences: Preferences | undefined,
+  deps: RouteDeps,
+): Target[] {
+  let ordered: readonly Candidate[] = candidates
+  if (candidates.length > 1) {
+    ordered = STRATEGIES[strategy](shuffled(candidates, () => 1, deps.random))
+    const wish = preferences?.order
+    if (wish) {
+      const place = (c: Candidate) => {
+        const at = wish.indexOf(c.listing.site.name)
+        return at < 0 ? wish.length : at
+      }
+      ordered = [...ordered].sort((a, b) => place(a) - place(b))
+    }
+  }
+  const why = candidates.length > 1 ? `${strategy} of ${candidates.length}` : 'only candidate'
+  return ordered.flatMap(({ listing, credentials }) =>
+    (credentials.length > 0 ? credentials : [undefined]).map(credential => ({
+      listing,
+      credential,
+      key: targetKey(listing, credential),
+      why,
+    })),
+  )
+}
+
+function nothingLeft(
+  wanted: Wanted,
+  excluded: readonly Excluded[],
+  facts: { forbidden: number; unpriced: number; resting: number; nowMs: number },
+): GatewayError {
+  const model = shown(wanted.model)
+  if (Number.isFinite(facts.resting)) {
+    const retryAfterMs = Math.max(1000, facts.resting - facts.nowMs)
+    return new GatewayError('no_candidate', `Every provider of '${model}' is cooling down after failures.`, {
+      retryAfterMs,
+    })
+  }
+  if (facts.forbidden > 0 && facts.forbidden === excluded.length) {
+    return new GatewayError('forbidden', `This key may not use the model '${model}'.`, { param: 'model' })
+  }
+  if (facts.unpriced > 0 && facts.unpriced + facts.forbidden === excluded.length) {
+    const message = `The price of '${model}' is unknown and this key has a budget. Set input_usd_per_mtok and output_usd_per_mtok for it in switchgate.yaml.`
+    return new GatewayError('model_unpriced', message, { param: 'model' })
+  }
+  const reasons = [...new Set(excluded.map(e => `${e.provider}: ${e.reason}`))].slice(0, 8).join('; ')
+  if (excluded.some(e => e.reason === CONTEXT)) {
+    return new GatewayError(
+      'context_length',
+      `The request is too long for '${model}' at every provider (${reasons}).`,
+      {
+        param: 'messages',
+      },
+    )
+  }
+  return new GatewayError(
+    'invalid_request',
+    `No provider of '${model}' can serve this request (${reasons}).`,
+    { param: 'model' },
+  )
+}
