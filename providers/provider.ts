@@ -33,6 +33,8 @@ export interface Encoded {
   readonly headers: readonly string[]
   /** Top-level parameters of the caller that this target cannot take → `x-switchgate-dropped`. */
   readonly dropped: readonly string[]
+  /** The output limit that goes upstream, when it is not the caller's own → `x-switchgate-max-tokens`. */
+  readonly maxOutputTokens?: number
 }
 
 /** A whole answer, translated. */

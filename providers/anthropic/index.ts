@@ -1,0 +1,14 @@
+/** Anthropic Messages (https://docs.claude.com/en/api/messages) behind the chat contract. */
+import type { Provider } from '../provider.ts'
+import { decode } from './decode.ts'
+import { encode } from './encode.ts'
+import { classify } from './errors.ts'
+import { decodeStream } from './stream.ts'
+
+/** Chat ⇄ Messages: text, images, PDFs, tools, JSON schemas, thinking with signatures, prompt caching. */
+export const anthropic: Provider = {
+  name: 'anthropic',
+  auth: 'x-api-key',
+  chat: { encode, decode, decodeStream },
+  classify,
+}
