@@ -42,9 +42,9 @@ export function checkFile(file: ConfigFile, world: ConfigWorld, report: Report):
     if ('why' in verdict) report(path, verdict.why)
   }
 
-  const builtIn = new Set(world.kinds.map(kind => kind.kind))
   for (const [name, host] of Object.entries(file.hosts)) {
-    if (builtIn.has(name)) report(['hosts', name], 'there is a built-in kind of this name; choose another')
+    if (world.kinds.has(name))
+      report(['hosts', name], 'there is a built-in kind of this name; choose another')
     checkUrl(
       ['hosts', name, 'base_url'],
       filledUrl(host.base_url, { account: 'x', region: 'x', project: 'x' }),

@@ -1,5 +1,5 @@
 /** Providers from the environment: `OPENAI_API_KEY=… npm start` works with no file. Pure: the environment is passed in. */
-import type { Kind } from '../route/market.ts'
+import type { Kind } from '../../providers/index.ts'
 import { kindsOf, placeholdersOf, plainProvider } from '../route/sites.ts'
 import type { Env } from './load.ts'
 import type { Config, CredentialConfig, ProviderConfig } from './schema.ts'
@@ -15,7 +15,7 @@ function credentialFrom(env: Env, kind: Kind): readonly CredentialConfig[] {
  * provider of the kind's name; an entry of the file with that name replaces it. An entry that lists no credentials uses its
  * kind's variable, but never together with an own base URL: a key must not go to an address it was not made for.
  */
-export function discover(config: Config, kinds: readonly Kind[], env: Env): Config {
+export function discover(config: Config, kinds: ReadonlyMap<string, Kind>, env: Env): Config {
   if (!config.discoverEnv) return config
   const known = kindsOf(kinds, config.hosts)
   const providers: Record<string, ProviderConfig> = {}

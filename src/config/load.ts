@@ -1,8 +1,8 @@
 /** Config file text → Config, or the list of everything that is wrong with it. Pure: the environment and the known kinds are passed in. */
 import type { z } from 'zod'
 import type { Catalog } from '../../providers/catalog/loader.ts'
+import type { Kind } from '../../providers/index.ts'
 import type { HostRow, Quirks } from '../../providers/provider.ts'
-import type { Kind } from '../route/market.ts'
 import { checkFile, type Spot } from './check.ts'
 import { ConfigFile } from './file.ts'
 import { didYouMean } from './nearest.ts'
@@ -18,7 +18,7 @@ export type Env = Readonly<Record<string, string | undefined>>
 /** What the file is checked against. */
 export interface ConfigWorld {
   /** Everything that may stand as `kind`. */
-  readonly kinds: readonly Kind[]
+  readonly kinds: ReadonlyMap<string, Kind>
   readonly catalog: Catalog
   readonly env: Env
 }

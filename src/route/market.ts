@@ -1,18 +1,12 @@
 /** What can be bought now: every offer of every configured provider, and the name rules that find them. An immutable snapshot. */
 import type { Catalog } from '../../providers/catalog/loader.ts'
-import type { AuthScheme, HostRow, Provider, Quirks } from '../../providers/provider.ts'
+import type { Kind } from '../../providers/index.ts'
+import type { AuthScheme, Provider, Quirks } from '../../providers/provider.ts'
 import type { Config, StrategyName, Timeouts } from '../config/schema.ts'
 import type { Offer } from '../terms.ts'
 import { createResolver } from './names.ts'
 import { demoListing, type Goods, goodsOf } from './offers.ts'
 import { createSites, kindsOf } from './sites.ts'
-
-/** A kind of provider: a name for `kind:`, the adapter that speaks its wire, and its address. */
-export interface Kind {
-  readonly kind: string
-  readonly provider: Provider
-  readonly host: HostRow
-}
 
 /** A credential with its secret in clear, on its way into the market. */
 export interface OpenCredential {
@@ -83,7 +77,8 @@ export interface Market {
 export interface MarketInput {
   /** With what the environment adds: `discover(config, …)`. */
   readonly config: Config
-  readonly kinds: readonly Kind[]
+  /** The built-in kinds; the file's `hosts` are added here. */
+  readonly kinds: ReadonlyMap<string, Kind>
   readonly catalog: Catalog
   /** By configured provider name; a kind's name that is not configured makes a provider of its own. */
   readonly credentials: Readonly<Record<string, readonly OpenCredential[]>>

@@ -1,8 +1,9 @@
 /** Model names → listings: the contract's five rules over maps that are built once, so that a request costs a few look-ups. */
 import type { Catalog } from '../../providers/catalog/loader.ts'
+import type { Kind } from '../../providers/index.ts'
 import { nearest } from '../config/nearest.ts'
 import type { AliasConfig, StrategyName } from '../config/schema.ts'
-import type { Kind, Listing, Resolution, Site } from './market.ts'
+import type { Listing, Resolution, Site } from './market.ts'
 import { type Goods, unknownListing } from './offers.ts'
 
 type Found = Extract<Resolution, { kind: 'found' }>

@@ -1,11 +1,12 @@
 /** What a site sells: the catalogue's offers of its kind, the file's own models, or both. Part of building the market. */
 import { thinksUnseen } from '../../providers/catalog/authors.ts'
 import type { Catalog, CatalogOffer } from '../../providers/catalog/loader.ts'
+import type { Kind } from '../../providers/index.ts'
 import type { Provider } from '../../providers/provider.ts'
 import type { Config, ModelConfig, Timeouts } from '../config/schema.ts'
 import { type Price, picoFromUsdPerMtok } from '../price.ts'
 import type { Capability, Offer } from '../terms.ts'
-import type { Kind, Listing, Site } from './market.ts'
+import type { Listing, Site } from './market.ts'
 import { kindOfSite } from './sites.ts'
 
 /** A listing with what the name rules need to know about it. */

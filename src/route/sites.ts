@@ -1,19 +1,19 @@
 /** Configured providers → sites: address, adapter, credentials ready for use. Part of building the market. */
+import { type Kind, kindOfHost } from '../../providers/index.ts'
 import type { HostRow } from '../../providers/provider.ts'
 import { credentialHeaders } from '../authorize/headers.ts'
 import type { Config, ProviderConfig } from '../config/schema.ts'
-import type { Credential, Kind, MarketInput, Site } from './market.ts'
+import type { Credential, MarketInput, Site } from './market.ts'
 
 /** Built-in kinds and the file's own hosts, by name. Own hosts speak OpenAI's wire. */
 export function kindsOf(
-  kinds: readonly Kind[],
+  kinds: ReadonlyMap<string, Kind>,
   hosts: Readonly<Record<string, HostRow>>,
 ): ReadonlyMap<string, Kind> {
-  const all = new Map(kinds.map(kind => [kind.kind, kind]))
-  const openai = all.get('openai')
-  if (openai)
-    for (const [kind, host] of Object.entries(hosts)) all.set(kind, { kind, provider: openai.provider, host })
-  return all
+  return new Map([
+    ...kinds,
+    ...Object.entries(hosts).map(([name, host]) => [name, kindOfHost(name, host)] as const),
+  ])
 }
 
 /** Names of `{account}`-like places in a base URL. */
@@ -38,7 +38,7 @@ export const plainProvider = (kind: string): ProviderConfig => ({
   timeouts: {},
 })
 
-/** A server that asks for no credential: its own address with none listed, or a kind without authentication. */
+/** Stands where a server asks for no credential. */
 const ANONYMOUS: Credential = { id: 'none', name: 'none', weight: 1, headers: [] }
 
 function credentialsOf(
@@ -48,8 +48,10 @@ function credentialsOf(
   input: MarketInput,
 ): readonly Credential[] {
   const opened = input.credentials[name] ?? []
+  // None listed is none needed at an own address, and at hosts that no variable is known for (servers on one's own machines).
   const needsNone =
-    kind.host.auth === 'none' || (config.baseUrl !== undefined && config.credentials.length === 0)
+    kind.host.auth === 'none' ||
+    (config.credentials.length === 0 && (config.baseUrl !== undefined || kind.host.env.length === 0))
   if (opened.length === 0) return needsNone ? [ANONYMOUS] : []
   return opened.map(({ id, name, weight, secret }) => ({
     id,
