@@ -6,7 +6,7 @@ import type { AdminAnswer, AdminCall, AdminRoute } from './route.ts'
 import { spendShape } from './shapes.ts'
 
 export const SPEND_PARAMETERS = {
-  from: 'inclusive, ISO 8601 on a whole hour UTC; default: start of this month',
+  from: 'inclusive, ISO 8601; default: start of this month',
   to: 'exclusive; default: end of this month',
   group_by: 'any of key,project,model,provider,day,hour,user,tag, separated by commas',
 }

@@ -24,16 +24,6 @@ export function monthOf(nowMs: number): { readonly fromMs: number; readonly toMs
   return { fromMs: Date.UTC(year, month, 1), toMs: Date.UTC(year, month + 1, 1) }
 }
 
-function spendTime(text: string, param: string): number {
-  const ms = parseTime(text, param)
-  if (ms % HOUR_MS === 0) return ms
-  throw new GatewayError(
-    'invalid_request',
-    `\`${param}\` must be on a whole hour in UTC: spend is kept by the hour`,
-    { param },
-  )
-}
-
 function spendGroups(text: string, allowed: readonly SpendGroup[]): SpendGroup[] {
   const names = text.split(',').map(name => name.trim())
   const groups: SpendGroup[] = []
@@ -48,7 +38,7 @@ function spendGroups(text: string, allowed: readonly SpendGroup[]): SpendGroup[]
   return groups
 }
 
-/** `from`, `to` (ISO 8601, whole hours; default this month) and `group_by` (comma-separated) → a store query. Throws `invalid_request`. */
+/** `from`, `to` (ISO 8601, default this month) and `group_by` (comma-separated) → a store query. Throws `invalid_request`. */
 export function parseSpendQuery(
   query: URLSearchParams,
   nowMs: number,
@@ -56,8 +46,8 @@ export function parseSpendQuery(
 ): SpendQuery {
   const month = monthOf(nowMs)
   const [from, to, groupBy] = [query.get('from'), query.get('to'), query.get('group_by')]
-  const fromMs = from === null ? month.fromMs : spendTime(from, 'from')
-  const toMs = to === null ? Math.max(month.toMs, fromMs + HOUR_MS) : spendTime(to, 'to')
+  const fromMs = from === null ? month.fromMs : parseTime(from, 'from')
+  const toMs = to === null ? Math.max(month.toMs, fromMs + HOUR_MS) : parseTime(to, 'to')
   if (toMs <= fromMs) {
     throw new GatewayError('invalid_request', '`to` must be later than `from`', { param: 'to' })
   }

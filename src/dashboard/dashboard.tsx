@@ -1,0 +1,186 @@
+/** The dashboard as a Hono app with whole paths: login, pages, and the few changes a person makes there. */
+import { type Context, Hono } from 'hono'
+import { asGatewayError, PRIVATE_HEADERS } from '../admin/answer.ts'
+import type { AdminBindings, AdminDeps } from '../admin/deps.ts'
+import { createKeySchema, draftOf } from '../admin/key-schema.ts'
+import { keyOf, setKeyStatus } from '../admin/keys.ts'
+import { ADMIN_ROUTES } from '../admin/routes.ts'
+import { parseStrict } from '../admin/validate.ts'
+import type { GatewayError } from '../errors.ts'
+import { errorHeaders } from '../wire/error.ts'
+import { assetResponse } from './assets.ts'
+import { docsPage } from './docs.tsx'
+import { fieldOf, keyBodyOf, readForm } from './forms.ts'
+import { keyPage } from './key.tsx'
+import { keysPage, mintedPage } from './keys.tsx'
+import { FaultPage, LoginPage } from './layout.tsx'
+import { overviewPage } from './overview.tsx'
+import { requestPage } from './request.tsx'
+import { requestsPage } from './requests.tsx'
+import { targetsPage } from './targets.tsx'
+
+type Env = { Bindings: AdminBindings }
+type Page = { toString(): string | Promise<string> }
+
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+/** How long the old key of a rotation made here keeps working. */
+const GRACE_SECONDS = 86_400
+
+export interface DashboardOptions {
+  /** Where the data plane answers, for the commands that pages show (`http://127.0.0.1:8484`). Absent = the page's own origin. */
+  readonly origin?: string
+}
+
+async function html(page: Page | Promise<Page>, status = 200): Promise<Response> {
+  const body = `<!doctype html>${await (await page).toString()}`
+  const headers = {
+    ...PRIVATE_HEADERS,
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': POLICY,
+    'x-frame-options': 'DENY',
+  }
+  return new Response(body, { status, headers })
+}
+
+function redirect(to: string, cookie?: string): Response {
+  const headers = new Headers({ ...PRIVATE_HEADERS, location: to })
+  if (cookie !== undefined) headers.append('set-cookie', cookie)
+  return new Response(null, { status: 303, headers })
+}
+
+/** Only places of ours: a login must not lead elsewhere. */
+const safeNext = (next: string | undefined): string =>
+  next !== undefined &&
+  /^\/(dashboard|admin\/docs)([/?][\w./?&=%@:+*~-]*)?$/.test(next) &&
+  !next.includes('//')
+    ? next
+    : '/dashboard'
+
+function faultResponse(error: GatewayError): Promise<Response> {
+  return html(<FaultPage status={error.status} message={error.message} />, error.status)
+}
+
+async function createKey(deps: AdminDeps, context: Context<Env>, origin: string): Promise<Response> {
+  const values = await readForm(context.req.raw)
+  try {
+    const draft = draftOf(parseStrict(createKeySchema, keyBodyOf(values)), deps.clock.now())
+    const minted = await deps.keys.create(draft)
+    return await html(mintedPage(minted.key, minted.text, origin, 'Your new key'), 201)
+  } catch (error) {
+    const fault = asGatewayError(error, deps.log)
+    const form = { values, fault: { message: fault.message, field: fieldOf(fault.param) } }
+    return await html(keysPage(deps, new URLSearchParams(), form), fault.status)
+  }
+}
+
+async function rotateKey(deps: AdminDeps, id: string, origin: string): Promise<Response> {
+  const minted = await deps.keys.rotate(keyOf(deps, id).id, GRACE_SECONDS)
+  if (minted === undefined) return redirect(`/dashboard/keys/${encodeURIComponent(id)}`)
+  return html(mintedPage(minted.key, minted.text, origin, 'The key’s successor'), 201)
+}
+
+function mountLogin(app: Hono<Env>, deps: AdminDeps): void {
+  app.get('/dashboard/login', context => {
+    const next = safeNext(context.req.query('next'))
+    try {
+      deps.gate.checkHost(context.req.raw, context.env ?? {})
+      return html(<LoginPage next={next} fault={undefined} />)
+    } catch (error) {
+      return faultResponse(asGatewayError(error, deps.log))
+    }
+  })
+  app.post('/dashboard/login', async context => {
+    let next = '/dashboard'
+    try {
+      const form = await readForm(context.req.raw)
+      next = safeNext(form.next)
+      return redirect(next, await deps.gate.login(context.req.raw, context.env ?? {}, form.token ?? ''))
+    } catch (error) {
+      const fault = asGatewayError(error, deps.log)
+      const message = fault.status === 401 ? 'That is not the admin token.' : fault.message
+      const response = await html(<LoginPage next={next} fault={message} />, fault.status)
+      const pairs = errorHeaders(fault)
+      for (let at = 0; at + 1 < pairs.length; at += 2)
+        response.headers.set(pairs[at] ?? '', pairs[at + 1] ?? '')
+      return response
+    }
+  })
+}
+
+/** Mount at the root: `app.route('/', createDashboard(deps))`; the second argument of `fetch` is `AdminBindings`. */
+export function createDashboard(deps: AdminDeps, options: DashboardOptions = {}): Hono<Env> {
+  const app = new Hono<Env>({ strict: false })
+  const originOf = (context: Context<Env>): string => options.origin ?? new URL(context.req.url).origin
+  const queryOf = (context: Context<Env>): URLSearchParams => new URL(context.req.url).searchParams
+
+  const guarded =
+    (serve: (context: Context<Env>) => Promise<Response>) =>
+    async (context: Context<Env>): Promise<Response> => {
+      try {
+        const pass = await deps.gate.enter(context.req.raw, context.env ?? {})
+        const response = await serve(context)
+        if (pass.setCookie !== undefined) response.headers.append('set-cookie', pass.setCookie)
+        return response
+      } catch (error) {
+        const fault = asGatewayError(error, deps.log)
+        if (fault.status !== 401) return faultResponse(fault)
+        const here = context.req.method === 'GET' ? new URL(context.req.url) : undefined
+        const next =
+          here && here.pathname !== '/dashboard'
+            ? `?next=${encodeURIComponent(here.pathname + here.search)}`
+            : ''
+        return redirect(`/dashboard/login${next}`)
+      }
+    }
+  const show = (path: string, page: (context: Context<Env>) => Page | Promise<Page>): void => {
+    app.get(
+      path,
+      guarded(context => html(page(context))),
+    )
+  }
+
+  app.get('/dashboard/assets/:name', context => assetResponse(context.req.path) ?? context.notFound())
+  mountLogin(app, deps)
+  app.post(
+    '/dashboard/logout',
+    guarded(async context =>
+      redirect('/dashboard/login', deps.gate.logout(context.req.raw, context.env ?? {})),
+    ),
+  )
+  show('/dashboard', context => overviewPage(deps, context.req.query('range') ?? null, originOf(context)))
+  show('/dashboard/keys', context => keysPage(deps, queryOf(context)))
+  show('/dashboard/keys/:id', context => keyPage(deps, context.req.param('id') ?? ''))
+  show('/dashboard/requests', context => requestsPage(deps, queryOf(context)))
+  show('/dashboard/requests/:id', context => requestPage(deps, context.req.param('id') ?? ''))
+  show('/dashboard/targets', context => targetsPage(deps, queryOf(context)))
+  show('/admin/docs', () => docsPage(ADMIN_ROUTES))
+  app.post(
+    '/dashboard/keys',
+    guarded(context => createKey(deps, context, originOf(context))),
+  )
+  app.post(
+    '/dashboard/keys/:id/rotate',
+    guarded(context => rotateKey(deps, context.req.param('id') ?? '', originOf(context))),
+  )
+  for (const [verb, status] of [
+    ['suspend', 'suspended'],
+    ['resume', 'active'],
+    ['revoke', 'revoked'],
+  ] as const) {
+    app.post(
+      `/dashboard/keys/:id/${verb}`,
+      guarded(async context => {
+        const key = await setKeyStatus(deps, context.req.param('id') ?? '', status)
+        return redirect(`/dashboard/keys/${encodeURIComponent(key.id)}`)
+      }),
+    )
+  }
+  app.get('/admin', () => redirect('/dashboard'))
+  app.all(
+    '/dashboard/*',
+    guarded(async () => html(<FaultPage status={404} message="There is no such page." />, 404)),
+  )
+  return app
+}

@@ -1,0 +1,246 @@
+/** `/dashboard/keys`: all keys with their budgets, a form for a new one, and the page that shows its text once. */
+import type { AdminDeps } from '../admin/deps.ts'
+import { keysNewestFirst, keyUses } from '../admin/keys.ts'
+import { pageOf } from '../admin/page.ts'
+import type { KeyUse } from '../store/store.ts'
+import type { Key } from '../terms.ts'
+import { keyStatus } from '../wire/account.ts'
+import { readableUsd } from '../wire/readable.ts'
+import { Frame } from './layout.tsx'
+import { Ago, Budgets, Head, KeyStatusPill } from './parts.tsx'
+
+/** What a person typed into the form, to be shown again beside a fault. */
+export interface NewKeyForm {
+  readonly values: Readonly<Record<string, string>>
+  readonly fault: { readonly message: string; readonly field: string | undefined } | undefined
+}
+
+interface FieldProps {
+  readonly form: NewKeyForm
+  readonly name: string
+  readonly label: string
+  readonly hint?: string
+  readonly placeholder?: string
+  readonly type?: string
+  readonly width?: string
+  readonly required?: boolean
+}
+
+function Field({ form, name, label, hint, placeholder, type = 'text', width = 'w2', required }: FieldProps) {
+  const invalid = form.fault?.field === name
+  return (
+    <div class={`field ${width}`}>
+      <label for={`new-${name}`}>{label}</label>
+      <input
+        id={`new-${name}`}
+        name={name}
+        type={type}
+        value={form.values[name] ?? ''}
+        placeholder={placeholder}
+        required={required}
+        inputmode={type === 'number' ? 'decimal' : undefined}
+        min={type === 'number' ? 0 : undefined}
+        step={type === 'number' ? 'any' : undefined}
+        autocomplete="off"
+        aria-invalid={invalid ? 'true' : undefined}
+        aria-describedby={hint ? `new-${name}-hint` : undefined}
+      />
+      {hint && (
+        <p class="hint" id={`new-${name}-hint`}>
+          {hint}
+        </p>
+      )}
+    </div>
+  )
+}
+
+const WINDOWS = [
+  ['day', 'per day'],
+  ['week', 'per week'],
+  ['month', 'per month'],
+  ['total', 'in total'],
+] as const
+
+function NewKey({ form, open }: { form: NewKeyForm; open: boolean }) {
+  return (
+    <details class="card" open={open} id="new">
+      <summary>New key</summary>
+      <div class="body">
+        <form method="post" action="/dashboard/keys" class="form">
+          {form.fault && (
+            <p class="notice bad w6" role="alert">
+              {form.fault.message}
+            </p>
+          )}
+          <Field form={form} name="name" label="Name" placeholder="checkout-service" width="w3" required />
+          <Field
+            form={form}
+            name="models"
+            label="Models"
+            placeholder="all"
+            width="w3"
+            hint="Separated by commas: gpt-5, claude-sonnet-4-5, *@groq. Empty = all."
+          />
+          <Field form={form} name="budget" label="Budget in USD" type="number" placeholder="no budget" />
+          <div class="field w2">
+            <label for="new-window">Budget window</label>
+            <select id="new-window" name="window">
+              {WINDOWS.map(([value, text]) => (
+                <option value={value} selected={(form.values.window ?? 'month') === value}>
+                  {text}
+                </option>
+              ))}
+            </select>
+          </div>
+          <Field form={form} name="expires" label="Ends on (UTC)" type="date" />
+          <Field form={form} name="rpm" label="Requests per minute" type="number" placeholder="no limit" />
+          <Field form={form} name="tpm" label="Tokens per minute" type="number" placeholder="no limit" />
+          <Field
+            form={form}
+            name="concurrency"
+            label="At the same time"
+            type="number"
+            placeholder="no limit"
+          />
+          <div class="w6">
+            <button type="submit" class="primary">
+              Make the key
+            </button>
+          </div>
+        </form>
+      </div>
+    </details>
+  )
+}
+
+function KeyRow({
+  deps,
+  row,
+  use,
+  nowMs,
+}: {
+  deps: AdminDeps
+  row: Key
+  use: KeyUse | undefined
+  nowMs: number
+}) {
+  return (
+    <tr>
+      <td>
+        <a class="strong" href={`/dashboard/keys/${encodeURIComponent(row.id)}`}>
+          {row.name}
+        </a>
+        <span class="sub mono">{row.id}</span>
+      </td>
+      <td data-label="Status">
+        <KeyStatusPill status={keyStatus(row, nowMs)} />
+      </td>
+      <td data-label="Budget">
+        <Budgets budgets={row.budgets} uses={deps.ledger.usageOf(row)} nowMs={nowMs} />
+      </td>
+      <td class="num" data-label="Spent in all">
+        {readableUsd(use?.spentNanoUsd ?? 0)}
+      </td>
+      <td data-label="Last used">
+        <Ago ms={use?.lastUsedAtMs} nowMs={nowMs} />
+      </td>
+      <td data-label="Made">
+        <Ago ms={row.createdAtMs} nowMs={nowMs} />
+      </td>
+    </tr>
+  )
+}
+
+const EMPTY_FORM: NewKeyForm = { values: {}, fault: undefined }
+
+/** The list; `form` holds what was typed when a new key was refused. */
+export async function keysPage(deps: AdminDeps, query: URLSearchParams, form: NewKeyForm = EMPTY_FORM) {
+  const cursor = query.get('cursor')
+  const paging = new URLSearchParams(cursor === null ? {} : { cursor })
+  const page = pageOf(keysNewestFirst(deps), key => key.id, paging)
+  const uses = await keyUses(deps)
+  const now = deps.clock.now()
+  const open = form.fault !== undefined || query.has('new') || page.data.length === 0
+  return (
+    <Frame title="Keys" place="Keys">
+      <Head title="Keys" />
+      <NewKey form={form} open={open} />
+      {page.data.length === 0 ? (
+        <section class="card empty">
+          <h2>No keys yet</h2>
+          <p>A key is what a program sends to call models through this gateway. Give each program its own.</p>
+        </section>
+      ) : (
+        <section class="card scroll">
+          <table class="fold">
+            <caption class="hidden-label">Keys, newest first</caption>
+            <thead>
+              <tr>
+                <th scope="col">Key</th>
+                <th scope="col">Status</th>
+                <th scope="col">Budget</th>
+                <th scope="col" class="num">
+                  Spent in all
+                </th>
+                <th scope="col">Last used</th>
+                <th scope="col">Made</th>
+              </tr>
+            </thead>
+            <tbody>
+              {page.data.map(row => (
+                <KeyRow deps={deps} row={row} use={uses.get(row.id)} nowMs={now} />
+              ))}
+            </tbody>
+          </table>
+        </section>
+      )}
+      {page.nextCursor && (
+        <nav class="pager" aria-label="Paging">
+          <span></span>
+          <a class="button" href={`/dashboard/keys?cursor=${encodeURIComponent(page.nextCursor)}`}>
+            Older keys
+          </a>
+        </nav>
+      )}
+    </Frame>
+  )
+}
+
+/** A fresh key: the only time its text is shown. */
+export function mintedPage(minted: Key, text: string, origin: string, title: string) {
+  return (
+    <Frame title={title} place="Keys">
+      <Head title={title} crumb={<a href="/dashboard/keys">Keys</a>} />
+      <section class="card">
+        <header>
+          <h2>{minted.name}</h2>
+        </header>
+        <div class="body form">
+          <p class="notice ok w6" role="status">
+            Copy the key now: it is shown here once and stored only as a hash.
+          </p>
+          <div class="secret w6">
+            <code id="key-text">{text}</code>
+            <button type="submit" class="primary" type="button" data-copy="key-text" hidden>
+              Copy
+            </button>
+          </div>
+          <div class="w6">
+            <p class="label">With any OpenAI client</p>
+            <pre>
+              <code>{`OPENAI_BASE_URL=${origin}/v1\nOPENAI_API_KEY=<the key>`}</code>
+            </pre>
+          </div>
+          <div class="w6 actions">
+            <a class="button" href={`/dashboard/keys/${encodeURIComponent(minted.id)}`}>
+              To the key
+            </a>
+            <a class="button" href="/dashboard/keys">
+              All keys
+            </a>
+          </div>
+        </div>
+      </section>
+    </Frame>
+  )
+}
