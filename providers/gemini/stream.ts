@@ -92,13 +92,12 @@ class GeminiStream implements StreamDecoder {
     this.#takeEnding(answer)
   }
 
-  /** Counts are cumulative: a later one replaces, a missing one does not erase. */
+  /** Each event's counts are the whole so far and belong together: the last set of them is the one that sums up. */
   #takeUsage(meta: Answer['usageMetadata']): void {
-    if (meta == null) return
-    const known = Object.entries(meta).filter(([, value]) => value != null)
-    this.#meta = { ...this.#meta, ...Object.fromEntries(known) }
-    const usage = readUsage(this.#meta)
-    if (usage !== undefined) this.#out.usage(usage)
+    const usage = meta == null ? undefined : readUsage(meta)
+    if (meta == null || usage === undefined) return
+    this.#meta = meta
+    this.#out.usage(usage)
   }
 
   #takeEnding(answer: Answer): void {

@@ -36,8 +36,8 @@ const part = z.looseObject({
     .looseObject({
       id: text,
       name: text,
-      args: z.unknown(),
-      partialArgs: z.unknown(),
+      args: z.unknown().optional(),
+      partialArgs: z.unknown().optional(),
       willContinue: flag,
     })
     .nullish()
