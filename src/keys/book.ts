@@ -101,33 +101,116 @@ function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
   }
 }
 
-/** Loads every key into memory and keeps memory and store in step. Rejects when the store cannot be read. */
-export async function createKeyBook(options: KeyBookOptions): Promise<KeyBook> {
-  const { store, hmac, clock, log } = options
-  const pepperVersion = Math.max(...options.peppers)
-  const memory = new KeyMemory(hmac, options.peppers)
-  for (const key of await store.keys()) memory.put(key)
-  const listeners: ((key: Key) => void)[] = []
-  const inTurn = createTurns()
+class Book implements KeyBook {
+  readonly #options: KeyBookOptions
+  readonly #memory: KeyMemory
+  readonly #pepperVersion: number
+  readonly #listeners: ((key: Key) => void)[] = []
+  readonly #inTurn = createTurns()
 
-  const adopt = (key: Key): void => {
-    memory.put(key)
-    for (const listener of listeners) listener(key)
+  constructor(options: KeyBookOptions, keys: readonly Key[]) {
+    this.#options = options
+    this.#pepperVersion = Math.max(...options.peppers)
+    this.#memory = new KeyMemory(options.hmac, options.peppers)
+    for (const key of keys) this.#memory.put(key)
   }
-  const save = async (...keys: Key[]): Promise<void> => {
-    await store.commit(keys.map((key): Op => ({ op: 'put_key', key })))
-    for (const key of keys) adopt(key)
+
+  find(credential: string): Key | undefined {
+    return this.#memory.find(credential)
   }
-  const make = (env: Environment, policy: Policy, name: string | undefined, lineage?: string): MintedKey => {
-    let fresh = mint(env, options.randomBytes)
-    while (memory.get(fresh.id) !== undefined) fresh = mint(env, options.randomBytes)
+
+  get(id: string): Key | undefined {
+    return this.#memory.get(id)
+  }
+
+  list(): readonly Key[] {
+    return this.#memory.all()
+  }
+
+  lineage(lineage: string): readonly Key[] {
+    return this.#memory.all().filter(key => key.lineage === lineage)
+  }
+
+  onChange(listener: (key: Key) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  create(draft: KeyDraft): Promise<MintedKey> {
+    return this.#inTurn(async () => {
+      const { name, env, ...policy } = draft
+      const minted = this.#mint(env ?? this.#options.env, merge(OPEN, policy), name)
+      await this.#save(minted.key)
+      this.#options.log('info', 'key_created', { key: minted.key.id, env: minted.key.env })
+      return minted
+    })
+  }
+
+  patch(id: string, changes: KeyDraft): Promise<Key | undefined> {
+    return this.#inTurn(async () => {
+      const key = this.#memory.get(id)
+      if (key === undefined) return undefined
+      if (key.status === 'revoked') throw conflict(`Key ${id} is revoked; a revoked key cannot be changed.`)
+      if (changes.env !== undefined && changes.env !== key.env)
+        throw conflict(`Key ${id} is for ${key.env}: its text says so. Create a key for ${changes.env}.`)
+      const changed = merge(key, changes)
+      await this.#save(changed)
+      this.#options.log('info', 'key_changed', { key: id, fields: Object.keys(changes).join(',') })
+      return changed
+    })
+  }
+
+  rotate(id: string, graceSeconds: number): Promise<(MintedKey & { readonly replaced: Key }) | undefined> {
+    return this.#inTurn(async () => {
+      const old = this.#memory.get(id)
+      if (old === undefined) return undefined
+      const nowMs = this.#options.clock.now()
+      const isExpired = old.expiresAtMs !== null && old.expiresAtMs <= nowMs
+      if (old.status !== 'active' || isExpired)
+        throw conflict(
+          `Key ${id} is ${old.status === 'active' ? 'expired' : old.status}; only a working key can be rotated.`,
+        )
+      const minted = this.#mint(old.env, old, old.name, old.lineage)
+      const endsAtMs = nowMs + graceSeconds * 1000
+      const replaced = { ...old, expiresAtMs: Math.min(old.expiresAtMs ?? endsAtMs, endsAtMs) }
+      // One commit: there is never a successor without an end for its predecessor.
+      await this.#save(minted.key, replaced)
+      this.#options.log('info', 'key_rotated', {
+        key: id,
+        successor: minted.key.id,
+        ends_at_ms: replaced.expiresAtMs,
+      })
+      return { ...minted, replaced }
+    })
+  }
+
+  setStatus(id: string, status: Key['status']): Promise<Key | undefined> {
+    return this.#inTurn(async () => {
+      const key = this.#memory.get(id)
+      if (key === undefined) return undefined
+      if (status === 'active' && key.status === 'active') return key
+      if (key.status === 'revoked' && status !== 'revoked')
+        throw conflict(`Key ${id} is revoked, and revocation is final. Create a new key.`)
+      const changed: Key = { ...key, status }
+      // Taking rights away holds in memory even if the store fails (asking again saves it); giving them back waits for the store.
+      if (status !== 'active') this.#adopt(changed)
+      await this.#options.store.commit([{ op: 'set_key_status', id, status }])
+      if (status === 'active') this.#adopt(changed)
+      this.#options.log('info', 'key_status', { key: id, status })
+      return changed
+    })
+  }
+
+  #mint(env: Environment, policy: Policy, name: string | undefined, lineage?: string): MintedKey {
+    const { clock, hmac, randomBytes } = this.#options
+    let fresh = mint(env, randomBytes)
+    while (this.#memory.get(fresh.id) !== undefined) fresh = mint(env, randomBytes)
     const { id, text } = fresh
     const key: Key = {
       ...policy,
       id,
       lineage: lineage ?? id,
-      hash: hmac(pepperVersion, text),
-      pepperVersion,
+      hash: hmac(this.#pepperVersion, text),
+      pepperVersion: this.#pepperVersion,
       name: name ?? `key-${id.slice(0, 4)}`,
       env,
       status: 'active',
@@ -136,67 +219,18 @@ export async function createKeyBook(options: KeyBookOptions): Promise<KeyBook> {
     return { key, text }
   }
 
-  return {
-    find: credential => memory.find(credential),
-    get: id => memory.get(id),
-    list: () => memory.all(),
-    lineage: lineage => memory.all().filter(key => key.lineage === lineage),
-    onChange: listener => void listeners.push(listener),
-
-    create: draft =>
-      inTurn(async () => {
-        const { name, env, ...policy } = draft
-        const minted = make(env ?? options.env, merge(OPEN, policy), name)
-        await save(minted.key)
-        log('info', 'key_created', { key: minted.key.id, env: minted.key.env })
-        return minted
-      }),
-
-    patch: (id, changes) =>
-      inTurn(async () => {
-        const key = memory.get(id)
-        if (key === undefined) return undefined
-        if (key.status === 'revoked') throw conflict(`Key ${id} is revoked; a revoked key cannot be changed.`)
-        if (changes.env !== undefined && changes.env !== key.env)
-          throw conflict(`Key ${id} is for ${key.env}: its text says so. Create a key for ${changes.env}.`)
-        const changed = merge(key, changes)
-        await save(changed)
-        log('info', 'key_changed', { key: id, fields: Object.keys(changes).join(',') })
-        return changed
-      }),
-
-    rotate: (id, graceSeconds) =>
-      inTurn(async () => {
-        const old = memory.get(id)
-        if (old === undefined) return undefined
-        const nowMs = clock.now()
-        if (old.status !== 'active' || (old.expiresAtMs !== null && old.expiresAtMs <= nowMs))
-          throw conflict(
-            `Key ${id} is ${old.status === 'active' ? 'expired' : old.status}; only a working key can be rotated.`,
-          )
-        const minted = make(old.env, old, old.name, old.lineage)
-        const endsAtMs = nowMs + graceSeconds * 1000
-        const replaced = { ...old, expiresAtMs: Math.min(old.expiresAtMs ?? endsAtMs, endsAtMs) }
-        // One commit: there is never a successor without an end for its predecessor.
-        await save(minted.key, replaced)
-        log('info', 'key_rotated', { key: id, successor: minted.key.id, ends_at_ms: replaced.expiresAtMs })
-        return { ...minted, replaced }
-      }),
-
-    setStatus: (id, status) =>
-      inTurn(async () => {
-        const key = memory.get(id)
-        if (key === undefined) return undefined
-        if (status === 'active' && key.status === 'active') return key
-        if (key.status === 'revoked' && status !== 'revoked')
-          throw conflict(`Key ${id} is revoked, and revocation is final. Create a new key.`)
-        const changed: Key = { ...key, status }
-        // Taking rights away holds in memory even if the store fails (asking again saves it); giving them back waits for the store.
-        if (status !== 'active') adopt(changed)
-        await store.commit([{ op: 'set_key_status', id, status }])
-        if (status === 'active') adopt(changed)
-        log('info', 'key_status', { key: id, status })
-        return changed
-      }),
+  async #save(...keys: Key[]): Promise<void> {
+    await this.#options.store.commit(keys.map((key): Op => ({ op: 'put_key', key })))
+    for (const key of keys) this.#adopt(key)
   }
+
+  #adopt(key: Key): void {
+    this.#memory.put(key)
+    for (const listener of this.#listeners) listener(key)
+  }
+}
+
+/** Loads every key into memory and keeps memory and store in step. Rejects when the store cannot be read. */
+export async function createKeyBook(options: KeyBookOptions): Promise<KeyBook> {
+  return new Book(options, await options.store.keys())
 }

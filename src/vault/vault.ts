@@ -97,133 +97,148 @@ function checkDraft(draft: CredentialDraft, existing: readonly StoredCredential[
   if (ref !== undefined && 'why' in ref) throw wrong('ref', `ref: ${ref.why}.`)
 }
 
+const isSealed = (): GatewayError =>
+  new GatewayError('sealed', 'The vault is sealed. Restart the gateway to open it.')
+
+class Safe implements OpenVault {
+  readonly masterKeyFingerprint: string
+  readonly #options: VaultOptions
+  readonly #imported = new Map<number, Promise<CryptoKey>>()
+  readonly #listeners: (() => void)[] = []
+  #keyring: Keyring | undefined
+
+  constructor(options: VaultOptions, keyring: Keyring, masterKeyFingerprint: string) {
+    this.#options = options
+    this.#keyring = keyring
+    this.masterKeyFingerprint = masterKeyFingerprint
+  }
+
+  get sealed(): boolean {
+    return this.#keyring === undefined
+  }
+
+  keyring(): Keyring {
+    if (this.#keyring === undefined) throw isSealed()
+    return this.#keyring
+  }
+
+  list(): Promise<readonly StoredCredential[]> {
+    return this.#options.store.credentials()
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener)
+  }
+
+  async add(draft: CredentialDraft): Promise<StoredCredential> {
+    this.keyring()
+    checkDraft(draft, await this.list())
+    const credential: StoredCredential = {
+      id: `cred_${randomBase62(12, this.#options.random)}`,
+      provider: draft.provider,
+      name: draft.name,
+      weight: draft.weight ?? 1,
+      sealed: null,
+      ref: draft.ref ?? null,
+      fingerprint: null,
+      status: 'active',
+      createdAtMs: this.#options.clock.now(),
+      lastOkAtMs: null,
+      lastFailedAtMs: null,
+    }
+    const whole = draft.secret === undefined ? credential : await this.#withSecret(credential, draft.secret)
+    await this.#save(whole, 'credential_added')
+    return whole
+  }
+
+  async replace(id: string, secret: string): Promise<StoredCredential | undefined> {
+    this.keyring()
+    const credential = (await this.list()).find(each => each.id === id)
+    if (credential === undefined) return undefined
+    const changed = await this.#withSecret(credential, secret)
+    await this.#save(changed, 'credential_replaced')
+    return changed
+  }
+
+  async remove(id: string): Promise<boolean> {
+    const credential = (await this.list()).find(each => each.id === id)
+    if (credential === undefined) return false
+    await this.#options.store.commit([{ op: 'delete_credential', id }])
+    this.#tell(credential, 'credential_removed')
+    return true
+  }
+
+  async open(credential: StoredCredential): Promise<string> {
+    this.keyring()
+    const secret =
+      credential.sealed === null
+        ? await this.#readRef(credential.ref ?? '')
+        : await this.#openSealed(credential, credential.sealed)
+    this.#options.onOpen?.(secret)
+    return secret
+  }
+
+  seal(): void {
+    if (this.#keyring === undefined) return
+    dropKeyring(this.#keyring)
+    this.#keyring = undefined
+    this.#imported.clear()
+    this.#options.masterKey.drop()
+    this.#options.log('warn', 'vault_sealed')
+  }
+
+  /** Undefined = the keyring has no such version. */
+  #rootKey(version: number): Promise<CryptoKey> | undefined {
+    const bytes = this.keyring().roots.get(version)?.reveal()
+    if (bytes === undefined) return undefined
+    const key = this.#imported.get(version) ?? importKey(bytes)
+    this.#imported.set(version, key)
+    return key
+  }
+
+  async #withSecret(credential: StoredCredential, given: string): Promise<StoredCredential> {
+    const secret = cleanSecret(given)
+    const version = Math.max(...this.keyring().roots.keys())
+    const key = await this.#rootKey(version)
+    if (key === undefined) throw isSealed()
+    const [sealed, fingerprint] = await Promise.all([
+      sealText(key, version, identityOf(credential), secret, this.#options.random),
+      fingerprintOf(secret, 6),
+    ])
+    return { ...credential, sealed, ref: null, fingerprint }
+  }
+
+  async #openSealed(credential: StoredCredential, blob: string): Promise<string> {
+    const key = await this.#rootKey(versionOf(blob) ?? 0)
+    if (key === undefined)
+      throw new BrokenSeal(`credential ${credential.id} was sealed with a key that is gone`)
+    return openText(key, identityOf(credential), blob)
+  }
+
+  async #readRef(text: string): Promise<string> {
+    const ref = parseRef(text)
+    if ('why' in ref) throw wrong('ref', `ref: ${ref.why}.`)
+    const secret = (await this.#options.readRef(ref)).trim()
+    if (secret === '') throw wrong('ref', `${text} is empty.`)
+    return secret
+  }
+
+  async #save(credential: StoredCredential, event: string): Promise<void> {
+    await this.#options.store.commit([{ op: 'put_credential', credential }])
+    this.#tell(credential, event)
+  }
+
+  #tell({ id, provider, name }: StoredCredential, event: string): void {
+    this.#options.log('info', event, { credential: id, provider, name })
+    for (const listener of this.#listeners) listener()
+  }
+}
+
 /**
  * Opens the vault of this database, making its keyring on the very first start. Rejects with MasterKeyMismatch or KeyringLost
  * (the program exits 78). The master key stays with the caller's Secret until `seal`, which drops it.
  */
 export async function createVault(options: VaultOptions): Promise<OpenVault> {
-  const { store, random, log } = options
-  const bytes = options.masterKey.reveal() ?? new Uint8Array()
-  const masterKeyFingerprint = await fingerprintOf(bytes, 8)
-  let open: Keyring | undefined = await openKeyring(options)
-  const imported = new Map<number, Promise<CryptoKey>>()
-  const listeners: (() => void)[] = []
-
-  const keyring = (): Keyring => {
-    if (open === undefined)
-      throw new GatewayError('sealed', 'The vault is sealed. Restart the gateway to open it.')
-    return open
-  }
-  const rootKey = (version: number): Promise<CryptoKey> | undefined => {
-    const bytes = keyring().roots.get(version)?.reveal()
-    if (bytes === undefined) return undefined
-    const key = imported.get(version) ?? importKey(bytes)
-    imported.set(version, key)
-    return key
-  }
-  const sealSecret = async (credential: StoredCredential, secret: string): Promise<StoredCredential> => {
-    const version = Math.max(...keyring().roots.keys())
-    const key = await rootKey(version)
-    if (key === undefined)
-      throw new GatewayError('sealed', 'The vault is sealed. Restart the gateway to open it.')
-    const [sealed, fingerprint] = await Promise.all([
-      sealText(key, version, identityOf(credential), secret, random),
-      fingerprintOf(secret, 6),
-    ])
-    return { ...credential, sealed, ref: null, fingerprint }
-  }
-  const save = async (credential: StoredCredential, event: string): Promise<StoredCredential> => {
-    await store.commit([{ op: 'put_credential', credential }])
-    log('info', event, { credential: credential.id, provider: credential.provider, name: credential.name })
-    for (const listener of listeners) listener()
-    return credential
-  }
-  const find = async (id: string): Promise<StoredCredential | undefined> =>
-    (await store.credentials()).find(each => each.id === id)
-
-  const openSealed = async (credential: StoredCredential, blob: string): Promise<string> => {
-    const key = await rootKey(versionOf(blob) ?? 0)
-    if (key === undefined)
-      throw new BrokenSeal(`credential ${credential.id} was sealed with a key that is gone`)
-    return openText(key, identityOf(credential), blob)
-  }
-  const readRef = async (text: string): Promise<string> => {
-    const ref = parseRef(text)
-    if ('why' in ref) throw wrong('ref', `ref: ${ref.why}.`)
-    const secret = (await options.readRef(ref)).trim()
-    if (secret === '') throw wrong('ref', `${text} is empty.`)
-    return secret
-  }
-
-  return {
-    masterKeyFingerprint,
-    get sealed() {
-      return open === undefined
-    },
-    keyring,
-    list: () => store.credentials(),
-    onChange: listener => void listeners.push(listener),
-
-    async add(draft) {
-      keyring()
-      checkDraft(draft, await store.credentials())
-      const credential: StoredCredential = {
-        id: `cred_${randomBase62(12, random)}`,
-        provider: draft.provider,
-        name: draft.name,
-        weight: draft.weight ?? 1,
-        sealed: null,
-        ref: draft.ref ?? null,
-        fingerprint: null,
-        status: 'active',
-        createdAtMs: options.clock.now(),
-        lastOkAtMs: null,
-        lastFailedAtMs: null,
-      }
-      const secret = draft.secret
-      return save(
-        secret === undefined ? credential : await sealSecret(credential, cleanSecret(secret)),
-        'credential_added',
-      )
-    },
-
-    async replace(id, secret) {
-      keyring()
-      const credential = await find(id)
-      if (credential === undefined) return undefined
-      return save(await sealSecret(credential, cleanSecret(secret)), 'credential_replaced')
-    },
-
-    async remove(id) {
-      const credential = await find(id)
-      if (credential === undefined) return false
-      await store.commit([{ op: 'delete_credential', id }])
-      log('info', 'credential_removed', {
-        credential: id,
-        provider: credential.provider,
-        name: credential.name,
-      })
-      for (const listener of listeners) listener()
-      return true
-    },
-
-    async open(credential) {
-      keyring()
-      const secret =
-        credential.sealed !== null
-          ? await openSealed(credential, credential.sealed)
-          : await readRef(credential.ref ?? '')
-      options.onOpen?.(secret)
-      return secret
-    },
-
-    seal() {
-      if (open === undefined) return
-      dropKeyring(open)
-      open = undefined
-      imported.clear()
-      options.masterKey.drop()
-      log('warn', 'vault_sealed')
-    },
-  }
+  const keyring = await openKeyring(options)
+  return new Safe(options, keyring, await fingerprintOf(options.masterKey.reveal() ?? new Uint8Array(), 8))
 }

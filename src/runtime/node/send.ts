@@ -1,30 +1,17 @@
 /** `deps.send` on Node: the only code that opens an upstream connection. undici's dispatch with one handler object per request. */
 import { Buffer } from 'node:buffer'
-import { type Dispatcher, Pool, ProxyAgent } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Log } from '../../deps.ts'
-import type { Guard, VettedOrigin } from '../../egress/guard.ts'
-import type { ProxyFor } from '../../egress/proxy.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Receiver, Send, Upstream, UpstreamRequest } from '../../terms.ts'
-import { createConnect, type Resolve } from './connect.ts'
 import { failureOf } from './failure.ts'
+import { createRoutes, type SendOptions } from './routes.ts'
 
-export interface SendOptions {
-  readonly guard: Guard
-  readonly connectTimeoutMs: number
-  readonly log: Log
-  /** Default: no proxy. A proxied origin is vetted by name before CONNECT; the proxy resolves it, so its addresses are the proxy's business. */
-  readonly proxyFor?: ProxyFor
-  /** Default: the system's resolver, all addresses. */
-  readonly resolve?: Resolve
-}
+export type { SendOptions }
 
 /** `close` lets running exchanges finish; `destroy` cuts them. */
 export type NodeSend = Send & { close(): Promise<void>; destroy(): Promise<void> }
 
-/** Origins come from the configuration; the bound is for one that changes all the time. The longest unused is closed gracefully. */
-const ORIGINS_MAX = 512
-const KEEP_ALIVE_MS = 60_000
 const LEFT = new Error('the exchange was given up')
 
 const flushLater = (exchange: Exchange): void => exchange.flush()
@@ -150,70 +137,13 @@ function whyUnsendable(headers: readonly string[]): string | undefined {
   return undefined
 }
 
-type Route = { readonly dispatcher: Dispatcher; readonly direct: boolean; readonly origin: string }
-
 /** The only way out of the process. Time limits after the connect are the relay's; redirects are answers like any other. */
 export function createSend(options: SendOptions): NodeSend {
-  const { guard, log, connectTimeoutMs } = options
-  const routes = new Map<string, Route>()
-  const refused = new Map<string, string>()
-  const proxies = new Map<string, ProxyAgent>()
-  const limits = {
-    // No `connections`: undici would cap open streams with it and queue the rest in silence.
-    pipelining: 1,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    allowH2: false,
-  }
-
-  const proxyAgent = (uri: string): ProxyAgent => {
-    let agent = proxies.get(uri)
-    if (agent === undefined) {
-      agent = new ProxyAgent({
-        ...limits,
-        uri,
-        connectTimeout: connectTimeoutMs,
-        // A proxy that accepts and then says nothing counts as not connecting.
-        clientFactory: (origin, client) => new Pool(origin, { ...client, headersTimeout: connectTimeoutMs }),
-      })
-      proxies.set(uri, agent)
-    }
-    return agent
-  }
-
-  const open = (at: VettedOrigin): Route => {
-    const proxy = options.proxyFor?.(at)
-    if (proxy !== undefined) return { dispatcher: proxyAgent(proxy), direct: false, origin: at.origin }
-    const connect = createConnect({ at, guard, log, timeoutMs: connectTimeoutMs, resolve: options.resolve })
-    return { dispatcher: new Pool(at.origin, { ...limits, connect }), direct: true, origin: at.origin }
-  }
-
-  const routeTo = (text: string): Route | undefined => {
-    const known = routes.get(text)
-    if (known !== undefined) return known
-    if (refused.has(text)) return undefined
-    const at = guard.origin(text)
-    if ('why' in at) {
-      if (refused.size >= ORIGINS_MAX) refused.clear()
-      refused.set(text, at.why)
-      log('warn', 'egress_refused', { why: at.why })
-      return undefined
-    }
-    if (routes.size >= ORIGINS_MAX)
-      for (const [oldest, route] of routes) {
-        routes.delete(oldest)
-        if (route.direct) route.dispatcher.close().catch(() => undefined)
-        break
-      }
-    const route = open(at)
-    routes.set(text, route)
-    return route
-  }
+  const { log } = options
+  const routes = createRoutes(options)
 
   const send = (request: UpstreamRequest, to: Receiver): Upstream => {
-    const route = routeTo(request.origin)
+    const route = routes.to(request.origin)
     const exchange = new Exchange(to, log, route?.origin ?? 'refused')
     const unsendable = whyUnsendable(request.headers)
     if (route === undefined || unsendable !== undefined) {
@@ -243,12 +173,8 @@ export function createSend(options: SendOptions): NodeSend {
     return exchange
   }
 
-  const dispatchers = (): Dispatcher[] => [
-    ...[...routes.values()].filter(route => route.direct).map(route => route.dispatcher),
-    ...proxies.values(),
-  ]
   return Object.assign(send, {
-    close: async () => void (await Promise.allSettled(dispatchers().map(each => each.close()))),
-    destroy: async () => void (await Promise.allSettled(dispatchers().map(each => each.destroy()))),
+    close: async () => void (await Promise.allSettled(routes.dispatchers().map(each => each.close()))),
+    destroy: async () => void (await Promise.allSettled(routes.dispatchers().map(each => each.destroy()))),
   })
 }
