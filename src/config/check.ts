@@ -87,6 +87,9 @@ function unknownKind(name: string, provider: FileProvider, known: readonly strin
   return [path, `no kind is called "${kind}"${hint || ': say which wire it speaks, as in `kind: openai`'}`]
 }
 
+/** A variable's name, unless it looks as if somebody wrote the secret itself there. */
+const nameable = (variable: string) => (/^[A-Z][A-Z0-9_]{0,63}$/.test(variable) ? ` ${variable}` : '')
+
 function checkCredentials(provider: FileProvider, world: ConfigWorld, path: Spot, report: Report): void {
   const seen = new Set<string>()
   provider.credentials.forEach((credential, i) => {
@@ -95,7 +98,7 @@ function checkCredentials(provider: FileProvider, world: ConfigWorld, path: Spot
     seen.add(credential.name)
     const variable = /^env:\/\/(.+)$/.exec(credential.secret)?.[1]
     if (variable !== undefined && !world.env[variable]?.trim())
-      report([...at, 'secret'], `the environment variable ${variable} is not set`)
+      report([...at, 'secret'], `the environment variable${nameable(variable)} is not set`)
   })
 }
 

@@ -1,5 +1,6 @@
 /** The shape of `switchgate.yaml`: one strict schema with defaults and descriptions. load.ts reads with it, describe.ts prints it. */
 import { z } from 'zod'
+import { parseRef } from '../vault/ref.ts'
 
 /** Names that stand in `model@provider` and `provider/model`. */
 const Name = z
@@ -58,11 +59,12 @@ const TIMEOUT_OVERRIDES = Object.fromEntries(
 const SecretReference = z
   .string()
   .superRefine((text, context) => {
-    if (/^env:\/\/[A-Za-z_][A-Za-z0-9_]*$/.test(text) || /^file:\/\/\/[^\0]+$/.test(text)) return
+    const ref = parseRef(text)
+    if (!('why' in ref)) return
     const scheme = /^([a-z][a-z0-9+-]{0,15}):\/\//.exec(text)?.[1]
     const message =
       scheme === 'env'
-        ? 'env:// takes the name of a variable, as in env://OPENAI_API_KEY'
+        ? "env:// takes the name of a variable that is not Switchgate's own, as in env://OPENAI_API_KEY"
         : scheme === 'file'
           ? 'file:// takes an absolute path, as in file:///run/secrets/openai'
           : scheme === 'vault'

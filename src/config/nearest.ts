@@ -22,11 +22,11 @@ export function distance(one: string, other: string, most: number): number {
   return previous[other.length] ?? 0
 }
 
-/** Up to `count` known names within three edits (fewer for short names), nearest first. Case does not count. */
+/** Up to `count` known names within three edits (two below 8 characters, one below 4), nearest first. Case does not count. */
 export function nearest(name: string, known: Iterable<string>, count = 3): readonly string[] {
   if (name.length > 256) return []
   const wanted = name.toLowerCase()
-  const most = Math.min(3, Math.max(1, Math.floor(name.length / 3)))
+  const most = name.length < 4 ? 1 : name.length < 8 ? 2 : 3
   const found: { name: string; edits: number }[] = []
   for (const candidate of known) {
     const edits = distance(wanted, candidate.toLowerCase(), most)

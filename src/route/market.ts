@@ -91,13 +91,13 @@ export function createMarket(input: MarketInput): Market {
   const kinds = kindsOf(input.kinds, input.config.hosts)
   const sites = createSites(input, kinds)
   const goods: Goods[] =
-    sites.length === 0
+    sites.length === 0 && Object.keys(input.config.providers).length === 0
       ? [demoListing(input.demo, input.config.timeouts)]
       : sites.flatMap(site => goodsOf(site, input.config, kinds, input.catalog))
   return {
     resolve: createResolver({ goods, sites, kinds, catalog: input.catalog, aliases: input.config.aliases }),
     listings: goods.filter(good => !good.exactOnly).map(good => good.listing),
     aliases: Object.keys(input.config.aliases),
-    sites: sites.length === 0 ? goods.map(good => good.listing.site) : sites,
+    sites: [...new Set([...sites, ...goods.map(good => good.listing.site)])],
   }
 }

@@ -178,11 +178,12 @@ function createRefusals(
   }
 
   const cure = (sellers: readonly string[]): string => {
-    const seller = sellers.find(name => (kinds.get(name)?.host.env.length ?? 0) > 0)
-    const variable = seller === undefined ? undefined : kinds.get(seller)?.host.env[0]
-    return variable === undefined
-      ? 'add one of them to the config file if it is a kind that Switchgate knows'
-      : `set ${variable}`
+    const built = sellers.filter(name => kinds.has(name))
+    const variable = built.map(name => kinds.get(name)?.host.env[0]).find(name => name !== undefined)
+    if (variable !== undefined) return `set ${variable}`
+    return built.length > 0
+      ? `add ${built[0]} to the config file`
+      : "not built in yet; describe it under `hosts` if it speaks OpenAI's wire"
   }
 
   const notSold = (name: string, canonical: string, provider?: string): Resolution => {
@@ -200,10 +201,17 @@ function createRefusals(
     }
   }
 
-  const vocabulary = (): Set<string> => {
-    const names = new Set(Object.keys(input.aliases))
-    for (const { listing, exactOnly } of input.goods) if (!exactOnly) names.add(listing.offer.model)
-    return names
+  let words: readonly string[] | undefined
+  /** What can be called here first, then everything that the catalogue knows. */
+  const vocabulary = (): readonly string[] => {
+    words ??= [
+      ...new Set([
+        ...Object.keys(input.aliases),
+        ...input.goods.filter(good => !good.exactOnly).map(good => good.listing.offer.model),
+        ...catalog.byModel.keys(),
+      ]),
+    ]
+    return words
   }
 
   return name => {
@@ -218,9 +226,10 @@ function createRefusals(
       return notSold(name.slice(0, sign), wanted, provider)
     if (sign >= 1 && kinds.has(provider) && !at.has(provider))
       return { kind: 'not_sold', message: `${provider} is not configured: ${cure([provider])}` }
-    const plain = (wanted === undefined ? name : name.slice(0, sign)).slice(name.indexOf('/') + 1)
-    const here = vocabulary()
-    const near = [...nearest(name, here), ...nearest(plain, here), ...nearest(plain, catalog.byModel.keys())]
-    return { kind: 'unknown', near: [...new Set(near)].slice(0, 3) }
+    const plain = sign < 1 ? name : name.slice(0, sign)
+    const shops = sign < 1 ? [] : nearest(provider, at.keys()).map(shop => `${plain}@${shop}`)
+    const bare = nearest(plain.slice(plain.indexOf('/') + 1), vocabulary())
+    const near = plain.includes('/') ? [...nearest(plain, vocabulary()), ...bare] : bare
+    return { kind: 'unknown', near: [...new Set([...shops, ...near])].slice(0, 3) }
   }
 }
