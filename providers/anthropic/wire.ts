@@ -31,7 +31,7 @@ export const blockSchema = z.looseObject({
   data: text,
   id: text,
   name: text,
-  input: z.unknown(),
+  input: z.unknown().optional(),
   citations: z.array(z.unknown()).nullish().catch(undefined),
 })
 export type WireBlock = z.infer<typeof blockSchema>
@@ -69,7 +69,7 @@ export const eventSchema = z.looseObject({
       thinking: text,
       signature: text,
       partial_json: text,
-      citation: z.unknown(),
+      citation: z.unknown().optional(),
       stop_reason: text,
       stop_details: stopDetails,
     })
