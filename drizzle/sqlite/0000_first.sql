@@ -47,7 +47,7 @@ CREATE TABLE `budget_buckets` (
 	`bucket_start_ms` integer NOT NULL,
 	`spent_nano_usd` integer NOT NULL,
 	PRIMARY KEY(`lineage`, `window`, `bucket_start_ms`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `credentials` (
 	`id` text PRIMARY KEY NOT NULL,
@@ -114,7 +114,7 @@ CREATE TABLE `spend_hourly` (
 	`unpriced_requests` integer NOT NULL,
 	`last_used_at_ms` integer NOT NULL,
 	PRIMARY KEY(`hour_ms`, `key_id`, `model`, `provider`, `project`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `spend_hourly_key` ON `spend_hourly` (`key_id`,`hour_ms`);
 --> statement-breakpoint

@@ -110,7 +110,11 @@ export const attempts = sqliteTable(
   ],
 )
 
-/** Sums of `attempts` per UTC hour. `project` is '' where a key has none: a primary key must not hold nulls. */
+/**
+ * Sums of `attempts` per UTC hour. `project` is '' where a key has none: a primary key must not hold nulls.
+ * The migration says WITHOUT ROWID by hand, here and for the buckets (Drizzle cannot): one tree to write, and a span
+ * of hours is read in order.
+ */
 export const spendHourly = sqliteTable(
   'spend_hourly',
   {

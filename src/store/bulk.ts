@@ -16,8 +16,8 @@ export interface Upsert {
 /** Only builds SQL: nothing is ever executed through it. */
 const builder = drizzle(() => Promise.reject(new Error('this builder has no database')))
 
-/** Rows per statement, tried from the widest. Binding costs less per value when a statement takes more of them. */
-const WIDTHS = [16, 4, 1] as const
+/** Rows per statement, tried from the widest. Four bind a third cheaper than one; more than four gain nothing (measured). */
+const WIDTHS = [4, 1] as const
 /** Rows per JSON text: far below D1's 2 MB for one bound value. */
 const ROWS_PER_JSON = 100
 

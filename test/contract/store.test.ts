@@ -1,0 +1,58 @@
+/** The store contract against memory, a SQLite file, and D1 as workerd runs it, with wrangler applying the migrations. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe } from 'vitest'
+import { getPlatformProxy, type PlatformProxy } from 'wrangler'
+import { openSqlite } from '../../src/runtime/node/sqlite.ts'
+import { type D1, openD1 } from '../../src/runtime/worker/d1.ts'
+import { createMemoryStore } from '../../src/store/memory.ts'
+import { describeStore } from './store.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'switchgate-store-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+describeStore('memory', async () => createMemoryStore(), 'memory')
+
+let files = 0
+describeStore('SQLite', async () => openSqlite(join(folder, `${files++}.db`)), 'sql')
+
+describe('D1', () => {
+  let proxy: PlatformProxy<{ DB: D1 }>
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const configPath = join(folder, 'wrangler.json')
+  const persisted = join(folder, 'd1')
+
+  beforeAll(async () => {
+    const database = {
+      binding: 'DB',
+      database_name: 'switchgate',
+      database_id: '00000000-0000-0000-0000-000000000000',
+      migrations_dir: join(root, 'drizzle/sqlite'),
+    }
+    writeFileSync(
+      configPath,
+      JSON.stringify({ name: 'test', compatibility_date: '2025-09-01', d1_databases: [database] }),
+    )
+    const environment = { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', WRANGLER_LOG_PATH: folder }
+    execFileSync(
+      join(root, 'node_modules/.bin/wrangler'),
+      ['d1', 'migrations', 'apply', 'switchgate', '--local', '-c', configPath, '--persist-to', persisted],
+      { cwd: folder, env: environment, stdio: 'pipe' },
+    )
+    proxy = await getPlatformProxy<{ DB: D1 }>({ configPath, persist: { path: join(persisted, 'v3') } })
+  })
+  afterAll(() => proxy?.dispose())
+
+  const tables = ['keys', 'credentials', 'settings', 'attempts', 'spend_hourly', 'budget_buckets']
+  describeStore(
+    'D1',
+    async () => {
+      await proxy.env.DB.batch(tables.map(table => proxy.env.DB.prepare(`delete from ${table}`)))
+      return openD1(proxy.env.DB)
+    },
+    'sql',
+  )
+})
