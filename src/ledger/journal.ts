@@ -13,7 +13,7 @@ export interface Journal {
   failure(): Error | undefined
   /** Bytes in the segments that a restart would read. */
   size(): number
-  /** Starts a segment with these lines and drops the older ones. Throws, changing nothing, when it cannot. */
+  /** Starts a segment with these lines, which stand for everything said so far, and drops the rest. Throws, changing nothing, when it cannot. */
   rotate(lines: readonly string[]): void
   /** Lines of earlier processes, oldest first. A torn last line of a segment is left out. */
   read(): Iterable<string>

@@ -125,6 +125,8 @@ export function openJournal(folder: string, log: Log, write: Write = writeSync):
       fd = nextFd
       number = next
       end = nextEnd
+      // Queued lines are covered too; whoever waits for them is answered at the end of the turn.
+      text = ''
       dropOlder()
     },
     *read() {
