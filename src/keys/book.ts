@@ -32,6 +32,8 @@ export interface MintedKey {
 }
 
 export interface KeyBook extends KeyRing {
+  /** Always from memory, so never a promise here. Whatever the key's status and expiry: `authenticate` judges those. */
+  find(credential: string): Key | undefined
   create(draft: KeyDraft): Promise<MintedKey>
   /** Merges; null clears. Undefined = no such key. */
   patch(id: string, changes: KeyDraft): Promise<Key | undefined>
