@@ -16,6 +16,10 @@ const EMPTY_BODY = z.strictObject({})
 
 async function serveRow(row: AdminRoute, context: Context<Env>, deps: AdminDeps): Promise<Response> {
   const request = context.req.raw
+  if (row.localOnly && context.env?.trusted !== true) {
+    const message = 'only the command line on the machine of the gateway may do this'
+    throw new GatewayError('forbidden', message, { code: 'local_only' })
+  }
   const query = readQuery(request.url, row.query ?? {})
   const body = row.method === 'GET' ? {} : parseStrict(row.body ?? EMPTY_BODY, await readJson(request))
   const csv = wantsCsv(request.headers.get('accept'))
@@ -26,7 +30,7 @@ async function serveRow(row: AdminRoute, context: Context<Env>, deps: AdminDeps)
 
 function logChange(row: AdminRoute, context: Context<Env>, deps: AdminDeps): void {
   const id = context.req.param('id')
-  deps.log('info', 'admin.changed', { method: row.method, route: row.path, id, peer: context.env?.peer })
+  deps.log('info', 'admin_changed', { method: row.method, route: row.path, id, peer: context.env?.peer })
 }
 
 /** Routes that the contract names and that are still to come. */

@@ -34,7 +34,7 @@ export function asGatewayError(error: unknown, log: Log): GatewayError {
   if (error instanceof GatewayError) return error
   const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   const at = error instanceof Error ? error.stack?.split('\n')[1]?.trim() : undefined
-  log('error', 'admin.failed', { error: what.slice(0, 500), at })
+  log('error', 'admin_failed', { error: what.slice(0, 500), at })
   return new GatewayError('bug', 'something went wrong here; the log says what', { cause: error })
 }
 

@@ -38,6 +38,8 @@ export interface AdminDeps {
   readonly providerNames: () => readonly string[]
   /** Asks the provider whether this secret works. Never throws. */
   testCredential(provider: string, secret: string): Promise<CredentialTest>
+  /** A new admin token in clear, shown once; the old one and every session end. Rejects with 409 when it is set by the environment. */
+  resetAdminToken(): Promise<string>
 }
 
 /**

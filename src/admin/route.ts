@@ -28,6 +28,8 @@ export interface AdminRoute {
   readonly body?: z.ZodType
   readonly response: z.ZodType
   readonly status?: number
+  /** Only for the data folder's socket and the in-process command line: not for a stolen token or cookie. */
+  readonly localOnly?: true
   readonly handle: (deps: AdminDeps, call: AdminCall<unknown>) => AdminAnswer | Promise<AdminAnswer>
 }
 

@@ -221,7 +221,7 @@ export function mintedPage(minted: Key, text: string, origin: string, title: str
           </p>
           <div class="secret w6">
             <code id="key-text">{text}</code>
-            <button type="submit" class="primary" type="button" data-copy="key-text" hidden>
+            <button class="primary" type="button" data-copy="key-text" hidden>
               Copy
             </button>
           </div>
