@@ -36,7 +36,12 @@ const local = (baseUrl: string, quirks: Quirks, source: string): HostRow => ({
   source,
 })
 
-/** Host name (the config's `kind`) → row. Names as models.dev and the catalogue have them. */
+/**
+ * Environment names are a host's own for inference alone: a key for a whole cloud account (`HEROKU_API_KEY`, `GITHUB_TOKEN`)
+ * or a name that any other program may use is not picked up.
+ *
+ * Host name (the config's `kind`) → row. Names as models.dev and the catalogue have them.
+ */
 export const HOSTS: Readonly<Record<string, HostRow>> = {
   openai: host('https://api.openai.com/v1', ['OPENAI_API_KEY'], {}, 'OpenAI API reference'),
 
@@ -97,13 +102,13 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   zai: host(
     'https://api.z.ai/api/paas/v4',
     ['ZAI_API_KEY', 'Z_AI_API_KEY'],
-    { ...strict, renames: { user: 'user_id' } },
+    strict,
     'docs.z.ai/api-reference; recorded answers',
   ),
   zhipu: host(
     'https://open.bigmodel.cn/api/paas/v4',
     ['ZHIPU_API_KEY', 'ZHIPUAI_API_KEY'],
-    { ...strict, renames: { user: 'user_id' } },
+    strict,
     'docs.bigmodel.cn; same wire as z.ai',
   ),
   alibaba: host(
@@ -249,13 +254,13 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   ),
   vultr: host(
     'https://api.vultrinference.com/v1',
-    ['VULTR_INFERENCE_API_KEY', 'VULTR_API_KEY'],
+    ['VULTR_INFERENCE_API_KEY'],
     classic,
     'docs.vultr.com "Serverless Inference"',
   ),
   scaleway: host(
     'https://api.scaleway.ai/v1',
-    ['SCALEWAY_API_KEY', 'SCW_SECRET_KEY'],
+    ['SCALEWAY_API_KEY'],
     classic,
     'scaleway.com/en/docs/generative-apis',
   ),
@@ -286,7 +291,7 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   parasail: host('https://api.parasail.io/v1', ['PARASAIL_API_KEY'], classic, 'docs.parasail.io'),
   heroku: host(
     'https://us.inference.heroku.com/v1',
-    ['HEROKU_API_KEY', 'INFERENCE_KEY'],
+    ['HEROKU_INFERENCE_KEY'],
     classic,
     'devcenter.heroku.com "Managed Inference"; recorded answer',
   ),
