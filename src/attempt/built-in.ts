@@ -12,7 +12,13 @@ export function builtInSend(deps: Deps, context: DecodeContext): Send {
     let gone = false
     const stream = request.headers.includes('text/event-stream')
     void answer(stream, to, () => gone, deps, context)
-    return { pause() {}, resume() {}, abort: () => void (gone = true) }
+    return {
+      pause() {},
+      resume() {},
+      abort() {
+        gone = true
+      },
+    }
   }
 }
 

@@ -147,6 +147,7 @@ function whyOut(listing: Listing, alias: string | undefined, wanted: Wanted, key
   const { offer } = listing
   const p = wanted.preferences
   if (!keyAllows(key, listing, alias)) return FORBIDDEN
+  if (offer.type === 'embedding') return 'it is for embeddings'
   if (p?.only && !p.only.includes(offer.provider)) return 'not in provider.only'
   if (p?.ignore?.includes(offer.provider)) return 'in provider.ignore'
   if (!offer.price && key.budgets.length > 0) return UNPRICED

@@ -1,0 +1,77 @@
+/** Log sink on Node: structured lines, scrubbed, written once per turn of the event loop so that no request waits for a pipe. */
+import type { Log, LogFields, LogLevel } from '../../deps.ts'
+
+const ORDER: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+/** A reader that has stopped reading must not fill our memory: above this, lines are dropped and counted. */
+const BACKLOG_BYTES_MAX = 8 << 20
+
+export interface LogOptions {
+  readonly level: LogLevel
+  readonly format: 'json' | 'pretty'
+  readonly scrub: (text: string) => string
+  readonly write: (text: string) => void
+  /** Bytes that the sink has not taken yet. */
+  readonly backlog: () => number
+}
+
+/** `LOG_LEVEL` and `LOG_FORMAT`; throws naming what is possible. Without a format: pretty on a terminal, else JSON. */
+export function logSettings(
+  env: Readonly<Record<string, string | undefined>>,
+  terminal: boolean,
+): Pick<LogOptions, 'level' | 'format'> {
+  const level = env.LOG_LEVEL || 'info'
+  const format = env.LOG_FORMAT || (terminal ? 'pretty' : 'json')
+  if (!ORDER.includes(level as LogLevel))
+    throw new Error(`LOG_LEVEL: "${level}" is none of ${ORDER.join(', ')}`)
+  if (format !== 'json' && format !== 'pretty')
+    throw new Error(`LOG_FORMAT: "${format}" is neither pretty nor json`)
+  return { level: level as LogLevel, format }
+}
+
+export function createLog(options: LogOptions): Log & { flush(): void } {
+  const least = ORDER.indexOf(options.level)
+  let lines: string[] = []
+  let dropped = 0
+  const flush = () => {
+    if (lines.length === 0) return
+    const text = `${lines.join('\n')}\n`
+    lines = []
+    options.write(text)
+  }
+  const log = (level: LogLevel, event: string, fields?: LogFields) => {
+    if (ORDER.indexOf(level) < least) return
+    if (options.backlog() > BACKLOG_BYTES_MAX) {
+      dropped++
+      return
+    }
+    if (lines.length === 0) setImmediate(flush)
+    const lost = dropped > 0 ? { dropped_lines: dropped } : undefined
+    dropped = 0
+    lines.push(
+      options.scrub(
+        options.format === 'json' ? json(level, event, fields, lost) : pretty(level, event, fields),
+      ),
+    )
+  }
+  return Object.assign(log, { flush })
+}
+
+function json(
+  level: LogLevel,
+  event: string,
+  fields: LogFields | undefined,
+  lost: LogFields | undefined,
+): string {
+  return JSON.stringify({ time: new Date().toISOString(), level, event, ...fields, ...lost })
+}
+
+function pretty(level: LogLevel, event: string, fields: LogFields | undefined): string {
+  const time = new Date().toISOString().slice(11, 23)
+  const parts = Object.entries(fields ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(
+      ([name, value]) =>
+        `${name}=${typeof value === 'string' && /\s/.test(value) ? JSON.stringify(value) : value}`,
+    )
+  return `${time} ${level.toUpperCase().padEnd(5)} ${event} ${parts.join(' ')}`
+}

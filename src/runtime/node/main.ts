@@ -1,0 +1,272 @@
+/** `switchgate serve` on Node: opens the gateway, listens, drains on SIGTERM. */
+import { chmodSync, readFileSync, rmSync, unwatchFile, watchFile } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { RequestListener } from 'node:http'
+import { createRedactor } from '../../redact.ts'
+import { MasterKeyMismatch } from '../../vault/keyring.ts'
+import { firstStart, firstStartText } from './first-start.ts'
+import { FolderInUse } from './folder.ts'
+import { createListener, type ListenerOptions } from './listener.ts'
+import { createLog, logSettings } from './log.ts'
+import { type App, type Gateway, openGateway } from './open.ts'
+import { type Env, isLoopbackHost, readSettings, type Settings, SettingsError } from './settings.ts'
+import { createPeerOf, parseTrustedProxies } from './trust.ts'
+
+const EXIT_CONFIG = 78
+const EXIT_UNAVAILABLE = 69
+const DRAIN_MS_MAX = 30_000
+const SWEEP_MS = 50
+
+/** Slow senders and idle sockets are bounded; a stream that is being answered is not. */
+const SERVER_OPTIONS = {
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  connectionsCheckingInterval: 1_000,
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: 16_384,
+  highWaterMark: 65_536,
+  noDelay: true,
+}
+
+interface Listening {
+  readonly server: Server
+  readonly url: string
+}
+
+function listen(server: Server, at: { port: number; host: string } | { path: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ ...at, backlog: 4096 }, () => {
+      server.removeListener('error', reject)
+      resolve()
+    })
+  })
+}
+
+function makeServer(listener: RequestListener, tls: Settings['tls']): Server {
+  const server = tls
+    ? createTlsServer(
+        { ...SERVER_OPTIONS, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) },
+        listener,
+      )
+    : createServer(SERVER_OPTIONS, listener)
+  server.maxHeadersCount = 100
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable)
+      socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+  })
+  return server as Server
+}
+
+function urlOf(server: Server, host: string, secure: boolean): string {
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const shown = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `${secure ? 'https' : 'http'}://${shown.includes(':') && !shown.startsWith('[') ? `[${shown}]` : shown}:${port}`
+}
+
+/** What every fault at start is told with: exit code and one clear message. */
+function fatal(error: unknown, settings: Settings | undefined): { code: number; message: string } {
+  const known =
+    error instanceof SettingsError ||
+    error instanceof MasterKeyMismatch ||
+    (error as Error)?.name === 'KeyringLost'
+  const message = error instanceof Error ? error.message : String(error)
+  if (error instanceof FolderInUse) return { code: EXIT_UNAVAILABLE, message }
+  const code = (error as { code?: unknown })?.code
+  if (code === 'EADDRINUSE') {
+    const port = (error as { port?: number }).port ?? settings?.port
+    return {
+      code: EXIT_UNAVAILABLE,
+      message: `port ${port} is already in use. Stop what listens there, or set PORT to another one.`,
+    }
+  }
+  if (code === 'EACCES') return { code: EXIT_UNAVAILABLE, message: `may not listen there: ${message}` }
+  return { code: known ? EXIT_CONFIG : 1, message }
+}
+
+/** Runs until it is told to stop; resolves with the exit code. */
+export async function serve(_argv: readonly string[], given: Env): Promise<number> {
+  const redactor = createRedactor()
+  const stdout = process.stdout
+  // a reader that went away must not take the gateway with it
+  stdout.on('error', () => undefined)
+  process.stderr.on('error', () => undefined)
+  let settings: Settings | undefined
+  try {
+    settings = readSettings(given)
+    const log = createLog({
+      ...logSettings(settings.env, stdout.isTTY === true),
+      scrub: text => redactor.scrub(text),
+      write: text => stdout.write(text),
+      backlog: () => stdout.writableLength,
+    })
+    process.on('unhandledRejection', reason => {
+      log('error', 'unhandled_rejection', {
+        detail: reason instanceof Error ? (reason.stack ?? reason.message) : String(reason),
+      })
+    })
+    return await run(settings, log, redactor)
+  } catch (error) {
+    const { code, message } = fatal(error, settings)
+    process.stderr.write(`switchgate: ${redactor.scrub(message)}\n`)
+    return code
+  }
+}
+
+async function run(
+  settings: Settings,
+  log: ReturnType<typeof createLog>,
+  redactor: ReturnType<typeof createRedactor>,
+): Promise<number> {
+  const secure = settings.tls !== undefined
+  const trusted = parseTrustedProxies(settings.env.SWITCHGATE_TRUSTED_PROXIES)
+  const loopback = isLoopbackHost(settings.host)
+  const planned = `${secure ? 'https' : 'http'}://${settings.host === '0.0.0.0' ? '127.0.0.1' : settings.host}:${settings.port}`
+  const gateway = await openGateway({ settings, log, redactor, origin: planned })
+  const peerOf = createPeerOf(trusted)
+  const listener = (app: App, more: Partial<ListenerOptions> = {}) =>
+    createListener({ deps: gateway.deps, app, peerOf, secure, ...more })
+  const listening: Listening[] = []
+  try {
+    const data = await open(
+      listener(loopback ? gateway.whole : gateway.data),
+      settings.host,
+      settings.port,
+      settings,
+    )
+    listening.push(data)
+    const admin = loopback
+      ? data
+      : await open(listener(gateway.admin), settings.adminHost, settings.adminPort, {
+          ...settings,
+          tls: undefined,
+        })
+    if (!loopback) listening.push(admin)
+    const socket = await openSocket(gateway, listener(gateway.admin, { trusted: true, secure: false }))
+    if (socket) listening.push(socket)
+    if (!loopback && !secure && trusted.length === 0) {
+      log('warn', 'listener.public_without_tls', {
+        host: settings.host,
+        cure: 'set TLS_CERT_FILE and TLS_KEY_FILE, or put a TLS proxy in front and name it in SWITCHGATE_TRUSTED_PROXIES',
+      })
+    }
+    await announce(gateway, { data: data.url, admin: admin.url }, log)
+  } catch (error) {
+    for (const { server } of listening) server.close()
+    await gateway.close()
+    throw error
+  }
+  return stopped(gateway, listening, log, settings)
+}
+
+async function open(
+  listener: RequestListener,
+  host: string,
+  port: number,
+  settings: Settings,
+): Promise<Listening> {
+  const server = makeServer(listener, settings.tls)
+  await listen(server, { host: host.replace(/^\[|\]$/g, ''), port })
+  return { server, url: urlOf(server, host, settings.tls !== undefined) }
+}
+
+/** The command line's way in: `<data>/switchgate.sock`, 0600. A path too long for a socket is done without. */
+async function openSocket(gateway: Gateway, listener: RequestListener): Promise<Listening | undefined> {
+  const path = gateway.folder.file('switchgate.sock')
+  // the folder's lock is ours: a socket file that lies there is a dead one's
+  rmSync(path, { force: true })
+  const server = makeServer(listener, undefined)
+  try {
+    const before = process.umask(0o177)
+    try {
+      await listen(server, { path })
+    } finally {
+      process.umask(before)
+    }
+    chmodSync(path, 0o600)
+  } catch (error) {
+    gateway.deps.log('warn', 'socket.not_opened', {
+      path,
+      message: error instanceof Error ? error.message : 'unknown',
+    })
+    return undefined
+  }
+  return { server, url: path }
+}
+
+async function announce(
+  gateway: Gateway,
+  urls: { data: string; admin: string },
+  log: ReturnType<typeof createLog>,
+): Promise<void> {
+  const first = await firstStart(gateway)
+  if (first) {
+    const text = firstStartText(first, gateway, urls)
+    if (process.stdout.isTTY) process.stdout.write(`\n${text}\n`)
+    else {
+      rmSync(gateway.folder.file('first-start.txt'), { force: true })
+      const path = gateway.folder.writeNew('first-start.txt', text)
+      process.stdout.write(`switchgate: first start; the admin token and a first key are in ${path}\n`)
+    }
+  }
+  const { masterKey } = gateway
+  if (masterKey.source === 'folder') {
+    log('warn', 'master_key.beside_database', {
+      path: masterKey.path,
+      cure: 'keep it elsewhere with SWITCHGATE_MASTER_KEY_FILE; back it up apart from the database',
+    })
+  }
+  log('info', 'listening', {
+    url: urls.data,
+    dashboard: `${urls.admin}/dashboard`,
+    models: gateway.deps.market().listings.length,
+  })
+}
+
+/** Waits for a signal, drains, settles. A second signal ends at once: the journal has everything. */
+function stopped(
+  gateway: Gateway,
+  listening: readonly Listening[],
+  log: ReturnType<typeof createLog>,
+  settings: Settings,
+): Promise<number> {
+  return new Promise(resolve => {
+    let stopping = false
+    const reload = () => void gateway.supply.reload()
+    if (settings.configPath) watchFile(settings.configPath, { interval: 1_000, persistent: false }, reload)
+    process.on('SIGHUP', reload)
+    const stop = (signal: string) => {
+      if (stopping) process.exit(0)
+      stopping = true
+      log('info', 'stopping', { signal, running: gateway.ledger.openHolds() })
+      if (settings.configPath) unwatchFile(settings.configPath, reload)
+      void finish(gateway, listening, log).then(resolve)
+    }
+    process.on('SIGTERM', () => stop('SIGTERM'))
+    process.on('SIGINT', () => stop('SIGINT'))
+  })
+}
+
+async function finish(
+  gateway: Gateway,
+  listening: readonly Listening[],
+  log: ReturnType<typeof createLog>,
+): Promise<number> {
+  gateway.drain()
+  const untilMs = Date.now() + DRAIN_MS_MAX
+  // listeners stay up while streams run, so that /readyz can say 503
+  while (gateway.ledger.openHolds() > 0 && Date.now() < untilMs)
+    await new Promise(resolve => setTimeout(resolve, SWEEP_MS))
+  for (const { server } of listening) {
+    server.close()
+    server.closeIdleConnections()
+  }
+  await new Promise(resolve => setTimeout(resolve, SWEEP_MS))
+  for (const { server } of listening) server.closeAllConnections()
+  await gateway.close()
+  log('info', 'stopped', {})
+  log.flush()
+  return 0
+}

@@ -1,0 +1,27 @@
+/** The command line's gateway when none runs: the same admin plane over the same folder, in this process, without listeners. */
+import { createRedactor } from '../../redact.ts'
+import { createLog } from './log.ts'
+import { openGateway } from './open.ts'
+import { type Env, readSettings } from './settings.ts'
+
+export interface Offline {
+  fetch(request: Request): Promise<Response>
+  close(): Promise<void>
+}
+
+/** Throws FolderInUse when a gateway holds the folder after all. */
+export async function openOffline(env: Env): Promise<Offline> {
+  const redactor = createRedactor()
+  const log = createLog({
+    level: 'error',
+    format: 'pretty',
+    scrub: text => redactor.scrub(text),
+    write: text => process.stderr.write(text),
+    backlog: () => 0,
+  })
+  const gateway = await openGateway({ settings: readSettings(env), log, redactor })
+  return {
+    fetch: async request => gateway.admin.fetch(request, { trusted: true }),
+    close: () => gateway.close(),
+  }
+}

@@ -1,0 +1,280 @@
+/** Wires one gateway on Node: folder, store, vault, keys, ledger, market, way out; nothing is decided here. */
+import { createAdmin } from '../../admin/admin.ts'
+import type { AdminBindings, AdminDeps } from '../../admin/deps.ts'
+import { createGate } from '../../admin/gate.ts'
+import { createDataPlane } from '../../app.ts'
+import { createAuthGuard } from '../../authenticate.ts'
+import { createDashboard } from '../../dashboard/dashboard.tsx'
+import type { Clock, Deps, Log } from '../../deps.ts'
+import { createGuard, type Guard } from '../../egress/guard.ts'
+import { createProxyFor } from '../../egress/proxy.ts'
+import type { AccountDeps } from '../../http/account.ts'
+import { type AdminGate, createAdminGate } from '../../keys/admin.ts'
+import { createKeyBook, type KeyBook } from '../../keys/book.ts'
+import { createLedger, type LedgerOwner } from '../../ledger/ledger.ts'
+import type { Redactor } from '../../redact.ts'
+import { createHealth, type HealthKey, type HealthState } from '../../route/health.ts'
+import { expectedFingerprint } from '../../vault/keyring.ts'
+import { createVault, type OpenVault } from '../../vault/vault.ts'
+import { Hono } from 'hono'
+import { nodeBytes } from './bytes.ts'
+import { testCredential } from './credential-test.ts'
+import { createKeyHmac, createSessionHmac, nodeRandomBytes } from './digest.ts'
+import { type DataFolder, type MasterKey, openDataFolder, readMasterKey } from './folder.ts'
+import { openJournal } from './journal.ts'
+import { createReadRef } from './refs.ts'
+import { createSend } from './send.ts'
+import type { Settings } from './settings.ts'
+import { openSqlite } from './sqlite.ts'
+import { createSupply, type Supply } from './supply.ts'
+import { createWatch } from './watch.ts'
+
+export type Bindings = AdminBindings
+export type App = Hono<{ Bindings: Bindings }>
+
+/** A gateway that is ready to listen. */
+export interface Gateway {
+  readonly deps: AccountDeps
+  /** Data plane alone. */
+  readonly data: App
+  /** Admin plane and dashboard alone. */
+  readonly admin: App
+  /** Both, for a loopback listener. */
+  readonly whole: App
+  readonly folder: DataFolder
+  readonly masterKey: MasterKey
+  readonly vault: OpenVault
+  readonly keys: KeyBook
+  readonly adminGate: AdminGate
+  readonly ledger: LedgerOwner
+  readonly supply: Supply
+  /** From now on new requests are refused. */
+  drain(): void
+  /** Settles, folds and gives everything free. */
+  close(): Promise<void>
+}
+
+export const nodeClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
+
+const HEALTH_SAVE_MS = 30_000
+const BASE36_TIME = 9
+let sequence = 0
+
+/** Time first, so that rows are appended; then a counter and randomness, so that ids are unique over processes. */
+export function newId(prefix: string): string {
+  sequence = (sequence + 1) % 1_679_616
+  const time = Date.now().toString(36).padStart(BASE36_TIME, '0')
+  const random = Math.floor(Math.random() * 2_176_782_336)
+  return `${prefix}${time}${sequence.toString(36).padStart(4, '0')}${random.toString(36).padStart(6, '0')}`
+}
+
+export interface OpenOptions {
+  readonly settings: Settings
+  readonly log: Log
+  readonly redactor: Redactor
+  /** Where clients reach the data plane, for pages that show commands. */
+  readonly origin?: string
+}
+
+export async function openGateway({ settings, log, redactor, origin }: OpenOptions): Promise<Gateway> {
+  const folder = openDataFolder(settings.dataFolder, log)
+  try {
+    return await wire(folder, settings, log, redactor, origin)
+  } catch (error) {
+    folder.release()
+    throw error
+  }
+}
+
+async function wire(
+  folder: DataFolder,
+  settings: Settings,
+  log: Log,
+  redactor: Redactor,
+  origin: string | undefined,
+): Promise<Gateway> {
+  const { env } = settings
+  const store = openSqlite(folder.file('switchgate.db'))
+  const masterKey = readMasterKey({ folder, env, expected: await expectedFingerprint(store), mayMake: true })
+  const readRef = createReadRef({ env, privateFolder: folder.path })
+  const remember = (secret: string) => redactor.remember(secret)
+  const vault = await createVault({
+    store,
+    masterKey: masterKey.key,
+    clock: nodeClock,
+    random: nodeRandomBytes,
+    readRef,
+    log,
+    onOpen: remember,
+  })
+  const keyring = () => vault.keyring()
+  const sessionHmac = createSessionHmac(keyring)
+  const keys = await createKeyBook({
+    store,
+    peppers: [...keyring().peppers.keys()],
+    hmac: createKeyHmac(keyring),
+    clock: nodeClock,
+    env: settings.environment,
+    randomBytes: nodeRandomBytes,
+    log,
+  })
+  const adminGate = await createAdminGate({
+    store,
+    hmac: sessionHmac,
+    randomBytes: nodeRandomBytes,
+    configured: env.SWITCHGATE_ADMIN_TOKEN || undefined,
+  })
+  const journal = openJournal(folder.file('journal'), log)
+  const ledger = createLedger({ store, journal, clock: nodeClock, log })
+  const recovery = await ledger.recover()
+  log('debug', 'ledger.recovered', { ...recovery })
+
+  let guard: Guard = createGuard([])
+  const supply = await createSupply({
+    configPath: settings.configPath,
+    env,
+    vault,
+    readRef,
+    remember,
+    log,
+    onConfig: config => {
+      guard = createGuard(config.egress.allow)
+    },
+  })
+  vault.onChange(() => void supply.restock())
+  const send = createSend({
+    guard: { origin: text => guard.origin(text), addresses: (at, found) => guard.addresses(at, found) },
+    connectTimeoutMs: supply.config().timeouts.connectMs,
+    proxyFor: createProxyFor(env),
+    log,
+  })
+  const health = createHealth()
+  await restoreHealth(store, health)
+
+  let draining = false
+  const deps: AccountDeps = {
+    config: supply.config,
+    market: supply.market,
+    keys,
+    env: settings.environment,
+    guard: createAuthGuard({ clock: nodeClock }),
+    ledger,
+    account: ledger,
+    health,
+    store,
+    send,
+    bytes: nodeBytes,
+    clock: nodeClock,
+    watch: createWatch({ monotonic: nodeClock.monotonic, log }),
+    pause: ms => new Promise(resolve => setTimeout(resolve, ms)),
+    random: Math.random,
+    newId,
+    log,
+    scrub: text => redactor.scrub(text),
+    closed: () => (vault.sealed ? 'sealed' : draining ? 'draining' : undefined),
+  }
+  const saving = setInterval(() => void saveHealth(deps), HEALTH_SAVE_MS)
+  saving.unref()
+  const planes = mount(deps, { adminGate, keys, vault, ledger, supply, settings, sessionHmac, origin })
+  return {
+    deps,
+    ...planes,
+    folder,
+    masterKey,
+    vault,
+    keys,
+    adminGate,
+    ledger,
+    supply,
+    drain: () => {
+      draining = true
+    },
+    async close() {
+      clearInterval(saving)
+      await send.destroy()
+      await saveHealth(deps)
+      await ledger.close()
+      await store.close()
+      folder.release()
+    },
+  }
+}
+
+interface Offices {
+  readonly adminGate: AdminGate
+  readonly keys: KeyBook
+  readonly vault: OpenVault
+  readonly ledger: LedgerOwner
+  readonly supply: Supply
+  readonly settings: Settings
+  readonly sessionHmac: (text: string) => string
+  readonly origin: string | undefined
+}
+
+/** Host names, beside loopback, under which a browser may open the admin plane. */
+function adminHosts(settings: Settings): string[] {
+  const named = (settings.env.SWITCHGATE_ADMIN_HOSTS ?? '').split(/[\s,]+/).filter(Boolean)
+  const bound = settings.adminHost
+  return bound === '0.0.0.0' || bound === '::' ? named : [bound, ...named]
+}
+
+function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: App } {
+  const gate = createGate({
+    verifyAdminToken: async text => o.adminGate.check(text),
+    hosts: adminHosts(o.settings),
+    now: deps.clock.now,
+    randomBytes: nodeRandomBytes,
+    // bound to the admin token's hash: a reset ends every session
+    sessionKey: async () =>
+      deps.bytes.of(
+        o.sessionHmac(`session ${(await deps.store.setting('admin_token_hash')) ?? 'configured'}`),
+      ),
+  })
+  const adminDeps: AdminDeps = {
+    store: deps.store,
+    keys: o.keys,
+    vault: o.vault,
+    ledger: o.ledger,
+    health: deps.health,
+    market: deps.market,
+    clock: deps.clock,
+    log: deps.log,
+    gate,
+    providerNames: () => o.supply.providerNames(),
+    resetAdminToken: () => o.adminGate.reset(),
+    testCredential: (provider, secret) =>
+      testCredential(provider, secret, deps.market(), deps.send, deps.scrub),
+  }
+  const data = createDataPlane(deps) as unknown as App
+  const admin = new Hono() as App
+  const pages = () =>
+    [createAdmin(adminDeps), createDashboard(adminDeps, o.origin ? { origin: o.origin } : {})] as const
+  for (const part of pages()) admin.route('/', part as unknown as App)
+  admin.get('/', c => c.redirect('/dashboard'))
+  // one listener for both: admin paths first, everything else is the data plane's
+  const whole = new Hono() as App
+  whole.all('*', c => {
+    const { path } = c.req
+    const isAdmin = path === '/' || /^\/(admin|dashboard)(\/|$)/.test(path)
+    return (isAdmin ? admin : data).fetch(c.req.raw, c.env)
+  })
+  return { data, admin, whole }
+}
+
+async function restoreHealth(store: Deps['store'], health: Deps['health']): Promise<void> {
+  try {
+    const saved = await store.setting('health')
+    if (saved) health.restore(JSON.parse(saved) as [HealthKey, HealthState][])
+  } catch {
+    // what was known of targets is a convenience: a start without it only learns again
+  }
+}
+
+async function saveHealth(deps: Deps): Promise<void> {
+  const value = JSON.stringify([...deps.health.entries()])
+  try {
+    await deps.store.commit([{ op: 'put_setting', name: 'health', value }])
+  } catch (error) {
+    deps.log('warn', 'health.not_saved', { message: error instanceof Error ? error.message : 'unknown' })
+  }
+}

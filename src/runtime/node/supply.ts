@@ -1,0 +1,121 @@
+/** Keeps the market true: config file + environment + vault → snapshot, rebuilt whole when one of them changes. */
+import { readFileSync } from 'node:fs'
+import { loadCatalog } from '../../../providers/catalog/loader.ts'
+import { demo } from '../../../providers/demo.ts'
+import { KINDS } from '../../../providers/index.ts'
+import { discover } from '../../config/discover.ts'
+import { formatFault, loadConfig } from '../../config/load.ts'
+import type { Config } from '../../config/schema.ts'
+import type { Log } from '../../deps.ts'
+import { createMarket, type Market, type OpenCredential } from '../../route/market.ts'
+import { parseRef, type ReadRef } from '../../vault/ref.ts'
+import type { Vault } from '../../vault/vault.ts'
+import { type Env, SettingsError } from './settings.ts'
+
+export interface Supply {
+  readonly config: () => Config
+  readonly market: () => Market
+  /** Reads everything again; a faulty file keeps what was there and says so. */
+  reload(): Promise<void>
+  /** Credentials of the vault changed. */
+  restock(): Promise<void>
+  /** Configured providers and built-in kinds: what a credential may be for. */
+  providerNames(): readonly string[]
+}
+
+export interface SupplyOptions {
+  readonly configPath: string | undefined
+  readonly env: Env
+  readonly vault: Vault
+  readonly readRef: ReadRef
+  readonly remember: (secret: string) => void
+  readonly onConfig: (config: Config) => void
+  readonly log: Log
+}
+
+/** The file as it stands now. Throws SettingsError listing every fault. */
+export function readConfig(path: string | undefined, env: Env): Config {
+  const text = path === undefined ? '' : readFileSync(path, 'utf8')
+  const loaded = loadConfig(text, { kinds: KINDS, catalog: loadCatalog(), env })
+  if (loaded.ok) return discover(loaded.config, KINDS, env)
+  throw new SettingsError(`${path}:\n${loaded.faults.map(fault => `  ${formatFault(fault)}`).join('\n')}`)
+}
+
+/** Secrets of one provider from the file and the environment; one that cannot be read is left out and said. */
+async function referenced(name: string, config: Config, o: SupplyOptions): Promise<OpenCredential[]> {
+  const found: OpenCredential[] = []
+  for (const entry of config.providers[name]?.credentials ?? []) {
+    const ref = parseRef(entry.secret)
+    try {
+      if ('why' in ref) throw new Error(ref.why)
+      const secret = await o.readRef(ref)
+      o.remember(secret)
+      found.push({ id: `${name}:${entry.name}`, name: entry.name, weight: entry.weight, secret })
+    } catch (error) {
+      const message = error instanceof Error ? error.message : 'cannot be read'
+      o.log('warn', 'credential.unreadable', { provider: name, credential: entry.name, message })
+    }
+  }
+  return found
+}
+
+async function allCredentials(config: Config, o: SupplyOptions): Promise<Record<string, OpenCredential[]>> {
+  const credentials: Record<string, OpenCredential[]> = {}
+  for (const name of Object.keys(config.providers)) credentials[name] = await referenced(name, config, o)
+  for (const stored of await o.vault.list()) {
+    if (stored.status !== 'active') continue
+    try {
+      const secret = await o.vault.open(stored)
+      const list = credentials[stored.provider] ?? []
+      list.push({ id: stored.id, name: stored.name, weight: stored.weight, secret })
+      credentials[stored.provider] = list
+    } catch (error) {
+      const message = error instanceof Error ? error.message : 'cannot be opened'
+      o.log('warn', 'credential.unreadable', { provider: stored.provider, credential: stored.id, message })
+    }
+  }
+  return credentials
+}
+
+export async function createSupply(o: SupplyOptions): Promise<Supply> {
+  let config = readConfig(o.configPath, o.env)
+  o.onConfig(config)
+  let market = await build(config)
+
+  async function build(next: Config): Promise<Market> {
+    return createMarket({
+      config: next,
+      kinds: KINDS,
+      catalog: loadCatalog(),
+      credentials: await allCredentials(next, o),
+      demo,
+    })
+  }
+  return {
+    config: () => config,
+    market: () => market,
+    async reload() {
+      try {
+        const next = readConfig(o.configPath, o.env)
+        const fresh = await build(next)
+        config = next
+        market = fresh
+        o.onConfig(next)
+        o.log('info', 'config.reloaded', { path: o.configPath })
+      } catch (error) {
+        const message = error instanceof Error ? error.message : 'unreadable'
+        o.log('error', 'config.kept', { path: o.configPath, message })
+      }
+    },
+    async restock() {
+      try {
+        market = await build(config)
+      } catch (error) {
+        o.log('error', 'market.kept', { message: error instanceof Error ? error.message : 'cannot be built' })
+      }
+    },
+    providerNames: () => [
+      ...new Set([...Object.keys(config.providers), ...Object.keys(config.hosts), ...KINDS.keys()]),
+    ],
+  }
+}
