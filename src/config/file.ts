@@ -237,7 +237,7 @@ export const ConfigFile = z.strictObject({
   budgets: z
     .strictObject({
       refusal_status: z
-        .union([z.literal(429), z.literal(402)])
+        .literal([429, 402])
         .default(429)
         .describe('Status of a request that a budget refuses'),
     })

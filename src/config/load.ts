@@ -27,14 +27,22 @@ export type LoadedConfig =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly faults: readonly Fault[] }
 
+/** Deeper than any place of ours; also where an alias that contains itself ends. */
+const DEPTH_MAX = 12
+
 /** A key with nothing behind it is null in YAML and means "empty" or "default". Keys that would reach a prototype are refused. */
-function tidied(node: unknown, path: Spot, report: (path: Spot) => void): unknown {
+function tidied(node: unknown, path: Spot, report: (path: Spot, reason: string) => void): unknown {
   if (node === null || typeof node !== 'object') return node
+  if (path.length > DEPTH_MAX) {
+    report(path, 'nested too deeply')
+    return undefined
+  }
   if (Array.isArray(node)) return node.map((item, i) => tidied(item, [...path, i], report))
   const copy: Record<string, unknown> = {}
   for (const [key, item] of Object.entries(node)) {
     const at = [...path, key]
-    if (key === '__proto__' || key === 'constructor' || key === 'prototype') report(at)
+    if (key === '__proto__' || key === 'constructor' || key === 'prototype')
+      report(at, 'this key is not allowed')
     else if (item !== null) copy[key] = tidied(item, at, report)
     else if (isMapAt(at)) copy[key] = {}
     // Unknown keys stay, so that they are reported.
@@ -44,6 +52,20 @@ function tidied(node: unknown, path: Spot, report: (path: Spot) => void): unknow
 }
 
 type Issue = z.core.$ZodIssue
+
+/** zod's issue in plain words; the value itself never stands in them. */
+function wordsOf(issue: Issue): string {
+  if (issue.code === 'too_small' || issue.code === 'too_big') {
+    if (!/^Too (small|big)/.test(issue.message)) return issue.message
+    const bound = issue.code === 'too_small' ? `at least ${issue.minimum}` : `at most ${issue.maximum}`
+    const unit = issue.origin === 'array' ? ' in the list' : issue.origin === 'string' ? ' characters' : ''
+    return `must be ${bound}${unit}`
+  }
+  return issue.message
+    .replace(/^Invalid (input|option): /, '')
+    .replace(/\brecord\b|\bobject\b/g, 'map')
+    .replace(/\barray\b/g, 'list')
+}
 
 function faultsOfIssue(issue: Issue): { path: readonly PropertyKey[]; reason: string }[] {
   if (issue.code === 'unrecognized_keys') {
@@ -56,7 +78,7 @@ function faultsOfIssue(issue: Issue): { path: readonly PropertyKey[]; reason: st
   // A bad key of a map: say what is wrong with the key, not that there is one.
   if (issue.code === 'invalid_key')
     return issue.issues.map(inner => ({ path: issue.path, reason: inner.message }))
-  return [{ path: issue.path, reason: issue.message.replace(/^Invalid (input|option): /, '') }]
+  return [{ path: issue.path, reason: wordsOf(issue) }]
 }
 
 /** Reads the file's text ('' = no file). Every fault is found in one pass; no fault repeats a value that may be a secret. */
@@ -68,7 +90,7 @@ export function loadConfig(text: string, world: ConfigWorld): LoadedConfig {
     const line = parsed.lineOf(path)
     faults.push({ path: formatPath(path), reason, ...(line !== undefined && { line }) })
   }
-  const value = tidied(parsed.value, [], path => report(path, 'this key is not allowed'))
+  const value = tidied(parsed.value, [], report)
   const file = ConfigFile.safeParse(value)
   if (!file.success)
     for (const issue of file.error.issues)

@@ -32,9 +32,15 @@ const TEXT_MAX = 1_048_576
 export function parseText(text: string): ParsedText | readonly Fault[] {
   if (text.length > TEXT_MAX) return [{ path: '', reason: 'larger than 1 MiB' }]
   const lines = new LineCounter()
-  // Pretty errors quote the offending line, which may hold a secret.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
-  const faults = [...document.errors, ...document.warnings].map(error => ({
+  let document: ReturnType<typeof parseDocument>
+  try {
+    // Pretty errors quote the offending line, which may hold a secret.
+    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
+  } catch {
+    return [{ path: '', reason: 'not YAML: nested too deeply' }]
+  }
+  // What follows the first few is mostly their echo.
+  const faults = [...document.errors, ...document.warnings].slice(0, 10).map(error => ({
     path: '',
     reason:
       error.code === 'DUPLICATE_KEY'

@@ -227,7 +227,8 @@ function createRefusals(
     if (sign >= 1 && kinds.has(provider) && !at.has(provider))
       return { kind: 'not_sold', message: `${provider} is not configured: ${cure([provider])}` }
     const plain = sign < 1 ? name : name.slice(0, sign)
-    const shops = sign < 1 ? [] : nearest(provider, at.keys()).map(shop => `${plain}@${shop}`)
+    const shops =
+      sign < 1 || !SENDABLE.test(plain) ? [] : nearest(provider, at.keys()).map(shop => `${plain}@${shop}`)
     const bare = nearest(plain.slice(plain.indexOf('/') + 1), vocabulary())
     const near = plain.includes('/') ? [...nearest(plain, vocabulary()), ...bare] : bare
     return { kind: 'unknown', near: [...new Set([...shops, ...near])].slice(0, 3) }

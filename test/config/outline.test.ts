@@ -1,0 +1,45 @@
+/** The config table: every member described, defaults as the loader fills them in, and the README in step with it. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { configTable, describeConfig } from '../../src/config/outline.ts'
+
+const readme = new URL('../../README.md', import.meta.url)
+const MARKED = /(<!-- config -->\n)([\s\S]*?)(\n<!-- \/config -->)/
+
+describe('the outline of the config file', () => {
+  const rows = describeConfig()
+
+  test('every member has a description and a type', () => {
+    expect(rows.length).toBeGreaterThan(40)
+    for (const row of rows) {
+      expect(row.description.length, row.path).toBeGreaterThan(5)
+      expect(row.type, row.path).not.toBe('any')
+    }
+  })
+
+  test.each([
+    ['timeouts.first_token_ms', 'integer', '12000'],
+    ['limits.body_bytes', 'integer', '10485760'],
+    ['retries.attempts', 'integer', '3'],
+    ['discover_env', 'boolean', 'true'],
+    ['routing.strategy', '"balanced" or "price" or "latency"', '"balanced"'],
+    ['budgets.refusal_status', '429 or 402', '429'],
+    ['providers.<name>.credentials[].secret', 'string', ''],
+    ['providers.<name>.models.<name>.input_usd_per_mtok', 'number', ''],
+    ['egress.allow', 'list of string', '[]'],
+  ])('%s', (path, type, value) => {
+    expect(rows.find(row => row.path === path)).toMatchObject({ path, type, default: value })
+  })
+
+  test("the README's table is this one (SWITCHGATE_WRITE_README=1 rewrites it)", context => {
+    const text = existsSync(readme) ? readFileSync(readme, 'utf8') : ''
+    const found = MARKED.exec(text)
+    if (found === null) return context.skip('README.md has no <!-- config --> … <!-- /config --> markers yet')
+    if (process.env.SWITCHGATE_WRITE_README === '1')
+      writeFileSync(
+        readme,
+        text.replace(MARKED, (_, open, __, close) => `${open}${configTable()}${close}`),
+      )
+    else expect(found[2]).toBe(configTable())
+  })
+})
