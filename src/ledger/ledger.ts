@@ -25,7 +25,10 @@ export type { BudgetUse, Recovery }
 export interface LedgerOwner extends Ledger {
   /** Takes over what an earlier process left; before the first request. Rejects when the store or the journal is unusable. */
   recover(): Promise<Recovery>
-  /** Resolves when everything settled before the call is in the store. */
+  /**
+   * Resolves when everything settled before the call is in the store. A store that answers but takes no rows lags behind
+   * (logged and retried) rather than failing every view; one that does not answer rejects with `storage_unavailable`.
+   */
   fold(): Promise<void>
   /** Every budget of the key as it stands now. */
   usageOf(key: Key): readonly BudgetUse[]
@@ -60,15 +63,18 @@ const unavailable = (cause: unknown) =>
 const isCount = (value: number | undefined) =>
   value === undefined || (Number.isSafeInteger(value) && value >= 0)
 
-/** Token counts come from upstreams; a sum over them must stay exact. */
-const isSane = (usage: Usage) =>
-  isCount(usage.inputTokens) &&
-  isCount(usage.outputTokens) &&
-  isCount(usage.cacheReadInputTokens) &&
-  isCount(usage.cacheCreationInputTokens) &&
-  isCount(usage.cacheCreation1hInputTokens) &&
-  isCount(usage.reasoningOutputTokens) &&
-  isCount(usage.reportedCostNanoUsd)
+/** Token counts come from upstreams; a sum over them must stay exact, so nonsense is no usage at all. */
+function saneUsage(usage: Usage): Usage | null {
+  const counted =
+    isCount(usage.inputTokens) &&
+    isCount(usage.outputTokens) &&
+    isCount(usage.cacheReadInputTokens) &&
+    isCount(usage.cacheCreationInputTokens) &&
+    isCount(usage.cacheCreation1hInputTokens) &&
+    isCount(usage.reasoningOutputTokens)
+  if (!counted) return null
+  return isCount(usage.reportedCostNanoUsd) ? usage : { ...usage, reportedCostNanoUsd: undefined }
+}
 
 /**
  * The row as the ledger vouches for it: held and overrun are its own figures, and a cost that nobody could tell is the
@@ -76,7 +82,7 @@ const isSane = (usage: Usage) =>
  */
 function vouch(row: AttemptRow, hold: OpenHold): AttemptRow {
   const held = hold.heldNanoUsd
-  const usage = row.usage === null || isSane(row.usage) ? row.usage : null
+  const usage = row.usage && saneUsage(row.usage)
   const told = row.costNanoUsd !== null && isCount(row.costNanoUsd)
   const costNanoUsd = told ? row.costNanoUsd : held > 0 ? held : null
   const certainty = told || costNanoUsd === row.costNanoUsd ? row.certainty : 'unknown'
@@ -201,6 +207,16 @@ export function createLedger(input: {
     return answering
   }
 
+  async function fold(): Promise<void> {
+    try {
+      await folder.fold()
+    } catch {
+      await store.ping().catch(cause => {
+        throw unavailable(cause)
+      })
+    }
+  }
+
   return {
     admit: rates.admit,
     hold,
@@ -210,7 +226,7 @@ export function createLedger(input: {
     available: key => budgets.available(key, clock.now()),
     freed: (key, withinMs) => waiters.wait(key.lineage, withinMs),
     recover: () => recoverLedger({ store, journal, budgets, rates, nowMs: clock.now(), log }),
-    fold: folder.fold,
+    fold,
     usageOf: key => budgets.usage(key, clock.now()),
     openHolds: () => open.size,
     async close() {
