@@ -90,7 +90,8 @@ export interface Store {
   commit(ops: readonly Op[]): Promise<void>
   /**
    * Folds settled attempts into rows, hourly roll-ups and budget buckets in one transaction. Idempotent by attempt id:
-   * a row that is already there changes nothing at all (a crash may replay the journal).
+   * a row that is already there changes nothing at all (a crash may replay the journal). Throws or rejects with nothing
+   * written: RangeError for a row that cannot be summed, else what the engine says. `buckets` may be called twice a row.
    */
   fold(
     rows: readonly AttemptRow[],

@@ -282,6 +282,22 @@ export function describeStore(name: string, open: () => Promise<Store>, engine: 
         expect(await picture(store)).not.toEqual(before)
       })
 
+      it('takes any text that a caller may send', async () => {
+        const texts = ['a\u0000b', '\ud800', '\u2028', '"', '\\', '$[0]', '🜚'.repeat(20_000)]
+        const rows = texts.map((text, n) =>
+          attemptRow({ requestId: `req_${n}`, user: text, requestedModel: text, model: text, tags: [text] }),
+        )
+        await store.fold(rows, dayAndTotal)
+        await store.fold(rows, dayAndTotal)
+        for (const group of GROUPS) {
+          const view = await store.spend({ ...always, groupBy: [group] })
+          expect(view.reduce((sum, row) => sum + row.costNanoUsd, 0)).toBe(rows.length * 1_000)
+        }
+        for (const n of [2, 3, 4, 5, 6])
+          expect((await store.request(`req_${n}`))?.attempts).toEqual([rows[n]])
+        expect((await store.requests({ limit: 20 })).data).toHaveLength(rows.length)
+      })
+
       it('names the row and the field of an amount that is not whole', async () => {
         const fold = (async () => store.fold([attemptRow({ heldNanoUsd: Number.NaN })], noBuckets))()
         await expect(fold).rejects.toThrow('attempt req_0001.1: heldNanoUsd is not a whole number: NaN')
