@@ -5,8 +5,9 @@ import { isObject } from './raw.ts'
 
 export type Block = Json & { readonly type: string }
 
+/** A fault of the caller's, at its place in the request: "n: Claude models give one answer, …". */
 export function refuse(message: string, param: string): GatewayError {
-  return new GatewayError('invalid_request', message, { param })
+  return new GatewayError('invalid_request', `${param}: ${message}`, { param })
 }
 
 /** A text block, or none: blank ones are refused upstream ("text content blocks must be non-empty"). */
@@ -26,7 +27,7 @@ const NATIVE = new Set(['image', 'document', 'search_result', 'container_upload'
 export function contentBlocks(content: unknown, param: string, cacheControl?: unknown): Block[] {
   if (content === undefined || content === null) return []
   if (typeof content === 'string') return textBlock(content, cacheControl)
-  if (!Array.isArray(content)) throw refuse('content must be a string or an array of parts', param)
+  if (!Array.isArray(content)) throw refuse('must be a string or an array of parts', param)
   const blocks = content.flatMap((part, i) => partBlocks(part, `${param}[${i}]`))
   const last = blocks.at(-1)
   if (last && isObject(cacheControl)) blocks[blocks.length - 1] = { ...last, cache_control: cacheControl }
@@ -35,13 +36,13 @@ export function contentBlocks(content: unknown, param: string, cacheControl?: un
 
 function partBlocks(part: unknown, param: string): Block[] {
   if (typeof part === 'string') return textBlock(part)
-  if (!isObject(part)) throw refuse('a content part must be an object with a type', param)
+  if (!isObject(part)) throw refuse('must be an object with a type', param)
   const mark = cacheMark(part.cache_control)
   switch (part.type) {
     case 'text':
     case 'input_text':
     case 'output_text':
-      if (typeof part.text !== 'string') throw refuse('text must be a string', `${param}.text`)
+      if (typeof part.text !== 'string') throw refuse('must be a string', `${param}.text`)
       return textBlock(part.text, part.cache_control)
     case 'refusal':
       return typeof part.refusal === 'string' ? textBlock(part.refusal) : []
@@ -70,24 +71,23 @@ const IMAGE_MAGIC: readonly (readonly [string, string])[] = [
 ]
 
 function imageSource(url: unknown, param: string): Json {
-  if (typeof url !== 'string')
-    throw refuse('image_url needs a url: https://… or data:image/…;base64,…', param)
+  if (typeof url !== 'string') throw refuse('needs a url: https://… or data:image/…;base64,…', param)
   if (isWeb(url)) return { type: 'url', url }
   const { mediaType, data } = dataUrl(url, param)
   const seen = IMAGE_MAGIC.find(([magic]) => data.startsWith(magic))?.[1] ?? mediaType
   if (!IMAGE_MAGIC.some(([, known]) => known === seen)) {
-    throw refuse(`an image must be JPEG, PNG, GIF or WebP, not ${seen}`, param)
+    throw refuse(`must be JPEG, PNG, GIF or WebP, not ${seen}`, param)
   }
   return { type: 'base64', media_type: seen, data }
 }
 
 function fileBlock(file: unknown, param: string): Block {
-  if (!isObject(file)) throw refuse('a file part needs file: {file_data, filename} or {file_id}', param)
+  if (!isObject(file)) throw refuse('must be {file_data, filename} or {file_id}', param)
   const title = typeof file.filename === 'string' && file.filename !== '' ? { title: file.filename } : {}
   if (typeof file.file_id === 'string') {
     return { type: 'document', source: { type: 'file', file_id: file.file_id }, ...title }
   }
-  if (typeof file.file_data !== 'string') throw refuse('file_data must be a data: URL', `${param}.file_data`)
+  if (typeof file.file_data !== 'string') throw refuse('must be a data: URL', `${param}.file_data`)
   if (isWeb(file.file_data))
     return { type: 'document', source: { type: 'url', url: file.file_data }, ...title }
   const { mediaType, data } = file.file_data.startsWith('data:')
@@ -103,7 +103,7 @@ function fileBlock(file: unknown, param: string): Block {
     const plain = { type: 'text', media_type: 'text/plain', data: decodeText(data, `${param}.file_data`) }
     return { type: 'document', source: plain, ...title }
   }
-  throw refuse(`a file must be a PDF, an image or text, not ${mediaType}`, `${param}.file_data`)
+  throw refuse(`must be a PDF, an image or text, not ${mediaType}`, `${param}.file_data`)
 }
 
 /** Base64 without a label: `%PDF-` or the name says what it is. */
@@ -125,7 +125,7 @@ function dataUrl(url: string, param: string): { mediaType: string; data: string 
     throw refuse('must be https://… or data:<type>;base64,…', param)
   }
   const data = url.slice(comma + 1)
-  if (data === '') throw refuse('the data: URL is empty', param)
+  if (data === '') throw refuse('is an empty data: URL', param)
   const mediaType = head.slice(5, -7).split(';', 1)[0] || 'text/plain'
   return { mediaType: mediaType === 'image/jpg' ? 'image/jpeg' : mediaType, data }
 }
@@ -134,6 +134,6 @@ function decodeText(base64: string, param: string): string {
   try {
     return new TextDecoder().decode(Uint8Array.from(atob(base64), char => char.charCodeAt(0)))
   } catch {
-    throw refuse('file_data is not valid base64', param)
+    throw refuse('is not valid base64', param)
   }
 }

@@ -74,7 +74,7 @@ function readBlocks(blocks: readonly WireBlock[], context: DecodeContext): Said 
         if (!hidden) addReasoning(said.reasoning, block)
         break
       case 'tool_use': {
-        const text = JSON.stringify(block.input ?? {})
+        const text = writeInput(block.input)
         if (jsonTool !== undefined && block.name === jsonTool) json = text
         else said.toolCalls.push(toolCall(block, text, context))
       }
@@ -82,6 +82,16 @@ function readBlocks(blocks: readonly WireBlock[], context: DecodeContext): Said 
   }
   // With the answer in the forced tool, text beside it is chatter that would break the JSON.
   return json === undefined ? said : { ...said, content: json, annotations: [] }
+}
+
+function writeInput(input: unknown): string {
+  try {
+    return JSON.stringify(input ?? {})
+  } catch (cause) {
+    throw new GatewayError('malformed', 'the provider sent tool arguments that are nested too deeply', {
+      cause,
+    })
+  }
 }
 
 function toolCall(block: WireBlock, text: string, context: DecodeContext): Json {

@@ -18,7 +18,10 @@ const READ = new Set(
   ).split(' '),
 )
 
-/** Anthropic's own names: they go on untouched, with the beta that they need. */
+/**
+ * Anthropic's own names: they go on untouched, with the beta that they need. Not among them, so dropped and reported:
+ * `speed` and `inference_geo`, which change the price per token.
+ */
 const NATIVE: Readonly<Record<string, string | undefined>> = {
   cache_control: undefined,
   container: undefined,
@@ -91,13 +94,13 @@ export function encode(request: ChatRequest): Encoded {
 /** What would silently become another request is refused, with the cure. */
 function refuseUnsayable(json: Readonly<Json>): void {
   if (json.n != null && json.n !== 1)
-    throw refuse('Claude models give one answer: leave n out or send 1', 'n')
-  if (json.functions != null) throw refuse('functions are not taken: send them as tools', 'functions')
-  if (json.function_call != null) throw refuse('function_call is not taken: use tool_choice', 'function_call')
+    throw refuse('Claude models give one answer, leave it out or send 1', 'n')
+  if (json.functions != null) throw refuse('not taken, send tools', 'functions')
+  if (json.function_call != null) throw refuse('not taken, send tool_choice', 'function_call')
   // The answer could come from, and be billed as, a model that no price was looked up for.
-  if (json.fallbacks != null) throw refuse('use models: [] for fallbacks', 'fallbacks')
+  if (json.fallbacks != null) throw refuse('not taken, send models: []', 'fallbacks')
   // Dropped silently, a continued thread would become a request without its history.
-  if (json.thread != null) throw refuse('threads are not taken on this route: send all messages', 'thread')
+  if (json.thread != null) throw refuse('not taken on this route, send all messages', 'thread')
 }
 
 function askedLimit(json: Readonly<Json>): number | undefined {
@@ -151,7 +154,7 @@ function stopSequences(stop: unknown): string[] | undefined {
   if (stop === undefined || stop === null) return undefined
   const all = typeof stop === 'string' ? [stop] : stop
   if (!Array.isArray(all) || !all.every(one => typeof one === 'string')) {
-    throw refuse('stop must be a string or an array of strings', 'stop')
+    throw refuse('must be a string or an array of strings', 'stop')
   }
   // Blank ones are refused upstream.
   const usable = all.filter(one => one.trim() !== '')
@@ -195,6 +198,12 @@ function betasOf(
     asked.filter((one): one is string => typeof one === 'string' && /^[\w.-]{1,80}$/.test(one)),
   )
   for (const [name, beta] of Object.entries(NATIVE)) if (beta && json[name] != null) betas.add(beta)
+  const edits = isObject(json.context_management) ? json.context_management.edits : undefined
+  if (Array.isArray(edits) && edits.some(edit => isObject(edit) && edit.type === 'compact_20260112')) {
+    betas.add('compact-2026-01-12')
+  }
+  if (isObject(json.output_config) && json.output_config.task_budget != null)
+    betas.add('task-budgets-2026-03-13')
   if (turns.some(turn => turn.role === 'system')) betas.add('mid-conversation-system-2026-04-07')
   const files = turns.some(turn =>
     turn.content.some(block => isObject(block.source) && block.source.type === 'file'),

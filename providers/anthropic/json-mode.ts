@@ -1,6 +1,6 @@
 /** `response_format` on this wire: native, a forced tool, or an instruction. Decided alike by encoder and decoders. */
-import { GatewayError } from '../../src/errors.ts'
 import type { Json } from '../provider.ts'
+import { refuse } from './content.ts'
 import { modelFacts } from './models.ts'
 import { isObject } from './raw.ts'
 import { cleanSchema, fitsNative } from './schema.ts'
@@ -23,13 +23,7 @@ export function jsonMode(request: Readonly<Json>, upstream: string): JsonMode | 
       return schemaMode(format.json_schema, request, upstream)
     }
   }
-  throw new GatewayError(
-    'invalid_request',
-    'response_format must be text, json_object, or json_schema with a json_schema object',
-    {
-      param: 'response_format',
-    },
-  )
+  throw refuse('must be text, json_object, or json_schema with a json_schema object', 'response_format')
 }
 
 function schemaMode(asked: Json, request: Readonly<Json>, upstream: string): JsonMode {

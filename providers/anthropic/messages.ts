@@ -21,33 +21,91 @@ export interface Conversation {
  */
 export function conversation(messages: unknown, facts: ModelFacts): Conversation {
   if (!Array.isArray(messages) || messages.length === 0) {
-    throw refuse('messages must be an array with at least one message', 'messages')
+    throw refuse('must be an array with at least one message', 'messages')
   }
-  const walk = createWalk(facts)
+  const walk = new Walk(facts)
   for (const [i, message] of messages.entries()) {
-    if (!isObject(message)) throw refuse('a message must be an object', `messages[${i}]`)
+    if (!isObject(message)) throw refuse('must be an object', `messages[${i}]`)
     walk.take(message, `messages[${i}]`)
   }
   return walk.finish()
 }
 
-function createWalk(facts: ModelFacts): { take(message: Json, at: string): void; finish(): Conversation } {
-  const system: Block[] = []
-  const turns: Turn[] = []
-  const awaiting = new Set<string>() // calls without a result so far
-  let held: Block[] = [] // a system message may not stand between a call and its result
+class Walk {
+  private readonly facts: ModelFacts
+  private readonly system: Block[] = []
+  private readonly turns: Turn[] = []
+  private readonly awaiting = new Set<string>() // calls without a result so far
+  private held: Block[] = [] // a system message may not stand between a call and its result
 
-  function add(role: Turn['role'], blocks: readonly Block[]): void {
-    if (blocks.length === 0) return
-    const last = turns.at(-1)
-    if (last?.role === role) last.content.push(...blocks)
-    else turns.push({ role, content: [...blocks] })
+  constructor(facts: ModelFacts) {
+    this.facts = facts
   }
 
-  function addResult(block: Block): void {
-    const last = turns.at(-1)
+  take(message: Json, at: string): void {
+    switch (message.role) {
+      case 'system':
+      case 'developer':
+        this.takeSystem(message, at)
+        return
+      case 'user':
+        this.add('user', contentBlocks(message.content, `${at}.content`, message.cache_control))
+        return
+      case 'assistant':
+        this.takeAssistant(message, at)
+        return
+      case 'tool':
+        this.takeTool(message, at)
+        return
+      default:
+        throw refuse('must be system, developer, user, assistant or tool', `${at}.role`)
+    }
+  }
+
+  finish(): Conversation {
+    this.closeResults()
+    const { system, turns } = this
+    trimPrefill(turns)
+    // A request of system messages only is fine in chat; here somebody has to say it.
+    if (turns.length === 0) this.add('user', system.splice(0))
+    if (turns.length === 0) throw refuse('hold no content', 'messages')
+    return { system, turns }
+  }
+
+  private takeSystem(message: Json, at: string): void {
+    const blocks = contentBlocks(message.content, `${at}.content`, message.cache_control)
+    if (this.turns.length === 0 || !this.facts.midSystem) this.system.push(...blocks)
+    else if (this.awaiting.size > 0) this.held.push(...blocks)
+    else this.add('system', blocks)
+  }
+
+  private takeAssistant(message: Json, at: string): void {
+    this.closeResults()
+    const blocks = assistantBlocks(message, at, this.facts)
+    this.add('assistant', blocks)
+    for (const block of blocks) if (block.type === 'tool_use') this.awaiting.add(String(block.id))
+  }
+
+  private takeTool(message: Json, at: string): void {
+    const id = toolId(message.tool_call_id, `${at}.tool_call_id`)
+    if (!this.awaiting.delete(id)) {
+      throw refuse('must name a tool call of the assistant message before it', `${at}.tool_call_id`)
+    }
+    this.addResult(toolResult(id, message, `${at}.content`))
+    if (this.awaiting.size === 0) this.closeResults()
+  }
+
+  private add(role: Turn['role'], blocks: readonly Block[]): void {
+    if (blocks.length === 0) return
+    const last = this.turns.at(-1)
+    if (last?.role === role) last.content.push(...blocks)
+    else this.turns.push({ role, content: [...blocks] })
+  }
+
+  private addResult(block: Block): void {
+    const last = this.turns.at(-1)
     if (last?.role !== 'user') {
-      turns.push({ role: 'user', content: [block] })
+      this.turns.push({ role: 'user', content: [block] })
       return
     }
     const after = last.content.findLastIndex(other => other.type === 'tool_result')
@@ -55,66 +113,18 @@ function createWalk(facts: ModelFacts): { take(message: Json, at: string): void;
   }
 
   /** The turn of results is over: what is missing is said to be missing, what waited comes now. */
-  function closeResults(): void {
-    for (const id of awaiting) {
-      addResult({ type: 'tool_result', tool_use_id: id, content: 'No result was given.', is_error: true })
+  private closeResults(): void {
+    for (const id of this.awaiting) {
+      this.addResult({
+        type: 'tool_result',
+        tool_use_id: id,
+        content: 'No result was given.',
+        is_error: true,
+      })
     }
-    awaiting.clear()
-    add('system', held)
-    held = []
-  }
-
-  function takeTool(message: Json, at: string): void {
-    const id = toolId(message.tool_call_id, `${at}.tool_call_id`)
-    if (!awaiting.delete(id)) {
-      throw refuse(
-        'a tool message must answer a tool call of the assistant message before it',
-        `${at}.tool_call_id`,
-      )
-    }
-    addResult(toolResult(id, message, `${at}.content`))
-    if (awaiting.size === 0) closeResults()
-  }
-
-  function takeSystem(message: Json, at: string): void {
-    const blocks = contentBlocks(message.content, `${at}.content`, message.cache_control)
-    if (turns.length === 0 || !facts.midSystem) system.push(...blocks)
-    else if (awaiting.size > 0) held.push(...blocks)
-    else add('system', blocks)
-  }
-
-  return {
-    take(message, at) {
-      switch (message.role) {
-        case 'system':
-        case 'developer':
-          takeSystem(message, at)
-          return
-        case 'user':
-          add('user', contentBlocks(message.content, `${at}.content`, message.cache_control))
-          return
-        case 'assistant': {
-          closeResults()
-          const blocks = assistantBlocks(message, at, facts)
-          add('assistant', blocks)
-          for (const block of blocks) if (block.type === 'tool_use') awaiting.add(String(block.id))
-          return
-        }
-        case 'tool':
-          takeTool(message, at)
-          return
-        default:
-          throw refuse('role must be system, developer, user, assistant or tool', `${at}.role`)
-      }
-    },
-    finish() {
-      closeResults()
-      trimPrefill(turns)
-      // A request of system messages only is fine in chat; here somebody has to say it.
-      if (turns.length === 0) add('user', system.splice(0))
-      if (turns.length === 0) throw refuse('messages hold no content', 'messages')
-      return { system, turns }
-    },
+    this.awaiting.clear()
+    this.add('system', this.held)
+    this.held = []
   }
 }
 
@@ -127,10 +137,10 @@ function assistantBlocks(message: Json, at: string, facts: ModelFacts): Block[] 
 
 function toolUses(calls: unknown, at: string): Block[] {
   if (calls === undefined || calls === null) return []
-  if (!Array.isArray(calls)) throw refuse('tool_calls must be an array', at)
+  if (!Array.isArray(calls)) throw refuse('must be an array', at)
   return calls.map((call, i) => {
     if (!isObject(call) || !isObject(call.function) || typeof call.function.name !== 'string') {
-      throw refuse('a tool call must be {id, type: "function", function: {name, arguments}}', `${at}[${i}]`)
+      throw refuse('must be {id, type: "function", function: {name, arguments}}', `${at}[${i}]`)
     }
     const id = toolId(call.id, `${at}[${i}].id`)
     return { type: 'tool_use', id, name: call.function.name, input: rawArguments(call.function.arguments) }

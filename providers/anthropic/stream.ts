@@ -71,7 +71,13 @@ class AnthropicStream {
       this.fail(classify(200, json) ?? 'overloaded', errorWords(json))
       return
     }
-    this.take(type, event)
+    try {
+      this.take(type, event)
+    } catch (error) {
+      // Only nesting too deep to be written again comes here; a fault of ours must not pass for theirs.
+      if (!(error instanceof RangeError)) throw error
+      this.fail('malformed', 'the provider sent an event that is nested too deeply')
+    }
   }
 
   /** The connection is closed. With a stop reason the answer is whole even if message_stop never came. */
@@ -155,6 +161,7 @@ class AnthropicStream {
           this.open.set(index, { kind: 'json', index: -1, input, started: false })
           return
         }
+        this.releaseText()
         const its = this.calls++
         this.open.set(index, { kind: 'tool', index: its, input, started: false })
         const id = block.id || this.context.newId('call_')
@@ -204,6 +211,12 @@ class AnthropicStream {
     else this.chunk({ content: text })
   }
 
+  /** Another tool was called instead of the JSON one: what was said before it is content after all. */
+  private releaseText(): void {
+    if (this.heldText !== '') this.chunk({ content: this.heldText })
+    this.heldText = ''
+  }
+
   private think(index: number, text: string): void {
     this.reason({ type: 'reasoning.text', text, index }, { reasoning: text, reasoning_content: text })
   }
@@ -234,7 +247,7 @@ class AnthropicStream {
   private finish(): void {
     if (this.finished) return
     for (const index of [...this.open.keys()]) this.closeBlock(index)
-    if (!this.sawJson && this.heldText !== '') this.chunk({ content: this.heldText })
+    if (!this.sawJson) this.releaseText()
     const { reason, refusal } = this.stop ?? { reason: undefined, refusal: null }
     if (refusal !== null) this.chunk({ refusal })
     this.chunk({}, finishReasonOf(reason, this.calls))

@@ -67,7 +67,7 @@ function encodeChoice(choice: Choice | undefined, one: boolean): Json | undefine
 
 function readTools(tools: unknown, facts: ModelFacts): Json[] {
   if (tools === undefined || tools === null) return []
-  if (!Array.isArray(tools)) throw refuse('tools must be an array', 'tools')
+  if (!Array.isArray(tools)) throw refuse('must be an array', 'tools')
   const strict = facts.nativeJson && strictFits(tools.filter(isStrict).map(tool => tool.function.parameters))
   return tools.map((tool, i) => readTool(tool, strict, `tools[${i}]`))
 }
@@ -76,15 +76,15 @@ const isStrict = (tool: unknown): tool is { function: Json } =>
   isObject(tool) && isObject(tool.function) && tool.function.strict === true
 
 function readTool(tool: unknown, strict: boolean, at: string): Json {
-  if (!isObject(tool)) throw refuse('a tool must be an object', at)
+  if (!isObject(tool)) throw refuse('must be an object', at)
   // Anthropic's own server and client tools (`web_search_20250305`, …) have no `function`.
   if (tool.function === undefined && typeof tool.type === 'string' && /_\d{8}$/.test(tool.type)) return tool
   const its = tool.function
   if (!isObject(its) || typeof its.name !== 'string' || its.name === '') {
-    throw refuse('a tool must be {type: "function", function: {name, parameters}}', at)
+    throw refuse('must be {type: "function", function: {name, parameters}}', at)
   }
   const parameters = its.parameters ?? { type: 'object', properties: {} }
-  if (!isObject(parameters)) throw refuse('parameters must be a JSON schema', `${at}.function.parameters`)
+  if (!isObject(parameters)) throw refuse('must be a JSON schema', `${at}.function.parameters`)
   const isStrictNow = strict && its.strict === true
   const schema = isStrictNow ? cleanSchema(parameters) : parameters
   return {
@@ -116,7 +116,7 @@ function readChoice(choice: unknown): { choice: Choice | undefined; allowed?: Re
       return { choice: { kind: set.mode === 'required' ? 'any' : 'auto' }, allowed: new Set(names) }
     }
   }
-  throw refuse('tool_choice must be none, auto, required, a function, or allowed_tools', 'tool_choice')
+  throw refuse('must be none, auto, required, a function, or allowed_tools', 'tool_choice')
 }
 
 function declaredByHistory(turns: readonly Turn[]): Json[] {

@@ -9,7 +9,7 @@ export interface SseLimits {
 export interface SseSplitter {
   /** Any piece of the stream, cut anywhere. Throws GatewayError('malformed') when an event outgrows the limit. */
   push(bytes: Uint8Array): void
-  /** The connection ended: hands over an event whose last blank line never came. */
+  /** The connection ended: hands over a whole event whose last blank line never came. */
   end(): void
 }
 
@@ -20,8 +20,8 @@ const SPACE = 32
 /**
  * Splits a byte stream into events as https://html.spec.whatwg.org/multipage/server-sent-events.html says: LF, CR and
  * CRLF, a byte order mark, comments, several `data:` lines, `data:x` without a space, UTF-8 cut between pushes.
- * One departure: at the end an unfinished event is handed over. JSON that was cut off does not parse, so nothing wrong
- * can be taken for whole, and hosts that forget the last blank line still get their last event through.
+ * One departure: at the end an event without its last line end or blank line is still handed over if it is whole
+ * (JSON that parses, or `[DONE]`), so that nothing is lost of hosts that forget them, and nothing cut off gets through.
  */
 export function createSseSplitter(
   onEvent: (data: string, name: string | undefined) => void,
@@ -94,7 +94,18 @@ export function createSseSplitter(
       take(decoder.decode())
       if (partial !== '') line(partial)
       partial = ''
-      dispatch()
+      if (data !== undefined && isWhole(data)) dispatch()
+      data = undefined
     },
+  }
+}
+
+function isWhole(data: string): boolean {
+  if (data.trim() === '[DONE]') return true
+  try {
+    JSON.parse(data)
+    return true
+  } catch {
+    return false
   }
 }

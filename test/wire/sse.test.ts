@@ -60,10 +60,10 @@ const CASES: [title: string, text: string, events: Event[]][] = [
   ['several bytes a character', 'data: é→🙂\n\n', [['é→🙂', undefined]]],
   [
     'last blank line missing',
-    'data: a\n\ndata: b\n',
+    'data: a\n\ndata: {"b":1}\n',
     [
       ['a', undefined],
-      ['b', undefined],
+      ['{"b":1}', undefined],
     ],
   ],
   [
@@ -74,6 +74,8 @@ const CASES: [title: string, text: string, events: Event[]][] = [
       ['[DONE]', undefined],
     ],
   ],
+  ['cut off in the last event', 'data: a\n\ndata: {"b":', [['a', undefined]]],
+  ['cut off between data lines', 'data: a\n\ndata: {\n', [['a', undefined]]],
   ['nothing', '', []],
 ]
 
@@ -102,7 +104,7 @@ describe('createSseSplitter', () => {
     expect(split([bytes(`${fits}\n\n`)], limit)).toEqual([['12345678901234', undefined]])
     const tooLong = [
       `${fits}5\n\n`,
-      `${fits}5`,
+      `${fits}5\n`,
       `: ${'x'.repeat(limit)}`,
       `data: 123456\ndata: 123456\ndata: 12\n\n`,
       `event: ${'x'.repeat(14)}\n\n`,

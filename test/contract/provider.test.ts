@@ -1,0 +1,7 @@
+/** Every adapter through the provider contract. One line a provider; how to add a case is told in provider.ts. */
+import { anthropic } from '../../providers/anthropic/index.ts'
+import { openai } from '../../providers/openai.ts'
+import { providerContract } from './provider.ts'
+
+providerContract(anthropic)
+providerContract(openai)
