@@ -27,7 +27,8 @@ interface Turn {
   /** functionResponse parts: they come first, all those of a parallel turn together. */
   readonly results: string[]
   readonly parts: string[]
-  calls: number
+  /** Place among `parts` of the first call, when that has no signature; undefined while there is no call. */
+  unsigned: number | 'none' | undefined
 }
 
 interface Conversation {
@@ -36,8 +37,6 @@ interface Conversation {
   open: OpenCall[]
   readonly facts: ModelFacts
   readonly names: ToolNames
-  /** Where the current turn begins: the last message of the user's own. */
-  readonly lastUser: number
 }
 
 export interface EncodedMessages {
@@ -49,12 +48,11 @@ export interface EncodedMessages {
 /** Reads `messages` whole. Throws invalid_request with the JSON path of what it cannot read. */
 export function encodeMessages(json: Json, facts: ModelFacts, names: ToolNames): EncodedMessages {
   const messages = listAt(json, 'messages') ?? []
-  const lastUser = messages.findLastIndex(message => isObject(message) && message.role === 'user')
-  const talk: Conversation = { turns: [], system: [], open: [], facts, names, lastUser }
+  const talk: Conversation = { turns: [], system: [], open: [], facts, names }
   messages.forEach((message, i) => {
     const param = `messages[${i}]`
     if (!isObject(message)) throw refusal(param, `${param} must be an object`)
-    addMessage(talk, message, i, param)
+    addMessage(talk, message, param)
   })
   closeCalls(talk)
   let system: readonly string[] = talk.system
@@ -64,14 +62,15 @@ export function encodeMessages(json: Json, facts: ModelFacts, names: ToolNames):
     const said = system.map(text => partText({ text }))
     const first = turns[0]
     if (first?.role === 'user') first.parts.unshift(...said)
-    else if (said.length > 0) turns.unshift({ role: 'user', results: [], parts: said, calls: 0 })
+    else if (said.length > 0) turns.unshift({ role: 'user', results: [], parts: said, unsigned: undefined })
     system = []
   }
   if (turns.length === 0) throw refusal('messages', 'messages must hold at least one message with content')
   // A conversation starts with the user; a function call right at the start is refused.
   if (turns[0]?.role === 'model') {
-    turns.unshift({ role: 'user', results: [], parts: [partText({ text: ' ' })], calls: 0 })
+    turns.unshift({ role: 'user', results: [], parts: [partText({ text: ' ' })], unsigned: undefined })
   }
+  if (facts.modern) signSteps(turns)
   const contents = turns.map(turn => {
     return `{"role":"${turn.role}","parts":[${[...turn.results, ...turn.parts].join(',')}]}`
   })
@@ -86,6 +85,7 @@ function mergeTurns(turns: readonly Turn[]): Turn[] {
     const last = made.at(-1)
     if (last?.role !== turn.role) made.push(turn)
     else {
+      last.unsigned ??= typeof turn.unsigned === 'number' ? last.parts.length + turn.unsigned : turn.unsigned
       last.results.push(...turn.results)
       last.parts.push(...turn.parts)
     }
@@ -95,7 +95,7 @@ function mergeTurns(turns: readonly Turn[]): Turn[] {
 
 const partText = (part: WirePart): string => JSON.stringify(part)
 
-function addMessage(talk: Conversation, message: Json, at: number, param: string): void {
+function addMessage(talk: Conversation, message: Json, param: string): void {
   switch (message.role) {
     case 'system':
     case 'developer': {
@@ -111,7 +111,7 @@ function addMessage(talk: Conversation, message: Json, at: number, param: string
       turnOf(talk, 'user').parts.push(...partsOf(message, param).map(partText))
       return
     case 'assistant':
-      addAssistant(talk, message, at, param)
+      addAssistant(talk, message, param)
       return
     case 'tool':
     case 'function':
@@ -126,7 +126,7 @@ function addMessage(talk: Conversation, message: Json, at: number, param: string
 function turnOf(talk: Conversation, role: Turn['role']): Turn {
   const last = talk.turns.at(-1)
   if (last?.role === role) return last
-  const turn: Turn = { role, results: [], parts: [], calls: 0 }
+  const turn: Turn = { role, results: [], parts: [], unsigned: undefined }
   talk.turns.push(turn)
   return turn
 }
@@ -141,7 +141,7 @@ function partsOf(message: Json, param: string): WirePart[] {
   return content.flatMap((part, i) => encodePart(part, `${param}.content[${i}]`) ?? [])
 }
 
-function addAssistant(talk: Conversation, message: Json, at: number, param: string): void {
+function addAssistant(talk: Conversation, message: Json, param: string): void {
   if (talk.turns.at(-1)?.role === 'user') closeCalls(talk)
   const turn = turnOf(talk, 'model')
   const signatures = readSignatures(message)
@@ -151,7 +151,7 @@ function addAssistant(talk: Conversation, message: Json, at: number, param: stri
     const thoughtSignature = part.text === undefined ? undefined : spare.shift()
     turn.parts.push(partText(thoughtSignature === undefined ? part : { ...part, thoughtSignature }))
   }
-  for (const call of callsOf(message, param)) addCall(talk, turn, call, at > talk.lastUser)
+  for (const call of callsOf(message, param)) addCall(talk, turn, call)
   // A signature may come on a last part without text, and must go back: without it later turns end empty.
   for (const thoughtSignature of spare) turn.parts.push(partText({ text: '', thoughtSignature }))
 }
@@ -181,21 +181,35 @@ function callsOf(message: Json, param: string): Call[] {
   })
 }
 
-function addCall(talk: Conversation, turn: Turn, call: Call, isCurrent: boolean): void {
-  const { spec, id, place } = call
+function addCall(talk: Conversation, turn: Turn, call: Call): void {
+  const { spec, id, place, signature } = call
   if (typeof spec.name !== 'string' || spec.name === '') {
     throw refusal(`${place}.name`, `${place}.name must be a string`)
   }
   const name = talk.names.toWire(spec.name)
-  // Gemini 3 refuses a step of the current turn whose first call is unsigned; this value is its documented way out
-  // for calls that another model made (https://ai.google.dev/gemini-api/docs/thought-signatures).
-  const needed = talk.facts.modern && isCurrent && turn.calls === 0
-  const sign = call.signature ?? (needed ? SKIP_SIGNATURE : undefined)
   const head = JSON.stringify({ ...(talk.facts.modern && id !== '' ? { id } : {}), name })
-  const tail = sign === undefined ? '' : `,"thoughtSignature":${JSON.stringify(sign)}`
-  turn.parts.push(`{"functionCall":${head.slice(0, -1)},"args":${argumentsText(spec.arguments)}}${tail}}`)
-  turn.calls++
+  turn.unsigned ??= signature === undefined ? turn.parts.length : 'none'
+  turn.parts.push(
+    signed(`{"functionCall":${head.slice(0, -1)},"args":${argumentsText(spec.arguments)}}}`, signature),
+  )
   talk.open.push({ id, name, result: undefined })
+}
+
+/** A part's text with a signature beside its content. */
+const signed = (part: string, signature: string | undefined): string =>
+  signature === undefined ? part : `${part.slice(0, -1)},"thoughtSignature":${JSON.stringify(signature)}}`
+
+/**
+ * Gemini 3 refuses a step of the current turn whose first call is unsigned. This value is its documented way out for calls
+ * that another model made (https://ai.google.dev/gemini-api/docs/thought-signatures). The turn begins with the last
+ * content that holds no result.
+ */
+function signSteps(turns: readonly Turn[]): void {
+  const start = turns.findLastIndex(turn => turn.role === 'user' && turn.results.length === 0)
+  for (const turn of turns.slice(start + 1)) {
+    if (typeof turn.unsigned !== 'number') continue
+    turn.parts[turn.unsigned] = signed(turn.parts[turn.unsigned] ?? '', SKIP_SIGNATURE)
+  }
 }
 
 /** Arguments as the client wrote them, if they are a JSON object; `{}` for none; anything else wrapped, never lost. */

@@ -140,7 +140,13 @@ function ours(recording: Recording): Reading {
     model: modelOf(recording),
     messages: [{ role: 'user', content: 'hi' }],
   })
-  return recording.stream ? ofStream(recording, request) : ofWhole(recording, contextOf(request))
+  const { body } = recording.response
+  if (recording.stream) return ofStream(body, request)
+  const whole = ofWhole(recording, contextOf(request))
+  // The same answer as a stream of one event says the same.
+  const streamed = ofStream(`data: ${JSON.stringify(JSON.parse(body))}\n\n`, request)
+  expect(withoutMadeUpIds(streamed, body)).toEqual(withoutMadeUpIds(whole, body))
+  return whole
 }
 
 function ofWhole(recording: Recording, context: DecodeContext): Reading {
@@ -148,11 +154,12 @@ function ofWhole(recording: Recording, context: DecodeContext): Reading {
   checkUsage(made.body.usage as Json | undefined, made.usage)
   const [choice] = made.body.choices as { message: Json; finish_reason: string }[]
   if (choice === undefined) throw new Error('no choice')
+  checkReplay(recording, choice.message)
   return fromMessage(choice.message, choice.finish_reason, made.usage)
 }
 
-function ofStream(recording: Recording, request: ChatRequest): Reading {
-  const bytes = new TextEncoder().encode(recording.response.body)
+function ofStream(body: string, request: ChatRequest): Reading {
+  const bytes = new TextEncoder().encode(body)
   const whole = play(gemini, contextOf(request), [bytes])
   const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, i) =>
     bytes.subarray(i * 7, i * 7 + 7),
@@ -205,6 +212,42 @@ function fromMessage(message: Json, finish: string, usage: Usage | undefined): R
       thought: usage.reasoningOutputTokens,
     },
   }
+}
+
+/**
+ * The message as history: what the model said must go back to it part by part, signatures where they were. Left out are
+ * unsigned thoughts and parts of tools that Google runs itself, which a chat message cannot hold.
+ */
+function checkReplay(recording: Recording, message: Json): void {
+  const answer = JSON.parse(recording.response.body)
+  const parts = (answer.candidates?.[0]?.content?.parts ?? []) as Json[]
+  const calls = (message.tool_calls ?? []) as { id: string }[]
+  const messages = [
+    { role: 'user', content: 'hi' },
+    message,
+    ...calls.map(({ id }) => ({ role: 'tool', tool_call_id: id, content: 'ok' })),
+  ]
+  const encoded = gemini.chat?.encode(requestOf(gemini, { model: modelOf(recording), messages }))
+  const { contents } = JSON.parse(new TextDecoder().decode(encoded?.body))
+  const back = (contents[1]?.role === 'model' ? contents[1].parts : []) as Json[]
+  const saying = (list: readonly Json[]): Json => ({
+    text: list.map(part => (part.thought === true ? '' : (part.text ?? ''))).join(''),
+    calls: list
+      .filter(part => part.functionCall !== undefined)
+      .map(part => {
+        const { name, args } = part.functionCall as Json
+        const skipped = part.thoughtSignature === 'skip_thought_signature_validator'
+        return { name, args: args ?? {}, signature: skipped ? undefined : part.thoughtSignature }
+      }),
+    signatures: list
+      .filter(part => typeof part.text === 'string' && part.thought !== true && part.thoughtSignature)
+      .map(part => part.thoughtSignature),
+  })
+  expect(JSON.stringify(saying(back)), 'replayed as history').toBe(JSON.stringify(saying(parts)))
+  const results = (contents[2]?.parts ?? []) as { functionResponse: { name: string } }[]
+  expect(results.map(part => part.functionResponse.name)).toEqual(
+    (saying(parts).calls as { name: string }[]).map(call => call.name),
+  )
 }
 
 /** Ids that either side made up itself cannot be compared. */
