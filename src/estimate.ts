@@ -130,9 +130,9 @@ function serverTools(json: ChatFacts['json']): number {
  * Prompt tokens that will not be exceeded: a byte of text is one token at most in every byte-level tokenizer, and
  * media count by the dearest documented rule, never by their base64. Money is held by this. What a provider adds on its
  * own (Groq's compound models search unasked) cannot be bounded; the ledger records that as overrun.
- * `upstreamModel` narrows the rule for pictures.
+ * `upstreamModel` decides the rule for pictures; without it the model's name as the caller wrote it does.
  */
-export function boundInputTokens(facts: ChatFacts, upstreamModel = ''): number {
+export function boundInputTokens(facts: ChatFacts, upstreamModel = facts.model ?? ''): number {
   let sum = BOUND_PER_REQUEST + facts.textBytes + facts.messageCount * BOUND_PER_MESSAGE
   if (facts.toolCount > 0) sum += BOUND_FOR_TOOLS + facts.toolCount * BOUND_PER_TOOL
   sum += serverTools(facts.json) * BOUND_PER_SERVER_TOOL
