@@ -5,13 +5,14 @@
 import type { Clock, Hold, HoldFacts, Ledger, Log, Shortfall } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
-import type { AttemptRow, Key, Usage } from '../terms.ts'
+import type { AttemptRow, Key } from '../terms.ts'
 import { type BudgetUse, createBudgets, settleIn } from './budgets.ts'
 import { createFolder } from './fold.ts'
 import type { Entry, Journal } from './journal.ts'
 import type { Bucket, BucketRef } from './lease.ts'
 import { createRates } from './rates.ts'
 import { type Recovery, recoverLedger } from './recover.ts'
+import { vouchFor } from './vouch.ts'
 import { createWaiters } from './waiters.ts'
 
 /** Settled rows that may wait for a store that is down; above it new work is refused. About 100 MB. */
@@ -59,42 +60,6 @@ const unavailable = (cause: unknown) =>
     retryAfterMs: 1_000,
     cause,
   })
-
-const isCount = (value: number | undefined) =>
-  value === undefined || (Number.isSafeInteger(value) && value >= 0)
-
-/** Token counts come from upstreams; a sum over them must stay exact, so nonsense is no usage at all. */
-function saneUsage(usage: Usage): Usage | null {
-  const counted =
-    isCount(usage.inputTokens) &&
-    isCount(usage.outputTokens) &&
-    isCount(usage.cacheReadInputTokens) &&
-    isCount(usage.cacheCreationInputTokens) &&
-    isCount(usage.cacheCreation1hInputTokens) &&
-    isCount(usage.reasoningOutputTokens)
-  if (!counted) return null
-  return isCount(usage.reportedCostNanoUsd) ? usage : { ...usage, reportedCostNanoUsd: undefined }
-}
-
-/**
- * The row as the ledger vouches for it: held and overrun are its own figures, and a cost that nobody could tell is the
- * whole hold, marked unknown, since unknown is never free.
- */
-function vouch(row: AttemptRow, hold: OpenHold): AttemptRow {
-  const held = hold.heldNanoUsd
-  const usage = row.usage && saneUsage(row.usage)
-  const told = row.costNanoUsd !== null && isCount(row.costNanoUsd)
-  const costNanoUsd = told ? row.costNanoUsd : held > 0 ? held : null
-  const certainty = told || costNanoUsd === row.costNanoUsd ? row.certainty : 'unknown'
-  const overrunNanoUsd = hold.buckets.length > 0 ? Math.max(0, (costNanoUsd ?? 0) - held) : 0
-  // A row that is right already, the usual case, is not copied.
-  const right =
-    row.heldNanoUsd === held &&
-    row.overrunNanoUsd === overrunNanoUsd &&
-    row.costNanoUsd === costNanoUsd &&
-    row.usage === usage
-  return right ? row : { ...row, usage, costNanoUsd, certainty, heldNanoUsd: held, overrunNanoUsd }
-}
 
 /** Without a journal (Workers) `durable` waits for the store itself. */
 export function createLedger(input: {
@@ -187,7 +152,7 @@ export function createLedger(input: {
       log('error', 'ledger.settled_twice', { attempt: held.attemptId })
       return
     }
-    const kept = vouch(row, held)
+    const kept = vouchFor(row, held.heldNanoUsd, held.buckets.length > 0)
     settleIn(held.buckets, held.heldNanoUsd, kept.costNanoUsd ?? 0)
     const settled = { say: 'settle', row: kept, buckets: held.refs } as const
     say(settled)

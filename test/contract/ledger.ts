@@ -266,6 +266,23 @@ export function describeLedger(name: string, open: () => LedgerBench): void {
       })
     })
 
+    it('a restart refills no daily request limit', async () => {
+      const first = await start()
+      const key = keyOf({ limits: { rpm: null, tpm: null, rpd: 5, concurrency: null } })
+      await store.commit([{ op: 'put_key', key }])
+      for (let i = 0; i < 4; i++) {
+        expect(first.admit(key, 0)).toHaveProperty('release')
+        const hold = held(first.hold(key, `r${i}.1`, 0))
+        first.settle(hold, rowOf(hold))
+      }
+      await first.durable()
+      bench.kill?.()
+      clock.advance(HOUR)
+      const next = await start()
+      expect(next.admit(key, 0)).toHaveProperty('release')
+      expect(next.admit(key, 0)).toMatchObject({ limit: 'key.rpd' })
+    })
+
     it('a store that fails delays rows and loses none; the gateway goes on', async () => {
       const ledger = await start()
       const key = keyOf({ budgets: [budget('total', 1_000_000)] })

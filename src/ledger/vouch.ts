@@ -1,0 +1,37 @@
+/** What the ledger makes sure of in a row before it is journaled: its own figures, and numbers that sums survive. */
+import type { AttemptRow, Usage } from '../terms.ts'
+
+const isCount = (value: number | undefined) =>
+  value === undefined || (Number.isSafeInteger(value) && value >= 0)
+
+/** Token counts come from upstreams; a sum over them must stay exact, so nonsense is no usage at all. */
+function saneUsage(usage: Usage): Usage | null {
+  const counted =
+    isCount(usage.inputTokens) &&
+    isCount(usage.outputTokens) &&
+    isCount(usage.cacheReadInputTokens) &&
+    isCount(usage.cacheCreationInputTokens) &&
+    isCount(usage.cacheCreation1hInputTokens) &&
+    isCount(usage.reasoningOutputTokens)
+  if (!counted) return null
+  return isCount(usage.reportedCostNanoUsd) ? usage : { ...usage, reportedCostNanoUsd: undefined }
+}
+
+/**
+ * The row as the ledger vouches for it: held and overrun are its own figures, and a cost that nobody could tell is the
+ * whole hold, marked unknown, since unknown is never free. `held` in nano-USD, 0 without a budget.
+ */
+export function vouchFor(row: AttemptRow, held: number, budgeted: boolean): AttemptRow {
+  const usage = row.usage && saneUsage(row.usage)
+  const told = row.costNanoUsd !== null && isCount(row.costNanoUsd)
+  const costNanoUsd = told ? row.costNanoUsd : held > 0 ? held : null
+  const certainty = told || costNanoUsd === row.costNanoUsd ? row.certainty : 'unknown'
+  const overrunNanoUsd = budgeted ? Math.max(0, (costNanoUsd ?? 0) - held) : 0
+  // A row that is right already, the usual case, is not copied.
+  const right =
+    row.heldNanoUsd === held &&
+    row.overrunNanoUsd === overrunNanoUsd &&
+    row.costNanoUsd === costNanoUsd &&
+    row.usage === usage
+  return right ? row : { ...row, usage, costNanoUsd, certainty, heldNanoUsd: held, overrunNanoUsd }
+}
