@@ -8,7 +8,8 @@ import { added, createBulk, larger } from './bulk.ts'
 import type { Maybe, SqlDriver, SqlValue, Statement } from './sql.ts'
 import type { Store } from './store.ts'
 
-type BucketsOf = Parameters<Store['fold']>[1]
+/** Which buckets of its lineage a row's money belongs to. */
+export type BucketsOf = Parameters<Store['fold']>[1]
 
 export const HOUR_MS = 3_600_000
 
@@ -51,9 +52,11 @@ function sumsOf(row: AttemptRow): number[] {
   ]
 }
 
+type BucketSum = [lineage: string, window: string, startMs: number, spentNanoUsd: number]
+
 /** Money per lineage, window and bucket, in the order of the columns of `budget_buckets`. */
-export function bucketSums(rows: readonly AttemptRow[], bucketsOf: BucketsOf): SqlValue[][] {
-  const groups = new Map<string, [lineage: string, window: string, startMs: number, spent: number]>()
+export function bucketSums(rows: readonly AttemptRow[], bucketsOf: BucketsOf): BucketSum[] {
+  const groups = new Map<string, BucketSum>()
   for (const row of rows) {
     const cost = row.costNanoUsd ?? 0
     if (cost === 0) continue

@@ -1,0 +1,253 @@
+/** The store in memory, for tests: the rows themselves, and every view computed from them. Nothing survives the process. */
+import { GatewayError } from '../errors.ts'
+import type { AttemptRow, Key } from '../terms.ts'
+import { checkAttempt } from './attempts.ts'
+import { encodeCursor, parseCursor } from './cursor.ts'
+import { type BucketsOf, bucketSums, hourOf } from './fold.ts'
+import { labelOf, orderSpend } from './spend.ts'
+import type {
+  BudgetBucket,
+  KeyUse,
+  Op,
+  RequestQuery,
+  SpendGroup,
+  SpendQuery,
+  SpendRow,
+  Store,
+  StoredCredential,
+  StoredRequest,
+} from './store.ts'
+import { SCHEMA_VERSION } from './version.ts'
+
+const DAY_MS = 86_400_000
+
+/** The values of one group name on one row: several only for tags. */
+function valuesOf(row: AttemptRow, group: SpendGroup): readonly (string | null)[] {
+  switch (group) {
+    case 'key':
+      return [row.keyId]
+    case 'project':
+      return [row.project]
+    case 'model':
+      return [row.model]
+    case 'provider':
+      return [row.provider]
+    case 'user':
+      return [row.user]
+    case 'day':
+      return [labelOf('day', Math.floor(row.createdAtMs / DAY_MS))]
+    case 'hour':
+      return [labelOf('hour', hourOf(row.createdAtMs))]
+    case 'tag':
+      return row.tags.length === 0 ? [null] : [...new Set(row.tags)]
+  }
+}
+
+function groupsOf(row: AttemptRow, groupBy: readonly SpendGroup[]): SpendRow['group'][] {
+  let groups: SpendRow['group'][] = [{}]
+  for (const name of groupBy)
+    groups = groups.flatMap(group => valuesOf(row, name).map(value => ({ ...group, [name]: value })))
+  return groups
+}
+
+function addRow(sum: SpendRow, row: AttemptRow): SpendRow {
+  const cost = row.costNanoUsd ?? 0
+  return {
+    group: sum.group,
+    requests: sum.requests + (row.last ? 1 : 0),
+    attempts: sum.attempts + 1,
+    inputTokens: sum.inputTokens + (row.usage?.inputTokens ?? 0),
+    outputTokens: sum.outputTokens + (row.usage?.outputTokens ?? 0),
+    cachedTokens: sum.cachedTokens + (row.usage?.cacheReadInputTokens ?? 0),
+    costNanoUsd: sum.costNanoUsd + cost,
+    estimatedNanoUsd: sum.estimatedNanoUsd + (row.certainty === 'estimated' ? cost : 0),
+    unknownNanoUsd: sum.unknownNanoUsd + (row.certainty === 'unknown' ? cost : 0),
+    unpricedRequests: sum.unpricedRequests + (row.last && row.costNanoUsd === null ? 1 : 0),
+  }
+}
+
+const nothing = (group: SpendRow['group']): SpendRow => ({
+  group,
+  requests: 0,
+  attempts: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cachedTokens: 0,
+  costNanoUsd: 0,
+  estimatedNanoUsd: 0,
+  unknownNanoUsd: 0,
+  unpricedRequests: 0,
+})
+
+function spendView(rows: readonly AttemptRow[], query: SpendQuery): SpendRow[] {
+  const sums = new Map<string, SpendRow>()
+  if (query.groupBy.length === 0) sums.set('{}', nothing({}))
+  for (const row of rows) {
+    if (row.createdAtMs < query.fromMs || row.createdAtMs >= query.toMs) continue
+    if (query.keyIds && !query.keyIds.includes(row.keyId)) continue
+    for (const group of groupsOf(row, query.groupBy)) {
+      const at = JSON.stringify(group)
+      sums.set(at, addRow(sums.get(at) ?? nothing(group), row))
+    }
+  }
+  return orderSpend(query.groupBy, [...sums.values()])
+}
+
+/** Newest first: by time, then by id. */
+const newestFirst = (a: AttemptRow, b: AttemptRow): number =>
+  b.createdAtMs - a.createdAtMs || (a.id < b.id ? 1 : -1)
+
+interface Tables {
+  readonly keys: Map<string, Key>
+  readonly credentials: Map<string, StoredCredential>
+  readonly settings: Map<string, string>
+  /** By attempt id. */
+  readonly rows: Map<string, AttemptRow>
+  /** By lineage, window and start as JSON. */
+  readonly buckets: Map<string, BudgetBucket>
+}
+
+function apply({ keys, credentials, settings, buckets }: Tables, op: Op): void {
+  switch (op.op) {
+    case 'put_key':
+      keys.set(op.key.id, op.key)
+      return
+    case 'set_key_status': {
+      const key = keys.get(op.id)
+      if (key) keys.set(op.id, { ...key, status: op.status })
+      return
+    }
+    case 'put_credential':
+      credentials.set(op.credential.id, op.credential)
+      return
+    case 'delete_credential':
+      credentials.delete(op.id)
+      return
+    case 'put_setting':
+      settings.set(op.name, op.value)
+      return
+    case 'put_setting_once':
+      if (!settings.has(op.name)) settings.set(op.name, op.value)
+      return
+    case 'forget_buckets':
+      for (const [at, bucket] of buckets)
+        if (bucket.bucketStartMs < op.beforeMs && bucket.window !== 'total') buckets.delete(at)
+  }
+}
+
+/** As the unique index of the tables does it, and before anything is applied: all or nothing. */
+function refuseSameHash({ keys }: Tables, ops: readonly Op[]): void {
+  const owners = new Map(Array.from(keys.values(), key => [key.hash, key.id]))
+  for (const op of ops) {
+    if (op.op !== 'put_key') continue
+    const { hash, id } = op.key
+    if ((owners.get(hash) ?? id) !== id)
+      throw new GatewayError('storage_unavailable', 'Two keys with the same hash.')
+    owners.set(hash, id)
+  }
+}
+
+function fold({ rows, buckets }: Tables, folded: readonly AttemptRow[], bucketsOf: BucketsOf): void {
+  const fresh = new Map<string, AttemptRow>()
+  for (const row of folded) {
+    if (rows.has(row.id) || fresh.has(row.id)) continue
+    checkAttempt(row)
+    fresh.set(row.id, { ...row, tags: [...new Set(row.tags)] })
+  }
+  const sums = bucketSums([...fresh.values()], bucketsOf)
+  for (const [id, row] of fresh) rows.set(id, row)
+  for (const [lineage, window, bucketStartMs, spentNanoUsd] of sums) {
+    const at = JSON.stringify([lineage, window, bucketStartMs])
+    const before = buckets.get(at)?.spentNanoUsd ?? 0
+    buckets.set(at, { lineage, window, bucketStartMs, spentNanoUsd: before + spentNanoUsd })
+  }
+}
+
+function requestOf({ rows }: Tables, id: string): StoredRequest | undefined {
+  const attempts = [...rows.values()].filter(row => row.requestId === id)
+  return attempts.length === 0 ? undefined : { id, attempts: attempts.sort((a, b) => a.attempt - b.attempt) }
+}
+
+function page(tables: Tables, query: RequestQuery): Awaited<ReturnType<Store['requests']>> {
+  const { keyIds, model, status } = query
+  const after = query.cursor === undefined ? undefined : parseCursor(query.cursor)
+  const limit = Math.max(1, Math.floor(query.limit))
+  const found = [...tables.rows.values()]
+    .filter(
+      row =>
+        row.last &&
+        (keyIds === undefined || keyIds.includes(row.keyId)) &&
+        (model === undefined || row.model === model) &&
+        (status === undefined || status === (status < 10 ? Math.floor(row.status / 100) : row.status)) &&
+        (after === undefined ||
+          row.createdAtMs < after.createdAtMs ||
+          (row.createdAtMs === after.createdAtMs && row.id < after.id)),
+    )
+    .sort(newestFirst)
+  const last = found.length > limit ? found[limit - 1] : undefined
+  return {
+    data: found.slice(0, limit).flatMap(row => requestOf(tables, row.requestId) ?? []),
+    nextCursor: last === undefined ? null : encodeCursor(last),
+  }
+}
+
+function oneRequest(tables: Tables, id: string, keyIds?: readonly string[]): StoredRequest | undefined {
+  const mine = (row: AttemptRow) => keyIds === undefined || keyIds.includes(row.keyId)
+  const direct = requestOf(tables, id)
+  if (direct?.attempts.every(mine)) return direct
+  const [answered] = [...tables.rows.values()]
+    .filter(row => row.answerId === id && mine(row))
+    .sort(newestFirst)
+  return answered && requestOf(tables, answered.requestId)
+}
+
+function useOfKeys({ rows }: Tables): KeyUse[] {
+  const uses = new Map<string, KeyUse>()
+  for (const { keyId, createdAtMs, costNanoUsd } of rows.values()) {
+    const use = uses.get(keyId) ?? { keyId, lastUsedAtMs: createdAtMs, spentNanoUsd: 0 }
+    uses.set(keyId, {
+      keyId,
+      lastUsedAtMs: Math.max(use.lastUsedAtMs, createdAtMs),
+      spentNanoUsd: use.spentNanoUsd + (costNanoUsd ?? 0),
+    })
+  }
+  return [...uses.values()]
+}
+
+/** An empty store that lives as long as the object. */
+export function createMemoryStore(): Store {
+  const tables: Tables = {
+    keys: new Map(),
+    credentials: new Map(),
+    settings: new Map(),
+    rows: new Map(),
+    buckets: new Map(),
+  }
+  const oldestFirst = <T extends { createdAtMs: number; id: string }>(items: Map<string, T>): T[] =>
+    [...items.values()].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1))
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    async commit(ops) {
+      refuseSameHash(tables, ops)
+      for (const op of ops) apply(tables, op)
+    },
+    fold: (rows, bucketsOf) => fold(tables, rows, bucketsOf),
+    keys: async () => oldestFirst(tables.keys),
+    keyByHash: async hash => [...tables.keys.values()].find(key => key.hash === hash),
+    credentials: async () => oldestFirst(tables.credentials),
+    setting: async name => tables.settings.get(name),
+    buckets: async sinceMs =>
+      [...tables.buckets.values()].filter(
+        bucket => bucket.bucketStartMs >= sinceMs || bucket.window === 'total',
+      ),
+    spend: async query => spendView([...tables.rows.values()], query),
+    requests: async query => page(tables, query),
+    request: async (id, keyIds) => oneRequest(tables, id, keyIds),
+    keyUse: async () => useOfKeys(tables),
+    backup: async () => {
+      throw new Error('The store in memory has nothing to back up.')
+    },
+    ping: async () => {},
+    close: async () => {},
+  }
+}
