@@ -17,7 +17,7 @@ import type { Plain } from './wire.ts'
 /** Parameters of the chat wire that are read somewhere in this folder; all others are reported as dropped. */
 const READ = new Set(
   `model messages stream stream_options max_tokens max_completion_tokens temperature top_p top_k stop seed n
-  frequency_penalty presence_penalty logprobs top_logprobs tools tool_choice response_format reasoning_effort
+  frequency_penalty presence_penalty logprobs top_logprobs tools tool_choice response_format reasoning_effort reasoning
   parallel_tool_calls service_tier modalities audio web_search_options safety_settings cached_content extra_body`.split(
     /\s+/,
   ),
