@@ -1,30 +1,36 @@
 /** Near names for messages: what somebody probably meant. Used by the config loader and by the model names. */
 
-/** Levenshtein distance of two short texts, or `most` + 1 as soon as it must be more than `most`. */
+/** Two rows of the table, reused: a miss compares with two thousand names. */
+const LENGTH_MAX = 256
+let previous = new Uint16Array(LENGTH_MAX + 1)
+let current = new Uint16Array(LENGTH_MAX + 1)
+
+/** Levenshtein distance of two texts of at most 256 characters, or `most` + 1 as soon as it must be more than `most`. */
 export function distance(one: string, other: string, most: number): number {
-  if (Math.abs(one.length - other.length) > most) return most + 1
-  let previous = Array.from({ length: other.length + 1 }, (_, i) => i)
+  const { length } = other
+  if (Math.abs(one.length - length) > most || Math.max(one.length, length) > LENGTH_MAX) return most + 1
+  for (let j = 0; j <= length; j++) previous[j] = j
   for (let i = 1; i <= one.length; i++) {
-    const current = [i]
+    const letter = one.charCodeAt(i - 1)
     let least = i
-    for (let j = 1; j <= other.length; j++) {
-      const cost = Math.min(
-        (previous[j] ?? 0) + 1,
-        (current[j - 1] ?? 0) + 1,
-        (previous[j - 1] ?? 0) + (one[i - 1] === other[j - 1] ? 0 : 1),
-      )
-      current.push(cost)
+    current[0] = i
+    for (let j = 1; j <= length; j++) {
+      const swapped = (previous[j - 1] as number) + (letter === other.charCodeAt(j - 1) ? 0 : 1)
+      const cost = Math.min((previous[j] as number) + 1, (current[j - 1] as number) + 1, swapped)
+      current[j] = cost
       if (cost < least) least = cost
     }
     if (least > most) return most + 1
+    const done = previous
     previous = current
+    current = done
   }
-  return previous[other.length] ?? 0
+  return Math.min(previous[length] as number, most + 1)
 }
 
 /** Up to `count` known names within three edits (two below 8 characters, one below 4), nearest first. Case does not count. */
 export function nearest(name: string, known: Iterable<string>, count = 3): readonly string[] {
-  if (name.length > 256) return []
+  if (name.length > LENGTH_MAX) return []
   const wanted = name.toLowerCase()
   const most = name.length < 4 ? 1 : name.length < 8 ? 2 : 3
   const found: { name: string; edits: number }[] = []

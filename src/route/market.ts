@@ -82,11 +82,13 @@ export interface MarketInput {
   readonly catalog: Catalog
   /** By configured provider name; a kind's name that is not configured makes a provider of its own. */
   readonly credentials: Readonly<Record<string, readonly OpenCredential[]>>
-  /** Answers `demo/echo` while nothing else is for sale. */
+  /** Told of each credential that no header can carry; it is left out. `reason` shows no secret. */
+  readonly refused?: (provider: string, credential: string, reason: string) => void
+  /** Answers `demo/echo` while no provider is configured. */
   readonly demo: Provider
 }
 
-/** Builds the snapshot: some 10 ms for the whole catalogue. Throws GatewayError for a credential that cannot be a header. */
+/** Builds the snapshot: some 10 ms for the whole catalogue. */
 export function createMarket(input: MarketInput): Market {
   const kinds = kindsOf(input.kinds, input.config.hosts)
   const sites = createSites(input, kinds)

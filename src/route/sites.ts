@@ -53,12 +53,12 @@ function credentialsOf(
     kind.host.auth === 'none' ||
     (config.credentials.length === 0 && (config.baseUrl !== undefined || kind.host.env.length === 0))
   if (opened.length === 0) return needsNone ? [ANONYMOUS] : []
-  return opened.map(({ id, name, weight, secret }) => ({
-    id,
-    name,
-    weight,
-    headers: credentialHeaders(kind.host.auth, secret),
-  }))
+  return opened.flatMap(({ id, name: credential, weight, secret }) => {
+    const headers = credentialHeaders(kind.host.auth, secret)
+    if (!('why' in headers)) return { id, name: credential, weight, headers }
+    input.refused?.(name, credential, headers.why)
+    return []
+  })
 }
 
 /** Every provider that can be called now; one without a credential that it needs is left out. */

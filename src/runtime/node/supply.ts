@@ -88,6 +88,8 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
       kinds: KINDS,
       catalog: loadCatalog(),
       credentials: await allCredentials(next, o),
+      refused: (provider, credential, message) =>
+        o.log('warn', 'credential.unreadable', { provider, credential, message }),
       demo,
     })
   }
