@@ -1,9 +1,14 @@
 /** Anthropic's counts and stop reasons → OpenAI's, and what is metered. Shared by the whole and the streamed way. */
+import type { CompletionUsage } from 'openai/resources/completions'
 import type { Usage } from '../../src/terms.ts'
 import type { Json } from '../provider.ts'
 import type { WireUsage } from './wire.ts'
 
-const whole = (value: unknown): number => (typeof value === 'number' && value > 0 ? Math.trunc(value) : 0)
+/** More than any request can have: such a count is a fault, and money must not be made of it. */
+const COUNT_MAX = 1e10
+
+const whole = (value: unknown): number =>
+  typeof value === 'number' && value > 0 && value <= COUNT_MAX ? Math.trunc(value) : 0
 
 /**
  * Counts as metered: `input_tokens` leaves both cache counts out, `output_tokens` has thinking in it.
@@ -46,7 +51,7 @@ export function chatUsage(usage: Usage): Json {
       cache_write_tokens: usage.cacheCreationInputTokens,
     },
     completion_tokens_details: { reasoning_tokens: usage.reasoningOutputTokens },
-  }
+  } satisfies CompletionUsage
 }
 
 /** `usage` of message_delta over that of message_start: counts are cumulative, so what is said replaces what was said. */
