@@ -222,7 +222,12 @@ export function describeStore(name: string, open: () => Promise<Store>, engine: 
       it('keeps the first of two rows with the same id', async () => {
         await store.fold([attemptRow({ costNanoUsd: 1 })], dayAndTotal)
         await store.fold([attemptRow({ costNanoUsd: 900 })], dayAndTotal)
-        expect((await store.spend({ ...always, groupBy: [] }))[0]?.costNanoUsd).toBe(1)
+        const twice = { requestId: 'req_0002' }
+        await store.fold(
+          [attemptRow({ ...twice, costNanoUsd: 2 }), attemptRow({ ...twice, costNanoUsd: 900 })],
+          noBuckets,
+        )
+        expect((await store.spend({ ...always, groupBy: [] }))[0]?.costNanoUsd).toBe(3)
       })
 
       it('replays a journal that was cut anywhere, in any slices, to the same sums', async () => {
