@@ -13,7 +13,7 @@ const WIDE = 0.75
 const OTHER_SCRIPT = 0.4
 
 /** Characters looked at in one string; a longer one is sampled evenly. */
-const SAMPLE_CHARS = 512
+const SAMPLE_CHARS = 128
 const TOKENS_PER_MESSAGE = 4
 const TOKENS_PER_REPLY = 3
 const TOKENS_PER_TOOL = 8
