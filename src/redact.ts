@@ -7,7 +7,7 @@ export interface Redactor {
   remember(secret: string): void
 }
 
-const TEXT_MAX = 8_192
+const TEXT_MAX = 4_096
 const SECRET_MIN = 8
 /** Secrets remembered; with more, the oldest are forgotten. */
 const KNOWN_MAX = 2_048

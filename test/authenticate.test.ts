@@ -26,6 +26,7 @@ const call = (headers: Record<string, string>, more: Partial<Call> = {}): Call =
   method: 'POST',
   path: '/v1/chat/completions',
   query: '',
+  read: () => Promise.reject(new Error('authentication never reads the body')),
   header: name => headers[name],
   peer: '198.51.100.7',
   startedAtMs: 0,
