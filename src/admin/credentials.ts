@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts'
 import type { StoredCredential } from '../store/store.ts'
 import { isoOrNull, isoTime } from '../wire/plain.ts'
 import type { AdminDeps } from './deps.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../config/nearest.ts'
 import { pageOf } from './page.ts'
 import { type AdminRoute, withBody } from './route.ts'
 import { credentialShape, listOf } from './shapes.ts'
@@ -71,7 +71,7 @@ async function credentialOf(deps: AdminDeps, id: string): Promise<StoredCredenti
 function checkProvider(deps: AdminDeps, provider: string): void {
   const known = deps.providerNames()
   if (known.includes(provider)) return
-  const near = nearest(provider, known)
+  const near = nearest(provider, known, 1)[0]
   const hint =
     near === undefined ? 'add it under `providers:` in switchgate.yaml first' : `did you mean "${near}"?`
   const message = `\`provider\`: there is no provider ${JSON.stringify(provider)}: ${hint}`

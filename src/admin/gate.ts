@@ -54,7 +54,7 @@ function checkHost(request: Request, connection: AdminBindings, hosts: readonly 
   const name = hostName(request.headers.get('host') ?? new URL(request.url).host)
   if (isLoopback(name) || hosts.includes('*') || hosts.some(host => hostName(host) === name)) return
   const message =
-    'this host name may not be used for the admin plane: use localhost, or set SWITCHGATE_ADMIN_HOST'
+    'this host name may not be used for the admin plane: use localhost, or name it in SWITCHGATE_ADMIN_HOSTS'
   throw new GatewayError('forbidden', message, { code: 'host_not_allowed' })
 }
 

@@ -1,6 +1,6 @@
 /** Reads what came in: bounded body → JSON, query → known names only. */
 import { GatewayError } from '../errors.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../config/nearest.ts'
 
 const BODY_MAX = 1024 * 1024
 
@@ -43,7 +43,7 @@ export function readQuery(url: string, known: Readonly<Record<string, string>>):
   for (const name of query.keys()) {
     const shown = name.slice(0, 60)
     if (!Object.hasOwn(known, name)) {
-      const near = nearest(name, Object.keys(known))
+      const near = nearest(name, Object.keys(known), 1)[0]
       const names = Object.keys(known).join(', ') || 'none'
       const hint = near === undefined ? `known are: ${names}` : `did you mean \`${near}\`?`
       throw new GatewayError('invalid_request', `unknown parameter \`${shown}\`: ${hint}`, { param: shown })

@@ -1,7 +1,7 @@
 /** Untrusted JSON → typed value, or one clear fault: which field, why, and the nearest known name. */
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../config/nearest.ts'
 
 type JsonSchema = { properties?: Record<string, JsonSchema>; anyOf?: JsonSchema[]; items?: JsonSchema }
 
@@ -31,7 +31,7 @@ function knownNames(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
 /** "`x` is not a field here; did you mean `y`?" for one unknown name. */
 export function unknownName(name: string, where: string, known: readonly string[]): GatewayError {
   const shown = name.slice(0, 60)
-  const near = nearest(name, known)
+  const near = nearest(name, known, 1)[0]
   const hint = near === undefined ? `known are ${known.join(', ') || 'none'}` : `did you mean \`${near}\`?`
   const param = where === '' ? shown : `${where}.${shown}`
   return new GatewayError('invalid_request', `unknown field \`${param}\`: ${hint}`, { param })

@@ -36,7 +36,7 @@ function Columns({
   top: number
 }) {
   const width = 100 / slots.length
-  const gap = Math.min(width * 0.28, 1.2)
+  const gap = Math.min(width * 0.3, 5)
   return (
     <>
       {slots.map((slot, at) => {
@@ -114,7 +114,9 @@ export function StackedChart({ title, slots, series }: ChartProps) {
   const ticks = Array.from({ length: lines + 1 }, (_, index) => top - index * step)
   const busiest = totals.indexOf(Math.max(...totals))
   const summary = `${title}: ${readableUsd(sum(totals))} in all, most in ${slots[busiest]} with ${readableUsd(totals[busiest] ?? 0)}`
-  const marks = [0, 0.25, 0.5, 0.75, 1].map(share => Math.round(share * (slots.length - 1)))
+  const each = slots.length <= 8
+  const quarters = [0, 0.25, 0.5, 0.75, 1].map(share => Math.round(share * (slots.length - 1)))
+  const marks = each ? slots.map((_, at) => at) : quarters
   return (
     <figure>
       <div class="chart">
@@ -130,9 +132,9 @@ export function StackedChart({ title, slots, series }: ChartProps) {
           })}
           <Columns slots={slots} series={series} top={top} />
         </svg>
-        <div class="x" aria-hidden="true">
-          {[...new Set(marks)].map((at, index) => (
-            <span class={index % 2 === 1 ? 'between' : ''}>{slots[at]}</span>
+        <div class={each ? 'x each' : 'x'} aria-hidden="true">
+          {marks.map((at, index) => (
+            <span class={index % 2 === 1 ? 'between' : undefined}>{slots[at]}</span>
           ))}
         </div>
       </div>

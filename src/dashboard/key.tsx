@@ -27,12 +27,14 @@ function Confirm({
   return (
     <details class="confirm">
       <summary>{label}…</summary>
-      <p>{children}</p>
-      <form method="post" action={`/dashboard/keys/${encodeURIComponent(id)}/${verb}`}>
-        <button type="submit" class={danger ? 'danger' : 'primary'}>
-          {label} now
-        </button>
-      </form>
+      <div class="panel">
+        <p>{children}</p>
+        <form method="post" action={`/dashboard/keys/${encodeURIComponent(id)}/${verb}`}>
+          <button type="submit" class={danger ? 'danger' : 'primary'}>
+            {label} now
+          </button>
+        </form>
+      </div>
     </details>
   )
 }
@@ -103,7 +105,7 @@ function Facts({ shown, nowMs }: { shown: Key; nowMs: number }) {
       {facts.map(([name, value]) => (
         <>
           <dt>{name}</dt>
-          <dd>{value}</dd>
+          <dd class={value === 'none' || value === 'any' || value === 'all' ? 'muted' : ''}>{value}</dd>
         </>
       ))}
     </dl>

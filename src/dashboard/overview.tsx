@@ -81,7 +81,7 @@ function Top({ title, unit, ranked }: { title: string; unit: string; ranked: rea
   const most = Math.max(1, ...ranked.map(entry => entry.row.costNanoUsd))
   return (
     <section class="card">
-      <table class="fold">
+      <table class="top">
         <caption>{title}</caption>
         <thead>
           <tr>
@@ -89,7 +89,7 @@ function Top({ title, unit, ranked }: { title: string; unit: string; ranked: rea
             <th scope="col" class="num">
               Requests
             </th>
-            <th scope="col" class="num">
+            <th scope="col" class="num wide">
               Tokens
             </th>
             <th scope="col" class="num">
@@ -106,15 +106,9 @@ function Top({ title, unit, ranked }: { title: string; unit: string; ranked: rea
                 </a>
                 <Bar share={row.costNanoUsd / most} />
               </td>
-              <td class="num" data-label="Requests">
-                {readableCount(row.requests)}
-              </td>
-              <td class="num" data-label="Tokens">
-                {readableCount(row.inputTokens + row.outputTokens)}
-              </td>
-              <td class="num" data-label="Spend">
-                {readableUsd(row.costNanoUsd)}
-              </td>
+              <td class="num">{readableCount(row.requests)}</td>
+              <td class="num wide">{readableCount(row.inputTokens + row.outputTokens)}</td>
+              <td class="num">{readableUsd(row.costNanoUsd)}</td>
             </tr>
           ))}
         </tbody>

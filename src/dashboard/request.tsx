@@ -120,7 +120,7 @@ export async function requestPage(deps: AdminDeps, id: string) {
               {factsOf(deps, attempts, last).map(([name, value]) => (
                 <>
                   <dt>{name}</dt>
-                  <dd>{value}</dd>
+                  <dd class={value === 'none' ? 'muted' : ''}>{value}</dd>
                 </>
               ))}
             </dl>

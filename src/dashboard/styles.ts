@@ -6,7 +6,7 @@ export const STYLES = `
   --bg: #fafafb; --surface: #ffffff; --raised: #f4f4f6; --line: #e6e6ea; --line-strong: #d5d5db;
   --text: #18181b; --muted: #62626d; --accent: #4f46e5; --accent-text: #ffffff; --accent-soft: #eeedfc;
   --ok: #14713f; --ok-soft: #e4f5ea; --warn: #8a5200; --warn-soft: #fdf1da; --bad: #b42318; --bad-soft: #fdeceb;
-  --c1: #6157e8; --c2: #12a594; --c3: #f0a41c; --c4: #d6409f; --c5: #2f8fe6; --c0: #b3b3bd;
+  --c1: #5f5adb; --c2: #35aa9d; --c3: #ecb24c; --c4: #d070ab; --c5: #5da2e6; --c0: #c3c3cc;
   --shadow: 0 1px 2px rgb(0 0 0 / 4%), 0 1px 1px rgb(0 0 0 / 2%);
 }
 @media (prefers-color-scheme: dark) {
@@ -41,7 +41,7 @@ code, .mono { font-family: ui-monospace, SFMono-Regular, "SF Mono", Menlo, Conso
 .hidden-label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
 .shell { min-height: 100vh; display: grid; grid-template-columns: 216px minmax(0, 1fr); }
-.side { border-right: 1px solid var(--line); padding: 20px 12px; position: sticky; top: 0; height: 100vh; display: flex; flex-direction: column; gap: 20px; }
+.side { padding: 20px 12px; position: sticky; top: 0; height: 100vh; align-self: start; display: flex; flex-direction: column; gap: 20px; }
 .brand { display: flex; align-items: center; gap: 9px; font-weight: 640; letter-spacing: -0.01em; padding: 0 8px; font-size: 15px; }
 .brand:hover { text-decoration: none; }
 .brand svg { width: 22px; height: 22px; flex: none; }
@@ -53,8 +53,10 @@ code, .mono { font-family: ui-monospace, SFMono-Regular, "SF Mono", Menlo, Conso
 .nav svg { width: 16px; height: 16px; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; flex: none; }
 .side footer { margin-top: auto; display: flex; flex-direction: column; gap: 2px; }
 .side footer button { width: 100%; justify-content: flex-start; }
-main { padding: 28px 32px 64px; max-width: 1180px; width: 100%; display: flex; flex-direction: column; gap: 20px; }
-.head { display: flex; align-items: center; justify-content: space-between; gap: 12px 16px; flex-wrap: wrap; }
+main { padding: 28px 32px 64px; min-width: 0; display: flex; flex-direction: column; gap: 20px; }
+main > * { max-width: 1120px; width: 100%; }
+.shell > main { border-left: 1px solid var(--line); }
+.head { display: flex; align-items: flex-end; justify-content: space-between; gap: 12px 16px; flex-wrap: wrap; }
 .head-title { display: flex; flex-direction: column; gap: 2px; min-width: 0; }
 .crumb { color: var(--muted); font-size: 13px; }
 
@@ -79,7 +81,8 @@ figure { margin: 0; }
 .chart { display: grid; grid-template-columns: auto minmax(0, 1fr); column-gap: 10px; }
 .chart .y { display: flex; flex-direction: column; justify-content: space-between; text-align: right; color: var(--muted); font-size: 11.5px; line-height: 1; margin: -5px 0; font-variant-numeric: tabular-nums; }
 .chart svg { width: 100%; height: 220px; display: block; overflow: visible; }
-.chart .x { grid-column: 2; display: flex; justify-content: space-between; color: var(--muted); font-size: 11.5px; padding-top: 8px; font-variant-numeric: tabular-nums; }
+.chart .x { grid-column: 2; display: flex; justify-content: space-between; white-space: nowrap; color: var(--muted); font-size: 11.5px; padding-top: 8px; font-variant-numeric: tabular-nums; }
+.chart .x.each span { flex: 1 1 0; text-align: center; min-width: 0; }
 .grid-line { stroke: var(--line); stroke-width: 1; vector-effect: non-scaling-stroke; }
 .hit { fill: transparent; } .column:hover .hit { fill: var(--raised); }
 .s1 { fill: var(--c1); background: var(--c1); } .s2 { fill: var(--c2); background: var(--c2); } .s3 { fill: var(--c3); background: var(--c3); }
@@ -97,6 +100,7 @@ tr:last-child > td { border-bottom: 0; }
 th:first-child, td:first-child { padding-left: 18px; } th:last-child, td:last-child { padding-right: 18px; }
 th.num, td.num { text-align: right; }
 tbody tr:hover { background: color-mix(in srgb, var(--raised) 55%, transparent); }
+td .bar { height: 4px; margin-top: 6px; opacity: 0.85; } .budget .bar { height: 6px; margin: 0; opacity: 1; }
 td .sub { display: block; color: var(--muted); font-size: 12px; }
 td a.strong, .strong { font-weight: 550; }
 .time { white-space: nowrap; }
@@ -145,8 +149,9 @@ details.plain > summary::before { content: "›"; display: inline-block; margin-
 details.plain[open] > summary::before { transform: rotate(90deg); }
 details.confirm > summary { display: inline-flex; align-items: center; padding: 6px 12px; min-height: 34px; border-radius: 8px; border: 1px solid var(--line-strong); font-weight: 520; font-size: 13.5px; background: var(--surface); }
 details.confirm > summary:hover { background: var(--raised); }
-details.confirm[open] { border: 1px solid var(--line-strong); border-radius: 10px; padding: 12px; max-width: 320px; background: var(--surface); }
-details.confirm[open] > summary { border-color: transparent; padding: 0; min-height: 0; margin-bottom: 6px; background: none; }
+details.confirm { position: relative; }
+details.confirm > .panel { position: absolute; right: 0; top: calc(100% + 6px); z-index: 5; width: 300px; padding: 14px; border-radius: 11px; border: 1px solid var(--line-strong); background: var(--surface); box-shadow: 0 10px 30px rgb(0 0 0 / 14%); }
+details.confirm[open] > summary { background: var(--raised); }
 details.confirm p { color: var(--muted); font-size: 13px; margin-bottom: 10px; }
 details.confirm form { display: block; }
 details.card > summary { padding: 14px 18px; font-weight: 600; display: flex; justify-content: space-between; gap: 12px; }
@@ -165,7 +170,7 @@ pre { margin: 0; padding: 12px 14px; border-radius: 8px; background: var(--raise
 .empty p { color: var(--muted); max-width: 46ch; }
 .empty pre { text-align: left; max-width: 100%; margin-top: 6px; }
 .pager { display: flex; justify-content: space-between; gap: 12px; }
-.login { min-height: 100vh; display: grid; place-items: center; padding: 20px; }
+main.login { min-height: 100vh; display: grid; place-items: center; padding: 20px; }
 .login .card { width: 100%; max-width: 380px; padding: 28px; display: grid; gap: 18px; }
 .login .brand { padding: 0; }
 .login form { display: grid; gap: 14px; }
@@ -183,6 +188,9 @@ pre { margin: 0; padding: 12px 14px; border-radius: 8px; background: var(--raise
   .stat:last-child:nth-child(odd) { grid-column: 1 / -1; }
   .form { grid-template-columns: repeat(2, minmax(0, 1fr)); } .form .w3, .form .w6 { grid-column: 1 / -1; } .form .w2 { grid-column: auto; }
   input, select { font-size: 16px; min-height: 42px; } button, .button, details.confirm > summary { min-height: 40px; }
+  .shell > main { border-left: 0; } .head { align-items: center; }
+  details.confirm > .panel { right: auto; left: 0; max-width: 76vw; }
+  table.top .wide { display: none; }
   .chart svg { height: 170px; }
   .chart .x .between { display: none; }
   table.fold thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
@@ -191,7 +199,7 @@ pre { margin: 0; padding: 12px 14px; border-radius: 8px; background: var(--raise
   table.fold tr { padding: 10px 0; border-bottom: 1px solid var(--line); } table.fold tr:last-child { border-bottom: 0; }
   table.fold td { display: flex; justify-content: space-between; gap: 16px; padding: 3px 16px; border: 0; text-align: right; }
   table.fold td::before { content: attr(data-label); color: var(--muted); font-size: 12.5px; text-align: left; flex: none; }
-  table.fold td:first-child { padding: 3px 16px 5px; text-align: left; } table.fold td:first-child::before { content: none; }
+  table.fold td:first-child { display: block; padding: 3px 16px 5px; text-align: left; } table.fold td:first-child::before { content: none; }
   table.fold .budget { min-width: 170px; }
 }
 @media (prefers-reduced-motion: reduce) { * { transition: none; } }

@@ -122,7 +122,7 @@ export function targetsPage(deps: AdminDeps, query: URLSearchParams) {
   return (
     <Frame title="Targets" place="Targets" {...(!cursor && { refreshSeconds: 15 })}>
       <Head title="Targets">
-        <span class="muted num">{readableCount(views.length)}</span>
+        <span class="muted num">{readableCount(views.length)} in all</span>
       </Head>
       <Filters deps={deps} query={query} />
       {page.data.length === 0 ? (

@@ -44,8 +44,8 @@ function readableSpan(ms: number): string | undefined {
 export function readableAge(thenMs: number, nowMs: number): string {
   const past = readableSpan(nowMs - thenMs)
   if (past !== undefined) return `${past} ago`
-  const ahead = readableSpan(thenMs - nowMs)
-  return ahead === undefined ? 'just now' : `in ${ahead}`
+  if (thenMs <= nowMs) return 'just now'
+  return `in ${readableSpan(thenMs - nowMs) ?? `${Math.ceil((thenMs - nowMs) / 1000)} s`}`
 }
 
 /** 0.0123 → `1.2%`; a share that is not zero never reads 0%. */

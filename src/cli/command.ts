@@ -1,0 +1,77 @@
+/** What a command of the command line is: options, words, and a function that answers with an exit code. */
+import type { ParseArgsOptionsConfig } from 'node:util'
+import type { AdminClient } from './client.ts'
+
+/** Exit codes of sysexits.h, where they say something. */
+export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, config: 78 } as const
+
+/** Ends a command with a message for people. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  readonly code: number
+
+  constructor(message: string, code: number = EXIT.failed) {
+    super(message)
+    this.code = code
+  }
+}
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+/** The world outside a command; tests give their own. */
+export interface Shell {
+  readonly env: Env
+  out(text: string): void
+  err(text: string): void
+  /** Standard input to its end; undefined when it is a terminal. */
+  readStdin(): Promise<string | undefined>
+}
+
+/** Options as written; strings, or true for flags. A repeated option of `multiple` is a list. */
+export type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>
+
+export interface CommandCall {
+  readonly values: Values
+  readonly words: readonly string[]
+  readonly json: boolean
+  readonly shell: Shell
+  /** The gateway: remote, running here, or this folder opened in-process. */
+  readonly admin: AdminClient
+}
+
+export interface Command {
+  /** As typed: `key create`, `backup`. */
+  readonly name: string
+  readonly summary: string
+  /** What follows the name, as in `<id> [--grace 24h]`. */
+  readonly usage: string
+  /** How many words must and may follow. */
+  readonly words: readonly [number, number]
+  readonly options?: ParseArgsOptionsConfig
+  run(call: CommandCall): Promise<number>
+}
+
+/** The option as text, if it was given. */
+export function textOf(values: Values, name: string): string | undefined {
+  const value = values[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+/** All values of a repeatable option; commas separate as well. Undefined = not given. */
+export function listOf(values: Values, name: string): string[] | undefined {
+  const value = values[name]
+  if (!Array.isArray(value)) return undefined
+  return value
+    .flatMap(entry => String(entry).split(','))
+    .map(entry => entry.trim())
+    .filter(entry => entry !== '')
+}
+
+/** A number option. Throws a usage error. */
+export function numberOf(values: Values, name: string): number | undefined {
+  const text = textOf(values, name)
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isFinite(value)) return value
+  throw new CommandError(`--${name}: "${text}" is not a number`, EXIT.usage)
+}

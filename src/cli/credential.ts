@@ -1,0 +1,139 @@
+/** `switchgate credential …`: secrets come from standard input or a variable, never from the command's arguments. */
+import { getAll } from './client.ts'
+import { type Command, type CommandCall, CommandError, EXIT, numberOf, textOf } from './command.ts'
+import { plain, table, time } from './print.ts'
+
+type Wire = Record<string, unknown>
+
+const secretOptions = { secret: { type: 'string' }, 'secret-env': { type: 'string' } } as const
+
+/** The secret, from where other users of the machine cannot see it. Throws a usage error. */
+async function secretOf({ values, shell }: CommandCall): Promise<string> {
+  if (values.secret !== undefined) {
+    const why = 'arguments are seen by every process of this machine and kept in the shell’s history'
+    throw new CommandError(
+      `--secret is refused: ${why}. Pipe the secret in, or use --secret-env NAME`,
+      EXIT.usage,
+    )
+  }
+  const name = textOf(values, 'secret-env')
+  if (name !== undefined) {
+    const secret = shell.env[name]?.trim()
+    if (secret) return secret
+    throw new CommandError(`--secret-env: the variable ${name} is not set`, EXIT.usage)
+  }
+  const secret = (await shell.readStdin())?.trim()
+  if (secret) return secret
+  const cure = 'switchgate credential add openai < key.txt, or --secret-env OPENAI_API_KEY'
+  throw new CommandError(`no secret on standard input: ${cure}`, EXIT.usage)
+}
+
+function showOne(call: CommandCall, text: string, done: string): number {
+  const credential = JSON.parse(text) as Wire
+  if (call.json) call.shell.out(text)
+  else
+    call.shell.out(
+      `${done} ${plain(credential.id)}: ${plain(credential.provider)}/${plain(credential.name)}, ${seen(credential)}\n`,
+    )
+  return EXIT.ok
+}
+
+const seen = (credential: Wire): string =>
+  typeof credential.ref === 'string' ? plain(credential.ref) : `fingerprint ${plain(credential.fingerprint)}`
+
+async function add(call: CommandCall): Promise<number> {
+  const { values } = call
+  const ref = textOf(values, 'ref')
+  const body = {
+    provider: call.words[0],
+    name: textOf(values, 'name'),
+    weight: numberOf(values, 'weight'),
+    ...(ref === undefined ? { secret: await secretOf(call) } : { ref }),
+  }
+  return showOne(call, (await call.admin.send('POST', '/credentials', body)).text, 'Added')
+}
+
+async function list(call: CommandCall): Promise<number> {
+  const credentials = await getAll(call.admin, '/credentials')
+  if (call.json) {
+    call.shell.out(`${JSON.stringify({ data: credentials }, null, 2)}\n`)
+    return EXIT.ok
+  }
+  if (credentials.length === 0) {
+    call.shell.err(
+      'No stored credentials (those of the environment and the config file are not listed here).\n',
+    )
+    return EXIT.ok
+  }
+  const columns = [
+    { title: 'ID' },
+    { title: 'PROVIDER' },
+    { title: 'NAME' },
+    { title: 'SECRET' },
+    { title: 'WEIGHT', right: true },
+    { title: 'ADDED' },
+  ]
+  const rows = credentials.map(one => [
+    one.id,
+    one.provider,
+    one.name,
+    seen(one),
+    one.weight,
+    time(one.created_at),
+  ])
+  call.shell.out(table(columns, rows))
+  return EXIT.ok
+}
+
+async function test(call: CommandCall): Promise<number> {
+  const { text } = await call.admin.send(
+    'POST',
+    `/credentials/${encodeURIComponent(call.words[0] ?? '')}/test`,
+  )
+  const { ok, message } = JSON.parse(text) as Wire
+  if (call.json) call.shell.out(text)
+  else call.shell.out(`${ok ? 'works' : 'does not work'}: ${plain(message)}\n`)
+  return ok ? EXIT.ok : EXIT.failed
+}
+
+export const credentialCommands: readonly Command[] = [
+  {
+    name: 'credential add',
+    summary: 'Store a provider’s secret, read from standard input',
+    usage: '<provider> [--name main] [--weight 1] [--secret-env NAME | --ref env://NAME]',
+    words: [1, 1],
+    options: {
+      ...secretOptions,
+      name: { type: 'string' },
+      weight: { type: 'string' },
+      ref: { type: 'string' },
+    },
+    run: add,
+  },
+  {
+    name: 'credential list',
+    summary: 'Stored credentials, by fingerprint',
+    usage: '',
+    words: [0, 0],
+    run: list,
+  },
+  {
+    name: 'credential test',
+    summary: 'Ask the provider whether it works',
+    usage: '<id>',
+    words: [1, 1],
+    run: test,
+  },
+  {
+    name: 'credential rotate',
+    summary: 'A new secret for the same credential, read from standard input',
+    usage: '<id> [--secret-env NAME]',
+    words: [1, 1],
+    options: secretOptions,
+    async run(call) {
+      const path = `/credentials/${encodeURIComponent(call.words[0] ?? '')}/rotate`
+      const body = { secret: await secretOf(call) }
+      return showOne(call, (await call.admin.send('POST', path, body)).text, 'Rotated')
+    },
+  },
+]

@@ -1,0 +1,110 @@
+/** `switchgate doctor`: looks at everything a start needs, and says what to do about what it finds. */
+import { existsSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { getAll } from './client.ts'
+import { type Command, type CommandCall, EXIT } from './command.ts'
+import { plain } from './print.ts'
+
+interface Finding {
+  readonly name: string
+  readonly state: 'ok' | 'warning' | 'fault'
+  readonly message: string
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+async function attempt(name: string, look: () => Promise<Omit<Finding, 'name'>>): Promise<Finding> {
+  try {
+    return { name, ...(await look()) }
+  } catch (error) {
+    return { name, state: 'fault', message: messageOf(error) }
+  }
+}
+
+async function configuration(call: CommandCall): Promise<Omit<Finding, 'name'>> {
+  const { readSettings } = await import('../runtime/node/settings.ts')
+  const { readConfig } = await import('../runtime/node/supply.ts')
+  const settings = readSettings(call.shell.env)
+  const config = readConfig(settings.configPath, settings.env)
+  const count = Object.keys(config.providers).length
+  return {
+    state: 'ok',
+    message: `${settings.configPath ?? 'no file, defaults'}; providers configured: ${count}`,
+  }
+}
+
+async function folder(call: CommandCall): Promise<Omit<Finding, 'name'>> {
+  const path = resolve(call.shell.env.SWITCHGATE_DATA || 'data')
+  if (!existsSync(path)) return { state: 'ok', message: `${path} will be made on the first start` }
+  const open = statSync(path).mode & 0o077
+  if (process.platform !== 'win32' && open !== 0) {
+    return { state: 'warning', message: `others may read ${path}: chmod 700 ${path}` }
+  }
+  const beside = existsSync(resolve(path, 'master.key')) && existsSync(resolve(path, 'switchgate.db'))
+  const why = 'the master key lies beside the database: set SWITCHGATE_MASTER_KEY_FILE to keep it apart'
+  return beside ? { state: 'warning', message: why } : { state: 'ok', message: path }
+}
+
+async function targets(call: CommandCall): Promise<Omit<Finding, 'name'>> {
+  const all = await getAll(call.admin, '/targets')
+  const out = all.filter(target => target.usable === false)
+  const names = [...new Set(out.map(target => `${plain(target.model)}@${plain(target.provider)}`))]
+  if (all.length === 0) {
+    return {
+      state: 'warning',
+      message: 'nothing is for sale: set OPENAI_API_KEY or another, or run switchgate credential add',
+    }
+  }
+  if (out.length > 0)
+    return {
+      state: 'warning',
+      message: `${out.length} of ${all.length} cool down: ${names.slice(0, 5).join(', ')}`,
+    }
+  return { state: 'ok', message: `${all.length} targets` }
+}
+
+async function credentials(call: CommandCall): Promise<Finding[]> {
+  const stored = await getAll(call.admin, '/credentials')
+  return Promise.all(
+    stored.map(one =>
+      attempt(`credential ${plain(one.provider)}/${plain(one.name)}`, async () => {
+        const { text } = await call.admin.send(
+          'POST',
+          `/credentials/${encodeURIComponent(String(one.id))}/test`,
+        )
+        const { ok, message } = JSON.parse(text) as { ok: boolean; message: string }
+        return { state: ok ? 'ok' : 'fault', message }
+      }),
+    ),
+  )
+}
+
+async function run(call: CommandCall): Promise<number> {
+  const remote = call.values.url !== undefined
+  const findings: Finding[] = [{ name: 'node', state: 'ok', message: process.version }]
+  if (!remote) {
+    findings.push(await attempt('configuration', () => configuration(call)))
+    findings.push(await attempt('data folder', () => folder(call)))
+  }
+  const gateway = await attempt('gateway', async () => {
+    await call.admin.get('/keys?limit=1')
+    return { state: 'ok', message: await call.admin.where() }
+  })
+  findings.push(gateway)
+  if (gateway.state === 'ok') {
+    findings.push(await attempt('targets', () => targets(call)))
+    findings.push(...(await credentials(call)))
+  }
+  const ok = findings.every(finding => finding.state !== 'fault')
+  if (call.json) call.shell.out(`${JSON.stringify({ ok, findings }, null, 2)}\n`)
+  else {
+    const marks = { ok: '✓', warning: '!', fault: '✗' }
+    for (const { name, state, message } of findings)
+      call.shell.out(`${marks[state]} ${name}: ${plain(message)}\n`)
+  }
+  return ok ? EXIT.ok : EXIT.failed
+}
+
+export const doctorCommands: readonly Command[] = [
+  { name: 'doctor', summary: 'Look for what is wrong, and say what to do', usage: '', words: [0, 0], run },
+]

@@ -1,0 +1,198 @@
+/** `switchgate key …` */
+import { type Command, type CommandCall, CommandError, EXIT, listOf, numberOf, textOf } from './command.ts'
+import { getAll } from './client.ts'
+import { money, plain, table, time } from './print.ts'
+
+type Wire = Record<string, unknown>
+
+const policy = {
+  name: { type: 'string' },
+  models: { type: 'string', multiple: true },
+  providers: { type: 'string', multiple: true },
+  budget: { type: 'string', multiple: true },
+  rpm: { type: 'string' },
+  tpm: { type: 'string' },
+  rpd: { type: 'string' },
+  concurrency: { type: 'string' },
+  expires: { type: 'string' },
+  'ip-allow': { type: 'string', multiple: true },
+  'max-output-tokens': { type: 'string' },
+  'default-model': { type: 'string' },
+  owner: { type: 'string' },
+  tag: { type: 'string', multiple: true },
+  env: { type: 'string' },
+} as const
+
+const POLICY_USAGE =
+  '[--name N] [--models A,B] [--providers A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--expires 2027-01-31] [--ip-allow CIDR] [--max-output-tokens N] [--default-model M] [--owner O] [--tag T] [--env live|staging|test]'
+
+/** `25/month` → `{usd: 25, window: 'month'}`; without a window, a month. */
+function budgetOf(text: string): Wire {
+  const [, usd, window = 'month'] = /^\$?(\d+(?:\.\d+)?)(?:\/([\w]+))?$/.exec(text) ?? []
+  if (usd !== undefined) return { usd: Number(usd), window }
+  throw new CommandError(
+    `--budget: "${text}" is not an amount and a window, as in 25/month or 5/day`,
+    EXIT.usage,
+  )
+}
+
+function expiryOf(text: string | undefined): string | undefined {
+  return text !== undefined && /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T23:59:59Z` : text
+}
+
+function bodyOf({ values }: CommandCall): Wire {
+  const limits = {
+    rpm: numberOf(values, 'rpm'),
+    tpm: numberOf(values, 'tpm'),
+    rpd: numberOf(values, 'rpd'),
+    concurrency: numberOf(values, 'concurrency'),
+  }
+  return {
+    name: textOf(values, 'name'),
+    models: listOf(values, 'models'),
+    providers: listOf(values, 'providers'),
+    budgets: listOf(values, 'budget')?.map(budgetOf),
+    ...(Object.values(limits).some(value => value !== undefined) && { limits }),
+    expires_at: expiryOf(textOf(values, 'expires')),
+    ip_allow: listOf(values, 'ip-allow'),
+    max_output_tokens: numberOf(values, 'max-output-tokens'),
+    default_model: textOf(values, 'default-model'),
+    owner: textOf(values, 'owner'),
+    tags: listOf(values, 'tag'),
+    env: textOf(values, 'env'),
+  }
+}
+
+/** Prints a fresh key: its text alone on standard output, so that it can be piped; the rest beside it. */
+function showMinted(call: CommandCall, text: string): number {
+  if (call.json) {
+    call.shell.out(text)
+    return EXIT.ok
+  }
+  const key = JSON.parse(text) as Wire
+  call.shell.out(`${plain(key.key)}\n`)
+  call.shell.err(`Key ${plain(key.id)} (${plain(key.name)}). It is shown here once: copy it now.\n`)
+  if (typeof key.replaces === 'string') {
+    call.shell.err(`It replaces ${key.replaces}, which ends ${time(key.replaces_expires_at)} UTC.\n`)
+  }
+  return EXIT.ok
+}
+
+const budgetsText = (key: Wire): string =>
+  (key.budgets as Wire[])
+    .map(entry => `${money(entry.spent_usd)} of ${money(entry.usd)}/${plain(entry.window)}`)
+    .join(', ')
+
+async function list(call: CommandCall): Promise<number> {
+  const keys = await getAll(call.admin, '/keys')
+  if (call.json) return printJson(call, { data: keys })
+  if (keys.length === 0) {
+    call.shell.err('No keys yet. Make one: switchgate key create --name my-program\n')
+    return EXIT.ok
+  }
+  const columns = [
+    { title: 'ID' },
+    { title: 'NAME' },
+    { title: 'STATUS' },
+    { title: 'SPENT', right: true },
+    { title: 'BUDGETS' },
+    { title: 'LAST USED' },
+  ]
+  const rows = keys.map(key => [
+    key.id,
+    key.name,
+    key.status,
+    money(key.spent_usd),
+    budgetsText(key),
+    time(key.last_used_at) || 'never',
+  ])
+  call.shell.out(table(columns, rows))
+  return EXIT.ok
+}
+
+function printJson(call: CommandCall, value: unknown): number {
+  call.shell.out(`${JSON.stringify(value, null, 2)}\n`)
+  return EXIT.ok
+}
+
+const listText = (value: unknown, empty: string): string =>
+  Array.isArray(value) ? value.join(', ') || 'none' : empty
+
+async function show(call: CommandCall): Promise<number> {
+  const { text } = await call.admin.send('GET', `/keys/${encodeURIComponent(call.words[0] ?? '')}`)
+  if (call.json) call.shell.out(text)
+  else {
+    const key = JSON.parse(text) as Wire
+    const limits = Object.entries(key.limits as Wire).filter(([, value]) => value !== null)
+    const rows = [
+      ['id', key.id],
+      ['name', key.name],
+      ['status', key.status],
+      ['environment', key.env],
+      ['models', listText(key.models, 'all')],
+      ['providers', listText(key.providers, 'all')],
+      ['limits', limits.map(([name, value]) => `${name} ${value}`).join(', ') || 'none'],
+      ['budgets', budgetsText(key) || 'none'],
+      ['spent in all', money(key.spent_usd)],
+      ['made', time(key.created_at)],
+      ['ends', time(key.expires_at) || 'never'],
+      ['last used', time(key.last_used_at) || 'never'],
+    ]
+    call.shell.out(rows.map(([name, value]) => `${String(name).padEnd(14)}${plain(value)}\n`).join(''))
+  }
+  return EXIT.ok
+}
+
+/** `90s`, `30m`, `24h`, `7d` or plain seconds → seconds. */
+function secondsOf(text: string): number {
+  const [, count, unit = 's'] = /^(\d+)([smhd])?$/.exec(text) ?? []
+  if (count === undefined)
+    throw new CommandError(`--grace: "${text}" is not a time, as in 3600, 24h or 7d`, EXIT.usage)
+  return Number(count) * ({ s: 1, m: 60, h: 3600, d: 86_400 }[unit] ?? 1)
+}
+
+function statusCommand(verb: 'revoke' | 'suspend' | 'resume', summary: string, done: string): Command {
+  return {
+    name: `key ${verb}`,
+    summary,
+    usage: '<id>',
+    words: [1, 1],
+    async run(call) {
+      const { text } = await call.admin.send(
+        'POST',
+        `/keys/${encodeURIComponent(call.words[0] ?? '')}/${verb}`,
+      )
+      if (call.json) call.shell.out(text)
+      else call.shell.out(`Key ${plain((JSON.parse(text) as Wire).id)} ${done}.\n`)
+      return EXIT.ok
+    },
+  }
+}
+
+export const keyCommands: readonly Command[] = [
+  {
+    name: 'key create',
+    summary: 'Make a key; its text is shown once',
+    usage: POLICY_USAGE,
+    words: [0, 0],
+    options: policy,
+    run: async call => showMinted(call, (await call.admin.send('POST', '/keys', bodyOf(call))).text),
+  },
+  { name: 'key list', summary: 'All keys with their spend', usage: '', words: [0, 0], run: list },
+  { name: 'key show', summary: 'One key', usage: '<id>', words: [1, 1], run: show },
+  {
+    name: 'key rotate',
+    summary: 'A successor with the same budgets and limits',
+    usage: '<id> [--grace 24h]',
+    words: [1, 1],
+    options: { grace: { type: 'string' } },
+    async run(call) {
+      const grace = secondsOf(textOf(call.values, 'grace') ?? '0')
+      const path = `/keys/${encodeURIComponent(call.words[0] ?? '')}/rotate`
+      return showMinted(call, (await call.admin.send('POST', path, { grace_seconds: grace })).text)
+    },
+  },
+  statusCommand('revoke', 'End a key for good', 'is revoked'),
+  statusCommand('suspend', 'Refuse a key until it is resumed', 'is suspended'),
+  statusCommand('resume', 'Let a suspended key work again', 'works again'),
+]

@@ -1,0 +1,62 @@
+/** The program: `serve`, or one command of the command line. Node only. */
+import { readFileSync } from 'node:fs'
+import { EXIT, type Shell } from './command.ts'
+import { run } from './run.ts'
+
+/** `version` of the nearest package.json: one level up from `src/` when run from sources, two from `dist/src/`. */
+function versionText(): string {
+  for (const path of ['../../package.json', '../../../package.json']) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as Record<
+        string,
+        string
+      >
+      if (name === 'switchgate' && version !== undefined) return version
+    } catch {
+      // The other place has it.
+    }
+  }
+  return 'unknown'
+}
+
+async function readStdin(): Promise<string | undefined> {
+  if (process.stdin.isTTY) return undefined
+  let text = ''
+  process.stdin.setEncoding('utf8')
+  for await (const part of process.stdin) {
+    text += part
+    if (text.length > 1024 * 1024) break
+  }
+  return text
+}
+
+const shell: Shell = {
+  env: process.env,
+  out: text => void process.stdout.write(text),
+  err: text => void process.stderr.write(text),
+  readStdin,
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [first, ...rest] = args
+  if (first === '--version' || first === '-v') {
+    shell.out(`${versionText()}\n`)
+    return EXIT.ok
+  }
+  if (first !== undefined && first !== 'serve') return run(args, shell)
+  if (rest.length > 0 && rest[0] !== '--help' && rest[0] !== '-h') {
+    shell.err(
+      `switchgate: serve takes no words or options ("${rest[0]}"): it is set by the environment and switchgate.yaml\n`,
+    )
+    return EXIT.usage
+  }
+  if (rest.length > 0) return run(['help'], shell)
+  const { serve } = await import('../runtime/node/main.ts')
+  return serve(rest, process.env)
+}
+
+// A reader that has gone (`| head`) is no fault of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok)
+})
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,34 @@
+/** Aligned tables for a terminal, and the control characters that must not reach one. */
+import { readableUsd } from '../wire/readable.ts'
+
+export interface Column {
+  readonly title: string
+  readonly right?: boolean
+}
+
+/** Text that came from elsewhere, without what a terminal would obey. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
+export const plain = (value: unknown): string =>
+  String(value ?? '').replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+
+/** Rows as aligned columns; `''` cells stay empty. Ends with a line feed. */
+export function table(columns: readonly Column[], rows: readonly (readonly unknown[])[]): string {
+  const cells = rows.map(row => columns.map((_, at) => plain(row[at])))
+  const titles = columns.map(column => column.title)
+  const widths = columns.map((_, at) => Math.max(...[titles, ...cells].map(row => (row[at] ?? '').length)))
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, at) => (columns[at]?.right ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0)))
+      .join('  ')
+      .trimEnd()
+  return `${[titles, ...cells].map(line).join('\n')}\n`
+}
+
+/** USD of an answer → text for people. Null = unknown. */
+export function money(usd: unknown): string {
+  return typeof usd === 'number' ? readableUsd(Math.round(usd * 1e9)) : 'unknown'
+}
+
+/** ISO time → `2026-11-20 14:30`, UTC. */
+export const time = (iso: unknown): string =>
+  typeof iso === 'string' ? iso.slice(0, 16).replace('T', ' ') : ''
