@@ -52,19 +52,14 @@ export function createConnect(options: ConnectOptions): buildConnector.connector
 
   // HTTP/1.1 only: one socket per stream keeps back-pressure and cancelling per request.
   const connector = buildConnector({ lookup, timeout: timeoutMs, allowH2: false })
-  return (target, callback) => {
-    // Node never calls `lookup` for a literal address.
-    const literal = at.literal === undefined ? undefined : whyNot([at.host])
-    if (literal !== undefined) {
-      queueMicrotask(() => callback(literal, null))
-      return
-    }
+  return (target, callback) =>
     connector(target, (error, socket) => {
       if (error !== null) {
         callback(error, null)
         return
       }
-      // Belt and braces: what matters in the end is where the socket really is.
+      // Belt and braces: what matters in the end is where the socket really is. Node never calls `lookup` for a literal
+      // address; the guard has judged those when the origin was opened, and they are seen here once more.
       const late = whyNot([socket.remoteAddress ?? ''])
       if (late === undefined) callback(null, socket)
       else {
@@ -72,5 +67,4 @@ export function createConnect(options: ConnectOptions): buildConnector.connector
         callback(late, null)
       }
     })
-  }
 }
