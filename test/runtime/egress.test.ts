@@ -171,6 +171,23 @@ test('a listed private address is reached, its neighbours are not', async () => 
   expect((await exchange(send, { origin: `http://localhost:${port}` }).over).error?.kind).toBe('unreachable')
 })
 
+test('a reloaded allow-list holds within about a second, both ways', async () => {
+  const port = await listen(createServer((_, response) => response.end('ok')))
+  const origin = `http://127.0.0.1:${port}`
+  let guard = createGuard([])
+  const send = sender({
+    guard: { origin: text => guard.origin(text), addresses: (at, found) => guard.addresses(at, found) },
+  })
+  const kind = async () => (await exchange(send, { origin }).over).error?.kind
+  expect(await kind()).toBe('unreachable')
+  guard = createGuard([`127.0.0.1:${port}`])
+  await sleep(1050)
+  expect(await kind()).toBeUndefined()
+  guard = createGuard([])
+  await sleep(1050)
+  expect(await kind()).toBe('unreachable')
+})
+
 describe('TLS and proxies', () => {
   let folder: ReturnType<typeof temporary>
   let certificates: Certificates

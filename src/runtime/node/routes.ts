@@ -32,6 +32,8 @@ export interface Routes {
 /** Origins come from the configuration; the bound is for one that changes all the time. The first one opened is closed gracefully. */
 const ORIGINS_MAX = 512
 const KEEP_ALIVE_MS = 60_000
+/** A verdict of the guard is asked for again after this long: the configuration may have been reloaded. */
+const VERDICT_MS = 1_000
 
 const LIMITS = {
   // No `connections`: undici would cap open streams with it and queue the rest in silence.
@@ -53,13 +55,17 @@ function dropOldest<V>(map: Map<string, V>): V | undefined {
   return undefined
 }
 
-/** Origins are vetted once here and their addresses again at every connect. */
-export function createRoutes(options: SendOptions): Routes {
-  const { guard, log, connectTimeoutMs, proxyFor, resolve } = options
-  const routes = new Map<string, Route>()
-  const refused = new Map<string, string>()
-  const proxies = new Map<string, ProxyAgent>()
+interface Verdict {
+  /** Undefined = refused. */
+  route: Route | undefined
+  judgedAtMs: number
+}
 
+/** Opens connections to a vetted origin, directly or through its proxy. */
+function createOpen(
+  { guard, log, connectTimeoutMs, proxyFor, resolve }: SendOptions,
+  proxies: Map<string, ProxyAgent>,
+) {
   const proxyAgent = (uri: string): ProxyAgent => {
     let agent = proxies.get(uri)
     if (agent === undefined) {
@@ -74,36 +80,50 @@ export function createRoutes(options: SendOptions): Routes {
     }
     return agent
   }
-
-  const open = (at: VettedOrigin): Route => {
+  return (at: VettedOrigin): Route => {
     const proxy = proxyFor?.(at)
     if (proxy !== undefined) return { dispatcher: proxyAgent(proxy), direct: false, origin: at.origin }
     const connect = createConnect({ at, guard, log, timeoutMs: connectTimeoutMs, resolve })
     return { dispatcher: new Pool(at.origin, { ...LIMITS, connect }), direct: true, origin: at.origin }
   }
+}
+
+/** Graceful: streams that still run on it end as they would have. */
+function retire(route: Route | undefined): void {
+  if (route?.direct) route.dispatcher.close().catch(() => undefined)
+}
+
+/** Origins are vetted here, at first and then once a second while they are used, and their addresses at every connect. */
+export function createRoutes(options: SendOptions): Routes {
+  const { guard, log } = options
+  const verdicts = new Map<string, Verdict>()
+  const proxies = new Map<string, ProxyAgent>()
+  const open = createOpen(options, proxies)
+
+  const judge = (text: string, known: Verdict | undefined, nowMs: number): Route | undefined => {
+    const at = guard.origin(text)
+    let route = known?.route
+    if ('why' in at) {
+      log('warn', 'egress_refused', { why: at.why })
+      retire(route)
+      route = undefined
+    } else route ??= open(at)
+    if (known === undefined && verdicts.size >= ORIGINS_MAX) retire(dropOldest(verdicts)?.route)
+    verdicts.set(text, { route, judgedAtMs: nowMs })
+    return route
+  }
 
   return {
     to(text) {
-      const known = routes.get(text)
-      if (known !== undefined) return known
-      if (refused.has(text)) return undefined
-      const at = guard.origin(text)
-      if ('why' in at) {
-        if (refused.size >= ORIGINS_MAX) dropOldest(refused)
-        refused.set(text, at.why)
-        log('warn', 'egress_refused', { why: at.why })
-        return undefined
-      }
-      const oldest = routes.size >= ORIGINS_MAX ? dropOldest(routes) : undefined
-      // Graceful: streams that still run on it end as they would have.
-      if (oldest?.direct) oldest.dispatcher.close().catch(() => undefined)
-      const route = open(at)
-      routes.set(text, route)
-      return route
+      const known = verdicts.get(text)
+      const nowMs = performance.now()
+      return known !== undefined && nowMs - known.judgedAtMs < VERDICT_MS
+        ? known.route
+        : judge(text, known, nowMs)
     },
-    dispatchers: () => [
-      ...[...routes.values()].filter(route => route.direct).map(route => route.dispatcher),
-      ...proxies.values(),
-    ],
+    dispatchers: () => {
+      const direct = [...verdicts.values()].flatMap(({ route }) => (route?.direct ? [route.dispatcher] : []))
+      return [...direct, ...proxies.values()]
+    },
   }
 }
