@@ -4,7 +4,7 @@ import { type Attempted, attempt } from './attempt/attempt.ts'
 import { authenticate } from './authenticate.ts'
 import type { Admission, Deps } from './deps.ts'
 import { GatewayError } from './errors.ts'
-import { boundInputTokens, likelyInputTokens } from './estimate.ts'
+import { likelyInputTokens } from './estimate.ts'
 import { Answer } from './relay/answer.ts'
 import { route } from './route/plan.ts'
 import { logOutcome } from './telemetry.ts'
@@ -39,9 +39,19 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
       strategy: deps.config().routing.strategy,
     })
     admission = admit(caller, likely, facts.maxOutputTokens, deps)
-    const bound = boundInputTokens(facts)
-    const job = { call, endpoint, caller, body, facts, model, plan, admission, answer }
-    attempted = await attempt({ ...job, likelyInputTokens: likely, boundInputTokens: bound }, deps)
+    const job = {
+      call,
+      endpoint,
+      caller,
+      body,
+      facts,
+      model,
+      likelyInputTokens: likely,
+      plan,
+      admission,
+      answer,
+    }
+    attempted = await attempt(job, deps)
     failure = attempted.failure
   } catch (error) {
     failure = asGatewayError(error, deps)

@@ -21,12 +21,15 @@ function picoFor(usage: Usage, rates: Rates): number {
   const written = Math.min(tokens(usage.cacheCreationInputTokens), input - read)
   const written1h = Math.min(tokens(usage.cacheCreation1hInputTokens), written)
   const writePico = rates.cacheWritePico ?? rates.inputPico
+  const output = tokens(usage.outputTokens)
+  const thought = Math.min(tokens(usage.reasoningOutputTokens), output)
   return (
     (input - read - written) * rates.inputPico +
     read * (rates.cacheReadPico ?? rates.inputPico) +
     (written - written1h) * writePico +
     written1h * (rates.cacheWrite1hPico ?? writePico) +
-    tokens(usage.outputTokens) * rates.outputPico
+    (output - thought) * rates.outputPico +
+    thought * (rates.reasoningPico ?? rates.outputPico)
   )
 }
 
@@ -60,7 +63,9 @@ const dearestInput = (rates: Rates): number =>
 
 /** Nano-USD, rounded up, that no honest bill within these bounds exceeds, whichever reachable tier applies. At most 2⁵³ − 1. */
 export function holdFor({ inputTokensBound, outputTokens, price, tierTokensBound = 0 }: HoldSize): number {
-  const cost = (rates: Rates) => inputTokensBound * dearestInput(rates) + outputTokens * rates.outputPico
+  const cost = (rates: Rates) =>
+    inputTokensBound * dearestInput(rates) +
+    outputTokens * Math.max(rates.outputPico, rates.reasoningPico ?? 0)
   const reach = Math.max(inputTokensBound, tierTokensBound)
   let pico = cost(price)
   for (const tier of price.tiers ?? []) if (reach > tier.overInputTokens) pico = Math.max(pico, cost(tier))

@@ -1,13 +1,10 @@
 /** Last stage: one ledger row per attempt, the hold settled, health fed. The only caller of `settle`. */
 import type { Deps, Hold } from './deps.ts'
 import { FAILURES, type Failure } from './errors.ts'
-import { billFor } from './meter.ts'
+import { billFor, estimateUsage } from './meter.ts'
 import type { ExchangeResult } from './relay/exchange.ts'
 import { offerKey, type Target } from './route/plan.ts'
 import type { AttemptRow, Bill, Usage } from './terms.ts'
-
-/** Bytes of text per token, for estimates of answers that ended without usage. English and code run at 3.5 to 4.5. */
-const TEXT_BYTES_PER_TOKEN = 4
 
 /** What one attempt used, and how sure that is. */
 export interface Metered {
@@ -28,15 +25,12 @@ export function meter(result: ExchangeResult, target: Target, likelyInputTokens:
   if (unheard) return nothing(target, 'estimated')
   if (failure && status >= 200 && textBytes === 0 && !usage && failure.kind !== 'cancelled')
     return nothing(target, 'estimated')
-  const written = Math.ceil(textBytes / TEXT_BYTES_PER_TOKEN)
-  const guess: Usage = {
-    inputTokens: usage?.inputTokens || likelyInputTokens,
-    cacheReadInputTokens: usage?.cacheReadInputTokens ?? 0,
-    cacheCreationInputTokens: usage?.cacheCreationInputTokens ?? 0,
-    cacheCreation1hInputTokens: usage?.cacheCreation1hInputTokens,
-    outputTokens: Math.max(usage?.outputTokens ?? 0, written),
-    reasoningOutputTokens: usage?.reasoningOutputTokens ?? 0,
-  }
+  const guess = estimateUsage({
+    stated: usage,
+    likelyInputTokens,
+    outputBytes: textBytes,
+    contentEvents: result.contentEvents,
+  })
   return { usage: guess, bill: billFor(guess, price, 'estimated') }
 }
 
@@ -80,7 +74,8 @@ export function record(told: Told, result: ExchangeResult, metered: Metered, dep
     usage: usage ?? null,
     costNanoUsd: cost,
     heldNanoUsd: hold.heldNanoUsd,
-    overrunNanoUsd: Math.max(0, (cost ?? 0) - hold.heldNanoUsd),
+    // the ledger's own figure: only it knows what the budgets held
+    overrunNanoUsd: 0,
     certainty: bill.certainty,
     priceId: bill.priceId ?? null,
     ttftMs: result.ttftMs === undefined ? null : Math.round(result.ttftMs),
@@ -105,8 +100,8 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
     const ok = { kind: 'ok', ttftMs: result.ttftMs, totalMs: result.totalMs, outputTokens } as const
     return deps.health.observe(target.key, ok, now)
   }
-  const coolDown = (key: string, ms: number) =>
-    deps.health.observe(key, { kind: 'cool_down', untilMs: now + ms }, now)
+  const coolDown = (key: string, ms: number, told = false) =>
+    deps.health.observe(key, { kind: 'cool_down', untilMs: now + ms, told }, now)
   const kind: Failure = failure.kind
   switch (FAILURES[kind].blame) {
     case 'offer':
@@ -114,7 +109,10 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
     case 'credential':
       return coolDown(target.credential?.id ?? target.key, BAD_CREDENTIAL_MS)
     case 'target':
-      if (kind === 'rate_limited') return coolDown(target.key, failure.retryAfterMs ?? COOL_DOWN_MS)
+      if (kind === 'rate_limited') {
+        const { retryAfterMs } = failure
+        return coolDown(target.key, retryAfterMs ?? COOL_DOWN_MS, retryAfterMs !== undefined)
+      }
       return deps.health.observe(target.key, { kind: 'fault' }, now)
     case 'nobody':
       return

@@ -5,6 +5,7 @@
 import type { Encoded } from '../../providers/provider.ts'
 import type { Admission, Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
+import { boundInputTokens } from '../estimate.ts'
 import { usdFromNano } from '../price.ts'
 import { type Metered, meter, observe, record } from '../record.ts'
 import type { Answer } from '../relay/answer.ts'
@@ -28,7 +29,6 @@ export interface Job {
   readonly facts: ChatFacts
   readonly model: string
   readonly likelyInputTokens: number
-  readonly boundInputTokens: number
   readonly plan: Plan
   readonly admission: Admission
   readonly answer: Answer
@@ -116,6 +116,9 @@ function isLast(job: Job, tried: readonly Tried[], here: Target, attempts: numbe
   )
 }
 
+/** Names in the ledger are for people and filters; a caller's novel is not kept. */
+const clip = (text: string) => (text.length > 256 ? text.slice(0, 256) : text)
+
 /** A thinking budget in OpenRouter's form. */
 function thinkingTokensOf(json: ChatFacts['json']): number | undefined {
   const { reasoning } = json
@@ -130,7 +133,7 @@ async function setAside(job: Job, here: Target, attempt: number, deps: Deps): Pr
   const { facts, caller, call } = job
   const { offer } = here.listing
   const row = {
-    requestedModel: job.model,
+    requestedModel: clip(job.model),
     provider: offer.provider,
     model: offer.model,
     upstreamModel: offer.upstream,
@@ -138,7 +141,7 @@ async function setAside(job: Job, here: Target, attempt: number, deps: Deps): Pr
     operation: job.endpoint.operation,
     stream: facts.stream,
     peer: call.peer,
-    user: facts.user ?? null,
+    user: facts.user === undefined ? null : clip(facts.user),
     tags: facts.tags,
     priceId: offer.price?.id ?? null,
     why: here.why,
@@ -147,7 +150,7 @@ async function setAside(job: Job, here: Target, attempt: number, deps: Deps): Pr
     stream: facts.stream,
     maxOutputTokens: facts.maxOutputTokens,
     n: facts.n,
-    boundInputTokens: job.boundInputTokens,
+    boundInputTokens: boundInputTokens(facts, offer.upstream),
     thinkingTokens: thinkingTokensOf(facts.json),
   }
   const money = await holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
@@ -176,11 +179,11 @@ function told(job: Job, target: Target, carried: Carried, finalStatus: number | 
       id: `${call.id}.${carried.attempt}`,
       requestId: call.id,
       attempt: carried.attempt,
-      requestedModel: job.model,
+      requestedModel: clip(job.model),
       operation: job.endpoint.operation,
       stream: facts.stream,
       peer: call.peer,
-      user: facts.user ?? null,
+      user: facts.user === undefined ? null : clip(facts.user),
       tags: facts.tags.length > 0 ? facts.tags : job.caller.key.tags,
     },
   }

@@ -30,8 +30,9 @@ export function answerHeaders(
   ]
   const { dropped } = carried.encoded
   if (dropped.length > 0) headers.push('x-switchgate-dropped', headerSafe(dropped.join(',')))
-  const { sendMaxTokens } = carried.money
-  if (sendMaxTokens !== undefined) headers.push('x-switchgate-max-tokens', String(sendMaxTokens))
+  // an adapter may have to set a limit of its own: Anthropic takes no request without one
+  const limit = carried.encoded.maxOutputTokens ?? carried.money.sendMaxTokens
+  if (limit !== undefined) headers.push('x-switchgate-max-tokens', String(limit))
   headers.push(...rateHeaders(job.admission))
   return headers
 }

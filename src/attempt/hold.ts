@@ -78,7 +78,7 @@ export async function holdMoney(
   const untilMs = deps.clock.monotonic() + WAIT_MS_MAX
   for (;;) {
     const taken = deps.ledger.hold(key, attemptId, cost(wish.outputTokens), facts)
-    if ('attemptId' in taken) return money(taken, wish, wish.outputTokens, offer, s, deps)
+    if ('attemptId' in taken) return money(taken, wish, wish.outputTokens, input, offer, s, deps)
     const leftMs = untilMs - deps.clock.monotonic()
     if (taken.heldByOthers && leftMs > 0) {
       await deps.ledger.freed(key, leftMs)
@@ -89,7 +89,7 @@ export async function holdMoney(
     const less = deps.ledger.hold(key, attemptId, cost(clamped), facts)
     if (!('attemptId' in less)) throw exhausted(less, config.budgets.refusalStatus, deps.clock.now())
     const send = wish.slices ? undefined : clamped
-    return money(less, { ...wish, send: send ?? wish.send }, clamped, offer, s, deps)
+    return money(less, { ...wish, send: send ?? wish.send }, clamped, input, offer, s, deps)
   }
 }
 
@@ -106,11 +106,19 @@ function affordable(short: Shortfall, cost: (outputTokens: number) => number, mo
   return low
 }
 
-function money(hold: Hold, wish: Wish, outputTokens: number, offer: Offer, s: Spending, deps: Deps): Money {
+function money(
+  hold: Hold,
+  wish: Wish,
+  outputTokens: number,
+  input: number,
+  offer: Offer,
+  s: Spending,
+  deps: Deps,
+): Money {
   const { price } = offer
   if (!wish.slices || !price) return { hold, sendMaxTokens: wish.send, afford: undefined }
   let covered = outputTokens * s.n
-  const slice = holdFor({ inputTokensBound: 0, outputTokens: SLICE_TOKENS, price })
+  const slice = holdFor({ inputTokensBound: 0, outputTokens: SLICE_TOKENS, price, tierTokensBound: input })
   const afford = (textBytes: number): boolean => {
     // a token is at least one byte of text: while the bytes fit, the tokens do
     while (textBytes > covered) {

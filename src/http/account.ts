@@ -25,6 +25,8 @@ export interface AccountLedger {
 
 export interface AccountDeps extends Deps {
   readonly account: AccountLedger
+  /** Keys that share this key's lineage; absent = only the key itself. */
+  readonly lineage?: (lineage: string) => readonly Key[]
 }
 
 /** What a runtime says about a connection. */
@@ -124,7 +126,8 @@ async function generation(c: Context<Env>, key: Key, deps: AccountDeps): Promise
       param: 'id',
     })
   await deps.account.fold()
-  const request = await deps.store.request(id)
+  const mine = deps.lineage?.(key.lineage).map(each => each.id) ?? [key.id]
+  const request = await deps.store.request(id, mine)
   const wire = request?.attempts.some(row => row.lineage === key.lineage)
     ? generationWire(request)
     : undefined

@@ -53,6 +53,7 @@ export interface ExchangeResult {
   readonly finishReason: string | undefined
   readonly answerId: string | undefined
   readonly textBytes: number
+  readonly contentEvents: number
   readonly ttftMs: number | undefined
   readonly totalMs: number
   /** Set for whole answers. */
@@ -344,6 +345,7 @@ class Exchange implements Receiver, Watched {
       finishReason: more.cutShort ? 'length' : more.whole ? more.whole.finishReason : state?.finishReason,
       answerId: more.whole ? more.whole.answerId : state?.answerId,
       textBytes: more.whole ? more.whole.textBytes : (state?.textBytes ?? 0),
+      contentEvents: state?.contentEvents ?? 0,
       ttftMs: this.ttftMs,
       totalMs: this.deps.clock.monotonic() - this.startedMs,
       whole: more.whole,

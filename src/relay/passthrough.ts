@@ -120,12 +120,12 @@ class Passthrough implements StreamReader {
       }
       const chunk = parse(data)
       if (!chunk) return true
+      this.state.usage = this.o.usageOf(chunk) ?? this.state.usage
       if (isError(chunk)) {
         this.state.failure = { kind: 'overloaded', message: 'error event', body: chunk }
         return false
       }
       if (typeof chunk.id === 'string' && chunk.id !== '') this.state.answerId ??= chunk.id
-      this.state.usage = this.o.usageOf(chunk) ?? this.state.usage
       if (hasContent(chunk)) {
         this.state.content = true
         this.overhead = Math.max(0, event.length - textLength(chunk))
@@ -160,6 +160,7 @@ class Passthrough implements StreamReader {
     if (errorAt >= 0) {
       const chunk = this.chunkAt(body, errorAt)
       if (chunk && isError(chunk)) {
+        this.state.usage = this.o.usageOf(chunk) ?? this.state.usage
         this.state.failure = { kind: 'interrupted', message: 'error event', body: chunk }
         const [start] = this.boundsAt(body, errorAt)
         return start > 0 ? body.subarray(0, start) : undefined
@@ -217,10 +218,12 @@ class Passthrough implements StreamReader {
     let broken: [number, number][] | undefined
     let start = 0
     let text = 0
+    let events = 0
     while (start < block.length) {
       const found = bytes.find(block, this.separator, start)
       const end = found < 0 ? block.length : found + separatorBytes
       text += Math.max(1, end - start - this.overhead)
+      events++
       if (block[end - separatorBytes - 1] !== BRACE && isBroken(bytes.text(block.subarray(start, end)))) {
         broken = broken ?? []
         broken.push([start, end])
@@ -228,6 +231,7 @@ class Passthrough implements StreamReader {
       start = end
     }
     this.state.textBytes += text
+    this.state.contentEvents += events
     if (!broken) return block
     const kept: Uint8Array[] = []
     let from = 0

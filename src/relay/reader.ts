@@ -16,6 +16,8 @@ export interface StreamState {
   failure: { kind: Failure; message: string; body?: unknown } | undefined
   /** Upper bound of the text bytes that have come so far; a token is at least one of them. */
   textBytes: number
+  /** Events that carried text; most hosts send a token or more in each. */
+  contentEvents: number
 }
 
 export interface StreamReader {
@@ -44,6 +46,7 @@ export function newState(): StreamState {
     done: false,
     failure: undefined,
     textBytes: 0,
+    contentEvents: 0,
   }
 }
 

@@ -25,7 +25,9 @@ export function createTranslated(
       if (!state.content && hasContent(chunk)) state.content = true
       if (typeof chunk.id === 'string' && chunk.id !== '') state.answerId ??= chunk.id
       state.finishReason ??= finishOf(chunk)
-      state.textBytes += textLength(chunk)
+      const length = textLength(chunk)
+      state.textBytes += length
+      if (length > 0) state.contentEvents++
       const usageOnly = Array.isArray(chunk.choices) && chunk.choices.length === 0 && chunk.usage
       if (usageOnly && !options.wantsUsage) return
       let text = JSON.stringify(chunk)

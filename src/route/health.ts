@@ -11,8 +11,8 @@ export type Observation =
       readonly outputTokens: number | undefined
     }
   | { readonly kind: 'fault' }
-  /** Their 429: out until then. */
-  | { readonly kind: 'cool_down'; readonly untilMs: number }
+  /** Out until then. `told` = the provider named the time itself (Retry-After): nothing is sent there before, even if nobody else is left. */
+  | { readonly kind: 'cool_down'; readonly untilMs: number; readonly told: boolean }
 
 export interface HealthState {
   /** Exponentially weighted share of failures, 0–1. */
@@ -21,8 +21,10 @@ export interface HealthState {
   readonly tokensPerSecond: number | undefined
   readonly samples: number
   readonly consecutiveFaults: number
-  /** Epoch ms until which nothing is sent there; 0 = open for traffic. */
+  /** Epoch ms until which others are preferred; 0 = open for traffic. */
   readonly outUntilMs: number
+  /** Epoch ms until which nothing is sent there at all. */
+  readonly closedUntilMs: number
 }
 
 export interface Health {
@@ -30,6 +32,8 @@ export interface Health {
   state(key: HealthKey): HealthState | undefined
   /** May a request be sent there now? After a cool-down one probe at a time is let through. */
   usable(key: HealthKey, nowMs: number): boolean
+  /** Epoch ms until which the provider itself asked to be left alone; 0 = it did not. */
+  closedUntil(key: HealthKey, nowMs: number): number
   /** A request is being sent there: if the target is half open, it is the probe. */
   probe(key: HealthKey, nowMs: number): void
   /** May the same target be asked again for the same request? At most 10% of its traffic, floor 10 per 10 s; true counts one. */
@@ -46,6 +50,7 @@ const FRESH: HealthState = {
   samples: 0,
   consecutiveFaults: 0,
   outUntilMs: 0,
+  closedUntilMs: 0,
 }
 
 /** Weight of the newest sample. About the last ten requests speak. */
@@ -78,6 +83,7 @@ export function foldHealth(state: HealthState | undefined, what: Observation, no
         samples: s.samples + 1,
         consecutiveFaults: 0,
         outUntilMs: 0,
+        closedUntilMs: 0,
       }
     }
     case 'fault': {
@@ -91,8 +97,14 @@ export function foldHealth(state: HealthState | undefined, what: Observation, no
         outUntilMs: faults >= FAULTS_TO_OPEN ? nowMs + pause : s.outUntilMs,
       }
     }
-    case 'cool_down':
-      return { ...s, outUntilMs: Math.max(s.outUntilMs, Math.min(what.untilMs, nowMs + COOL_DOWN_MS_MAX)) }
+    case 'cool_down': {
+      const untilMs = Math.min(what.untilMs, nowMs + COOL_DOWN_MS_MAX)
+      return {
+        ...s,
+        outUntilMs: Math.max(s.outUntilMs, untilMs),
+        closedUntilMs: what.told ? Math.max(s.closedUntilMs, untilMs) : s.closedUntilMs,
+      }
+    }
   }
 }
 
@@ -127,6 +139,10 @@ export function createHealth(): Health {
       // half open: one request at a time finds out
       const probing = probes.get(key)
       return probing === undefined || nowMs - probing > PROBE_MS
+    },
+    closedUntil(key, nowMs) {
+      const until = states.get(key)?.closedUntilMs ?? 0
+      return until > nowMs ? until : 0
     },
     probe(key, nowMs) {
       trafficOf(key, nowMs).requests++

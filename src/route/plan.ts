@@ -102,42 +102,60 @@ const shown = (name: string) => (name.length > 100 ? `${name.slice(0, 100)}…` 
 
 export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
   const { groups, strategy: asked } = named(wanted, deps.market)
-  const excluded: Excluded[] = []
   const sort = wanted.preferences?.sort
   const strategy = sort === 'throughput' ? 'latency' : (sort ?? asked ?? deps.strategy)
-  const targets: Target[] = []
-  let forbidden = 0
-  let unpriced = 0
-  let resting = Number.POSITIVE_INFINITY
-  for (const group of groups) {
-    const candidates: Candidate[] = []
-    for (const { listing, alias } of group) {
+  const excluded: Excluded[] = []
+  const able = groups.map(group =>
+    group.filter(({ listing, alias }) => {
       const reason = whyOut(listing, alias, wanted, key)
-      if (reason) {
-        if (reason === FORBIDDEN) forbidden++
-        if (reason === UNPRICED) unpriced++
-        excluded.push({ provider: listing.site.name, model: listing.offer.upstream, reason })
-        continue
-      }
-      const { open, untilMs } = openCredentials(listing, deps)
-      if (open === undefined) {
-        resting = Math.min(resting, untilMs)
-        excluded.push({ provider: listing.site.name, model: listing.offer.upstream, reason: 'cooling down' })
-        continue
-      }
-      candidates.push({
-        listing,
-        credentials: open,
-        likelyNanoUsd: likelyCost(listing, wanted),
-        health: deps.health.state(targetKey(listing, open[0])),
-      })
-    }
-    targets.push(...inOrder(candidates, strategy, wanted.preferences, deps))
-  }
-  if (targets.length === 0)
-    throw nothingLeft(wanted, excluded, { forbidden, unpriced, resting, nowMs: deps.nowMs })
+      if (reason) excluded.push({ provider: listing.site.name, model: listing.offer.upstream, reason })
+      return reason === undefined
+    }),
+  )
+  // Those in trouble are left out while somebody else is there; alone they are better tried than refused.
+  let targets = able.flatMap(group => walk(group, usableNow, wanted, strategy, deps))
+  if (targets.length === 0) targets = able.flatMap(group => walk(group, notClosed, wanted, strategy, deps))
+  if (targets.length === 0) throw nothingLeft(wanted, excluded, soonest(able.flat(), deps), deps.nowMs)
   const kept = wanted.preferences?.allowFallbacks === false ? targets.slice(0, 1) : targets
   return { targets: kept, excluded, strategy }
+}
+
+type Open = (name: string, deps: RouteDeps) => boolean
+const usableNow: Open = (name, { health, nowMs }) => health.usable(name, nowMs)
+const notClosed: Open = (name, { health, nowMs }) => health.closedUntil(name, nowMs) === 0
+
+/** Targets of one model name, in order. */
+function walk(
+  group: readonly Named[],
+  open: Open,
+  wanted: Wanted,
+  strategy: StrategyName,
+  deps: RouteDeps,
+): Target[] {
+  const candidates: Candidate[] = []
+  for (const { listing } of group) {
+    const credentials = openCredentials(listing, open, deps)
+    if (!credentials) continue
+    const health = deps.health.state(targetKey(listing, credentials[0]))
+    candidates.push({ listing, credentials, likelyNanoUsd: likelyCost(listing, wanted), health })
+  }
+  return inOrder(candidates, strategy, wanted.preferences, deps)
+}
+
+/** Epoch ms at which the first of them may be asked again; Infinity = none is waiting. */
+function soonest(group: readonly Named[], { health, nowMs }: RouteDeps): number {
+  let at = Number.POSITIVE_INFINITY
+  for (const { listing } of group) {
+    const { credentials } = listing.site
+    for (const credential of credentials.length > 0 ? credentials : [undefined]) {
+      const until = Math.max(
+        health.closedUntil(targetKey(listing, credential), nowMs),
+        health.closedUntil(offerKey(listing), nowMs),
+      )
+      if (until > 0) at = Math.min(at, until)
+    }
+  }
+  return at
 }
 
 const FORBIDDEN = 'this key may not use it'
@@ -174,29 +192,14 @@ function likelyCost(listing: Listing, wanted: Wanted): number | undefined {
   return nanoFromPico(wanted.likelyInputTokens * rates.inputPico + output * rates.outputPico)
 }
 
-/** Credentials of a listing that may be used now, in weighted random order. A site without credentials has one empty place. */
-function openCredentials(
-  listing: Listing,
-  deps: RouteDeps,
-): { open: readonly Credential[] | undefined; untilMs: number } {
-  const { health, nowMs } = deps
+/** Credentials of a listing that may be used, in weighted random order; a site without any has one empty place. Undefined = none may. */
+function openCredentials(listing: Listing, open: Open, deps: RouteDeps): readonly Credential[] | undefined {
   const { credentials } = listing.site
-  const outUntil = (name: string) => health.state(name)?.outUntilMs ?? 0
-  if (!health.usable(offerKey(listing), nowMs))
-    return { open: undefined, untilMs: outUntil(offerKey(listing)) }
-  if (credentials.length === 0) {
-    const name = targetKey(listing, undefined)
-    return health.usable(name, nowMs)
-      ? { open: [], untilMs: 0 }
-      : { open: undefined, untilMs: outUntil(name) }
-  }
-  const names = (c: Credential) => [c.id, targetKey(listing, c)] as const
-  const open = credentials.filter(c => names(c).every(name => health.usable(name, nowMs)))
-  if (open.length === 0) {
-    const waits = credentials.map(c => Math.max(...names(c).map(outUntil)))
-    return { open: undefined, untilMs: Math.min(...waits) }
-  }
-  return { open: open.length === 1 ? open : shuffled(open, c => c.weight, deps.random), untilMs: 0 }
+  if (!open(offerKey(listing), deps)) return undefined
+  if (credentials.length === 0) return open(targetKey(listing, undefined), deps) ? [] : undefined
+  const usable = credentials.filter(c => open(c.id, deps) && open(targetKey(listing, c), deps))
+  if (usable.length === 0) return undefined
+  return usable.length === 1 ? usable : shuffled(usable, c => c.weight, deps.random)
 }
 
 function inOrder(
@@ -231,31 +234,28 @@ function inOrder(
 function nothingLeft(
   wanted: Wanted,
   excluded: readonly Excluded[],
-  facts: { forbidden: number; unpriced: number; resting: number; nowMs: number },
+  soonestMs: number,
+  nowMs: number,
 ): GatewayError {
   const model = shown(wanted.model)
-  if (Number.isFinite(facts.resting)) {
-    const retryAfterMs = Math.max(1000, facts.resting - facts.nowMs)
-    return new GatewayError('no_candidate', `Every provider of '${model}' is cooling down after failures.`, {
+  if (Number.isFinite(soonestMs)) {
+    const retryAfterMs = Math.max(1000, soonestMs - nowMs)
+    return new GatewayError('no_candidate', `Every provider of '${model}' asked to be left alone for now.`, {
       retryAfterMs,
     })
   }
-  if (facts.forbidden > 0 && facts.forbidden === excluded.length) {
+  const only = (...reasons: string[]) =>
+    excluded.length > 0 && excluded.every(e => reasons.includes(e.reason))
+  if (only(FORBIDDEN))
     return new GatewayError('forbidden', `This key may not use the model '${model}'.`, { param: 'model' })
-  }
-  if (facts.unpriced > 0 && facts.unpriced + facts.forbidden === excluded.length) {
+  if (only(FORBIDDEN, UNPRICED)) {
     const message = `The price of '${model}' is unknown and this key has a budget. Set input_usd_per_mtok and output_usd_per_mtok for it in switchgate.yaml.`
     return new GatewayError('model_unpriced', message, { param: 'model' })
   }
   const reasons = [...new Set(excluded.map(e => `${e.provider}: ${e.reason}`))].slice(0, 8).join('; ')
   if (excluded.some(e => e.reason === CONTEXT)) {
-    return new GatewayError(
-      'context_length',
-      `The request is too long for '${model}' at every provider (${reasons}).`,
-      {
-        param: 'messages',
-      },
-    )
+    const message = `The request is too long for '${model}' at every provider (${reasons}).`
+    return new GatewayError('context_length', message, { param: 'messages' })
   }
   return new GatewayError(
     'invalid_request',

@@ -16,6 +16,13 @@ export type Strategy = (candidates: readonly Candidate[]) => readonly Candidate[
 /** An unknown price sorts last, an unknown latency in the middle: it is found out by being tried. */
 const price = (c: Candidate) => c.likelyNanoUsd ?? Number.POSITIVE_INFINITY
 
+/** A list price that is far off its peers' wins nothing: such an offer counts as dear as the dearest sound one. */
+function trusted(candidates: readonly Candidate[]): (c: Candidate) => number {
+  const sound = candidates.filter(c => !c.listing.doubtful).map(price)
+  const dearest = Math.max(0, ...sound.filter(Number.isFinite))
+  return c => (c.listing.doubtful ? Math.max(price(c), dearest) : price(c))
+}
+
 function medianTtft(candidates: readonly Candidate[]): number {
   const known = candidates.map(c => c.health?.ttftMs).filter(ms => ms !== undefined)
   known.sort((a, b) => a - b)
@@ -40,24 +47,27 @@ const UPTIME_FLOOR = 0.95
 const UPTIME_WEIGHT = 40
 
 export const STRATEGIES: Readonly<Record<StrategyName, Strategy>> = {
-  price: byScore(c => price(c) / successOf(c)),
+  price: candidates => {
+    const cost = trusted(candidates)
+    return byScore(c => cost(c) / successOf(c))(candidates)
+  },
   latency: candidates => {
     const middle = medianTtft(candidates)
     return byScore(c => (c.health?.ttftMs ?? middle) / successOf(c))(candidates)
   },
   balanced: candidates => {
-    const cheapest = Math.min(...candidates.map(price))
+    const cost = trusted(candidates)
+    const cheapest = Math.min(...candidates.map(cost))
     const middle = medianTtft(candidates)
     const fastest = Math.min(...candidates.map(c => c.health?.ttftMs ?? middle))
     return byScore(c => {
-      const dearer =
-        c.likelyNanoUsd === undefined
-          ? 10
-          : cheapest > 0
-            ? c.likelyNanoUsd / cheapest - 1
-            : c.likelyNanoUsd > 0
-              ? 1
-              : 0
+      const dearer = !Number.isFinite(cost(c))
+        ? 10
+        : cheapest > 0
+          ? cost(c) / cheapest - 1
+          : cost(c) > 0
+            ? 1
+            : 0
       const slower = fastest > 0 ? (c.health?.ttftMs ?? middle) / fastest - 1 : 0
       const down = Math.max(0, UPTIME_FLOOR - successOf(c))
       return PRICE_WEIGHT * dearer + LATENCY_WEIGHT * slower + UPTIME_WEIGHT * down * down

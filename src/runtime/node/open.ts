@@ -160,6 +160,7 @@ async function wire(
     guard: createAuthGuard({ clock: nodeClock }),
     ledger,
     account: ledger,
+    lineage: name => keys.lineage(name),
     health,
     store,
     send,

@@ -1,0 +1,345 @@
+/** One target: what reaches the upstream, what reaches the caller, and what the ledger says of it. */
+import { createServer } from 'node:net'
+import OpenAI from 'openai'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  CHAT,
+  completion,
+  configFor,
+  DONE,
+  delta,
+  event,
+  finish,
+  role,
+  type ScriptedUpstream,
+  sendJson,
+  sleep,
+  sse,
+  startGateway,
+  startUpstream,
+  type TestGateway,
+  until,
+  usageEvent,
+} from './harness.ts'
+
+let upstream: ScriptedUpstream
+let gateway: TestGateway
+let key: string
+
+beforeAll(async () => {
+  upstream = await startUpstream(response => sendJson(response, 200, completion()))
+  const timeouts =
+    'timeouts: { first_token_ms: 400, idle_ms: 300, stall_ms: 600, keepalive_ms: 150, total_ms: 4000 }\n'
+  gateway = await startGateway({ config: configFor({ alpha: upstream.port }, timeouts) })
+  key = await gateway.key({ budgets: [{ window: 'day', limitNanoUsd: 1_000_000_000, softNanoUsd: null }] })
+})
+afterAll(async () => {
+  await gateway?.close()
+  await upstream?.close()
+})
+beforeEach(() => {
+  upstream.seen.length = 0
+})
+
+const lastRow = async () => (await gateway.rows()).at(-1)
+const stream = (more: object = {}) => ({ ...CHAT, stream: true, ...more })
+
+describe('a whole answer', () => {
+  test('comes back byte for byte, with its price in the head and one exact row', async () => {
+    const body = JSON.stringify(completion('Grüße 👋 "quoted"'), null, 1)
+    upstream.script = response => sendJson(response, 200, body)
+    const answer = await gateway.post(key, CHAT)
+    expect(await answer.text()).toBe(body)
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'x-switchgate-provider': 'alpha',
+      'x-switchgate-model': 'house-model',
+      'x-switchgate-attempts': '1',
+      'x-switchgate-cost-usd': '0.00002',
+      'cache-control': 'no-store',
+    })
+    const row = await lastRow()
+    expect(row).toMatchObject({
+      status: 200,
+      certainty: 'exact',
+      costNanoUsd: 20_000,
+      finishReason: 'stop',
+      answerId: 'chatcmpl-upstream1',
+    })
+    expect(row?.usage).toMatchObject({ inputTokens: 10, outputTokens: 5 })
+  })
+
+  test('the upstream gets the caller’s bytes: only the model and our own fields change', async () => {
+    upstream.script = response => sendJson(response, 200, completion())
+    const body = `{ "messages":[{"role":"user","content":"a\\u00e9 1.0"}],\n "tools":[{"type":"function","function":{"name":"f","parameters":{"b":1.50,"a":[1e2]}}}], "model":"house-model@alpha" , "session_id":"s","temperature":1.0 }`
+    expect((await gateway.post(key, body)).status).toBe(200)
+    expect(upstream.seen[0]?.body).toContain(`"messages":[{"role":"user","content":"a\\u00e9 1.0"}]`)
+    expect(upstream.seen[0]?.body).toContain(`{"name":"f","parameters":{"b":1.50,"a":[1e2]}}`)
+    expect(upstream.seen[0]?.body).toContain(`"temperature":1.0`)
+    expect(upstream.seen[0]?.json().model).toBe('house-model')
+    expect(upstream.seen[0]?.json()).not.toHaveProperty('session_id')
+  })
+
+  test('no credential of the caller’s and no header of theirs goes upstream', async () => {
+    upstream.script = response => sendJson(response, 200, completion())
+    await gateway.post(key, CHAT, {
+      headers: {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        cookie: 'a=b',
+        'x-secret': 'mine',
+      },
+    })
+    const sent = JSON.stringify(upstream.seen[0]?.headers)
+    expect(sent).not.toContain(key)
+    expect(sent).not.toContain('mine')
+    expect(sent).not.toContain('cookie')
+  })
+
+  test('usage.cost only for those who ask', async () => {
+    upstream.script = response => sendJson(response, 200, completion())
+    const asked = (await (await gateway.post(key, { ...CHAT, usage: { include: true } })).json()) as {
+      usage: { cost?: number }
+    }
+    expect(asked.usage.cost).toBe(0.00002)
+    expect(upstream.seen[0]?.json()).not.toHaveProperty('usage')
+    const plain = (await (await gateway.post(key, CHAT)).json()) as { usage: { cost?: number } }
+    expect(plain.usage).not.toHaveProperty('cost')
+  })
+
+  test('missing usage is estimated and says so, never zero', async () => {
+    upstream.script = response => sendJson(response, 200, completion('word '.repeat(40), null))
+    const answer = await gateway.post(key, CHAT)
+    expect(answer.status).toBe(200)
+    const row = await lastRow()
+    expect(row?.certainty).toBe('estimated')
+    expect(row?.costNanoUsd).toBeGreaterThan(40_000)
+  })
+})
+
+describe('a stream', () => {
+  test('passes untouched but for the usage event nobody asked for, and is metered', async () => {
+    upstream.script = response =>
+      void sse(response).end(role + delta('Hel') + delta('lo') + finish() + usageEvent + DONE)
+    const answer = await gateway.post(key, stream())
+    expect(await answer.text()).toBe(role + delta('Hel') + delta('lo') + finish() + DONE)
+    expect(upstream.seen[0]?.json().stream_options).toEqual({ include_usage: true })
+    expect(await lastRow()).toMatchObject({
+      certainty: 'exact',
+      costNanoUsd: 16_000,
+      stream: true,
+      finishReason: 'stop',
+    })
+  })
+
+  test('carries the usage event with its cost when asked', async () => {
+    upstream.script = response => void sse(response).end(role + delta('Hi') + finish() + usageEvent + DONE)
+    const answer = await gateway.post(key, stream({ stream_options: { include_usage: true } }))
+    const text = await answer.text()
+    expect(text).toContain('"usage":{"cost":0.000016,"prompt_tokens":10,')
+    expect(text.endsWith(DONE)).toBe(true)
+  })
+
+  test('is the same however the bytes are cut', async () => {
+    const whole = role + delta('Grüße 👋') + delta('x') + finish() + usageEvent + DONE
+    const bytes = Buffer.from(whole)
+    upstream.script = async response => {
+      sse(response)
+      for (let at = 0; at < bytes.length; at += 37) {
+        response.write(bytes.subarray(at, at + 37))
+        await sleep(1)
+      }
+      response.end()
+    }
+    const answer = await gateway.post(key, stream())
+    expect(await answer.text()).toBe(role + delta('Grüße 👋') + delta('x') + finish() + DONE)
+    expect((await lastRow())?.costNanoUsd).toBe(16_000)
+  })
+
+  test('usage on every chunk is not summed; CRLF and no [DONE] are fine', async () => {
+    const chunk = (n: number, reason: string | null) =>
+      `data: {"id":"p1","choices":[{"index":0,"delta":{"content":"w${n}"},"finish_reason":${JSON.stringify(reason)}}],"usage":{"prompt_tokens":10,"completion_tokens":${n},"total_tokens":${10 + n}}}\r\n\r\n`
+    upstream.script = response => void sse(response).end(chunk(1, null) + chunk(2, null) + chunk(3, 'stop'))
+    const text = await (await gateway.post(key, stream())).text()
+    expect(text).toBe(chunk(1, null) + chunk(2, null) + chunk(3, 'stop') + DONE)
+    expect((await lastRow())?.usage).toMatchObject({ inputTokens: 10, outputTokens: 3 })
+  })
+
+  test('a finished stream ends at [DONE] though the upstream keeps the connection open', async () => {
+    upstream.script = response => void sse(response).write(role + delta('Hi') + finish() + usageEvent + DONE)
+    const started = performance.now()
+    expect(await (await gateway.post(key, stream())).text()).toContain(DONE)
+    expect(performance.now() - started).toBeLessThan(1_000)
+    await until(() => upstream.aborted > 0)
+  })
+
+  test.each([
+    ['cut after content', role + delta('half a')],
+    ['[DONE] without a finish reason', role + delta('half a') + DONE],
+    [
+      'error event after content',
+      role + delta('half a') + event({ error: { message: 'boom', type: 'server_error' } }),
+    ],
+  ])('%s ends in an error event, never in a quiet success', async (_name, bytes) => {
+    upstream.script = response => void sse(response).end(bytes)
+    const answer = await gateway.post(key, stream())
+    const text = await answer.text()
+    expect(answer.status).toBe(200)
+    expect(text).toContain('half a')
+    expect(text).toContain('"code":"upstream_unavailable"')
+    expect(text).not.toContain('[DONE]')
+    const row = await lastRow()
+    expect(row).toMatchObject({ error: 'interrupted', certainty: 'estimated' })
+    expect(row?.costNanoUsd).toBeGreaterThan(0)
+    expect(upstream.seen).toHaveLength(1)
+
+    const client = new OpenAI({ apiKey: key, baseURL: `${gateway.url}/v1` })
+    const read = async () => {
+      const answer = await client.chat.completions.create({
+        model: 'house-model',
+        messages: [{ role: 'user', content: 'Hi' }],
+        stream: true,
+      })
+      for await (const chunk of answer) expect(chunk.id).toBeDefined()
+    }
+    await expect(read()).rejects.toThrow()
+    expect(upstream.seen).toHaveLength(2)
+  })
+
+  test('silence after content ends honestly within the stall limit', async () => {
+    upstream.script = response => void sse(response).write(role + delta('half a'))
+    const started = performance.now()
+    const text = await (await gateway.post(key, stream())).text()
+    expect(performance.now() - started).toBeLessThan(2_000)
+    expect(text).not.toContain('[DONE]')
+    expect(text).toContain('"error"')
+  })
+
+  test('a comment keeps the caller company while nothing has been said', async () => {
+    upstream.script = async response => {
+      await sleep(450)
+      sse(response).end(delta('late') + finish() + usageEvent + DONE)
+    }
+    const text = await (await gateway.post(key, stream())).text()
+    expect(text.startsWith(': waiting\n\n')).toBe(true)
+    expect(text.endsWith(delta('late') + finish() + DONE)).toBe(true)
+  })
+
+  test('an event that is broken JSON is dropped, the rest goes on', async () => {
+    upstream.script = response =>
+      void sse(response).end(
+        `${role + delta('a')}data: {"id":"x","choi\n\n${delta('b')}${finish()}${usageEvent}${DONE}`,
+      )
+    expect(await (await gateway.post(key, stream())).text()).toBe(
+      role + delta('a') + delta('b') + finish() + DONE,
+    )
+  })
+
+  test('a giant event without an end does not grow without bound', async () => {
+    upstream.script = response => {
+      sse(response).write(role + delta('a'))
+      response.write(`data: {"x":"${'y'.repeat(1_100_000)}`)
+      response.write('z'.repeat(100_000))
+    }
+    const text = await (await gateway.post(key, stream())).text()
+    expect(text).toContain('"error"')
+  })
+})
+
+describe('a caller who leaves', () => {
+  test.each([0, 1, 3])(
+    'after %i events: the upstream is closed within 250 ms and the row is there',
+    async events => {
+      let leftAt = 0
+      let closedAt = 0
+      upstream.script = response => {
+        response.on('close', () => {
+          closedAt = performance.now()
+        })
+        sse(response).write(role)
+        for (let i = 0; i < events; i++) response.write(delta(`word${i} `))
+      }
+      const before = (await gateway.rows()).length
+      const leave = new AbortController()
+      const answer = gateway.post(key, stream(), { signal: leave.signal })
+      if (events > 0) await (await answer).body?.getReader().read()
+      else await until(() => upstream.seen.length > 0)
+      await sleep(30)
+      leftAt = performance.now()
+      leave.abort()
+      await answer.catch(() => undefined)
+      await until(() => closedAt > 0)
+      expect(closedAt - leftAt).toBeLessThan(250)
+      await until(async () => (await gateway.rows()).length > before)
+      const row = await lastRow()
+      expect(row).toMatchObject({ error: 'cancelled', certainty: 'estimated' })
+      expect(row?.costNanoUsd).toBeGreaterThan(0)
+      expect(row?.costNanoUsd).toBeLessThanOrEqual(row?.heldNanoUsd ?? 0)
+    },
+  )
+
+  test('of a whole answer: likewise', async () => {
+    let closed = false
+    upstream.script = response => void response.on('close', () => (closed = true))
+    const leave = new AbortController()
+    const answer = gateway.post(key, CHAT, { signal: leave.signal })
+    await until(() => upstream.seen.length > 0)
+    leave.abort()
+    await expect(answer).rejects.toThrow()
+    await until(() => closed, 250)
+  })
+})
+
+describe('back-pressure', () => {
+  test('a caller that does not read holds the upstream back', async () => {
+    let written = 0
+    upstream.script = async response => {
+      sse(response).write(role)
+      const piece = delta('x'.repeat(1000)).repeat(60)
+      for (let i = 0; i < 600 && !response.destroyed; i++) {
+        written += piece.length
+        if (!response.write(piece))
+          await new Promise(resolve => response.once('drain', resolve).once('close', resolve))
+      }
+    }
+    const { hostname, port } = new URL(gateway.url)
+    const body = JSON.stringify(stream())
+    const socket = (await import('node:net')).connect(Number(port), hostname)
+    socket.on('error', () => undefined)
+    socket.pause()
+    socket.write(
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    )
+    await sleep(400)
+    const early = written
+    await sleep(150)
+    expect(written).toBe(early)
+    expect(written).toBeLessThan(20_000_000)
+    socket.destroy()
+    await until(() => upstream.aborted > 0)
+  })
+})
+
+test('nothing listens there: 502 with the cure in words, cost 0, exact', async () => {
+  const free = createServer()
+  await new Promise<void>(resolve => free.listen(0, '127.0.0.1', resolve))
+  const { port } = free.address() as { port: number }
+  await new Promise(resolve => free.close(resolve))
+  const alone = await startGateway({ config: configFor({ alpha: port }) })
+  try {
+    const answer = await alone.post(await alone.key(), CHAT)
+    expect(answer.status).toBe(502)
+    expect(answer.headers.get('x-should-retry')).toBe('false')
+    expect(await answer.json()).toEqual({
+      error: {
+        message: 'alpha: the provider could not be reached',
+        type: 'api_error',
+        param: null,
+        code: 'upstream_unavailable',
+      },
+    })
+    const rows = await alone.rows()
+    expect(rows.every(row => row.costNanoUsd === 0 && row.certainty === 'exact')).toBe(true)
+  } finally {
+    await alone.close()
+  }
+})
