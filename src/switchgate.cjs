@@ -20,11 +20,12 @@ if (isOld) {
   process.exit(1)
 }
 
-import('../dist/src/cli/main.js').catch(error => {
-  if (error && error.code === 'ERR_MODULE_NOT_FOUND' && /cli[\\/]main\.js/.test(String(error.message))) {
-    process.stderr.write('switchgate: it is not built yet. Run: npm run build\n')
-  } else {
-    process.stderr.write('switchgate: ' + (error && error.stack ? error.stack : error) + '\n')
-  }
+function fail(error) {
+  var isUnbuilt = error.code === 'ERR_MODULE_NOT_FOUND' && /cli[\\/]main\.js/.test(String(error.message))
+  process.stderr.write('switchgate: ')
+  process.stderr.write(isUnbuilt ? 'it is not built yet. Run: npm run build' : String(error.stack || error))
+  process.stderr.write('\n')
   process.exit(1)
-})
+}
+
+import('../dist/src/cli/main.js').catch(fail)

@@ -15,8 +15,7 @@ const line = (max: number) =>
     .string()
     .min(1, `must not be empty`)
     .max(max, `must be at most ${max} characters`)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-    .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
+    .regex(/^\P{Cc}*$/u, 'must not contain control characters')
 
 const names = (what: string) =>
   z

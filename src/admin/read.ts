@@ -30,11 +30,17 @@ export async function readJson(request: Request): Promise<unknown> {
   if (!/^application\/(json|merge-patch\+json)\b/.test(type)) {
     throw new GatewayError('invalid_request', 'send the body as JSON, with `content-type: application/json`')
   }
+  let isPolluted = false
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text, (name, member) => {
+      isPolluted ||= name === '__proto__'
+      return member
+    })
+    if (!isPolluted) return value
   } catch {
     throw new GatewayError('invalid_request', 'the body is not valid JSON')
   }
+  throw new GatewayError('invalid_request', '`__proto__` is not allowed', { param: '__proto__' })
 }
 
 /** The query's parameters, each known and at most once. Throws `invalid_request`. */

@@ -94,7 +94,8 @@ interface Way {
 }
 
 async function openHere(env: Env): Promise<Way> {
-  const folder = resolve(env.SWITCHGATE_DATA || 'data')
+  const { readSettings } = await import('../runtime/node/settings.ts')
+  const folder = readSettings(env).dataFolder
   const socketPath = resolve(folder, 'switchgate.sock')
   if (await isListening(socketPath)) {
     return {
@@ -135,6 +136,14 @@ function messageOf({ status, text }: AdminAnswer): string {
   return `unexpected answer (status ${status}): is this the admin plane of Switchgate?`
 }
 
+function isJson(text: string): boolean {
+  try {
+    return typeof JSON.parse(text) === 'object'
+  } catch {
+    return false
+  }
+}
+
 /** Connects on the first call, so that a command with wrong words opens nothing. */
 export function createClient(options: ClientOptions): AdminClient {
   let way: Promise<Way> | undefined
@@ -148,7 +157,9 @@ export function createClient(options: ClientOptions): AdminClient {
   async function send(method: string, path: string, body?: unknown, accept = 'application/json') {
     const { reach } = await open()
     const answer = await reach(method, path, body === undefined ? undefined : JSON.stringify(body), accept)
-    if (answer.status < 200 || answer.status > 299) throw new CommandError(messageOf(answer))
+    const isFine = answer.status >= 200 && answer.status <= 299
+    if (!isFine || (accept === 'application/json' && !isJson(answer.text)))
+      throw new CommandError(messageOf(answer))
     return answer
   }
   return {

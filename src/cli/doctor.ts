@@ -34,7 +34,8 @@ async function configuration(call: CommandCall): Promise<Omit<Finding, 'name'>> 
 }
 
 async function folder(call: CommandCall): Promise<Omit<Finding, 'name'>> {
-  const path = resolve(call.shell.env.SWITCHGATE_DATA || 'data')
+  const { readSettings } = await import('../runtime/node/settings.ts')
+  const path = readSettings(call.shell.env).dataFolder
   if (!existsSync(path)) return { state: 'ok', message: `${path} will be made on the first start` }
   const open = statSync(path).mode & 0o077
   if (process.platform !== 'win32' && open !== 0) {
@@ -60,7 +61,7 @@ async function targets(call: CommandCall): Promise<Omit<Finding, 'name'>> {
       state: 'warning',
       message: `${out.length} of ${all.length} cool down: ${names.slice(0, 5).join(', ')}`,
     }
-  return { state: 'ok', message: `${all.length} targets` }
+  return { state: 'ok', message: `${all.length} for sale` }
 }
 
 async function credentials(call: CommandCall): Promise<Finding[]> {

@@ -7,9 +7,7 @@ export interface Column {
 }
 
 /** Text that came from elsewhere, without what a terminal would obey. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
-export const plain = (value: unknown): string =>
-  String(value ?? '').replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+export const plain = (value: unknown): string => String(value ?? '').replace(/\p{Cc}/gu, '?')
 
 /** Rows as aligned columns; `''` cells stay empty. Ends with a line feed. */
 export function table(columns: readonly Column[], rows: readonly (readonly unknown[])[]): string {

@@ -116,5 +116,5 @@ export async function seed(rig: Rig): Promise<void> {
     )
   }
   health.observe('anthropic/claude-sonnet-4-5/anthropic-main', { kind: 'fault' }, now)
-  health.observe('groq/gpt-oss-120b/groq-main', { kind: 'cool_down', untilMs: now + 42_000 }, now)
+  health.observe('groq/gpt-oss-120b/groq-main', { kind: 'cool_down', untilMs: now + 42_000, told: true }, now)
 }
