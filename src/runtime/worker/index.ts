@@ -1,0 +1,38 @@
+/** `fetch` of the Cloudflare Worker: opens what the isolate keeps, then hands each request on. Nothing is decided here. */
+import { GatewayError } from '../../errors.ts'
+import { refusal } from '../../http/account.ts'
+import { wireOf } from '../../http/endpoints.ts'
+import { type Bindings, type Context, SetupFault } from './bindings.ts'
+import { newId } from './clock.ts'
+import { type Isolate, openIsolate } from './isolate.ts'
+import { createLog } from './log.ts'
+import { answer } from './request.ts'
+
+/** Only finished work is kept: a promise would belong to the request that began it. */
+let isolate: Isolate | undefined
+
+function refuse(request: Request, error: unknown): Response {
+  const wire = wireOf(new URL(request.url).pathname)
+  if (error instanceof GatewayError) return refusal(error, wire, newId('req_'))
+  const log = isolate?.log ?? createLog(undefined, text => text)
+  if (error instanceof SetupFault) {
+    log('error', 'setup', { message: error.message })
+    const fault = new GatewayError('storage_unavailable', error.message, { code: 'not_set_up' })
+    return refusal(fault, wire, newId('req_'))
+  }
+  const detail = error instanceof Error ? (error.stack ?? error.message) : 'not an error'
+  log('error', 'bug', { detail: detail.slice(0, 4_000) })
+  const bug = new GatewayError('bug', 'The gateway made a mistake. Its log says more.')
+  return refusal(bug, wire, newId('req_'))
+}
+
+export default {
+  async fetch(request: Request, bindings: Bindings, context: Context): Promise<Response> {
+    try {
+      isolate ??= await openIsolate(bindings)
+      return await answer(request, isolate, context)
+    } catch (error) {
+      return refuse(request, error)
+    }
+  },
+}
