@@ -199,7 +199,8 @@ main.login { min-height: 100vh; display: grid; place-items: center; padding: 20p
   table.fold caption { display: block; }
   table.fold tr { padding: 10px 0; border-bottom: 1px solid var(--line); } table.fold tr:last-child { border-bottom: 0; }
   table.fold td { display: grid; grid-template-columns: max-content minmax(0, 1fr); justify-items: end; gap: 0 16px; padding: 3px 16px; border: 0; text-align: right; }
-  table.fold td > * { grid-column: 2; }
+  table.fold td:not(:first-child) > * { grid-column: 2; }
+  table.fold td:first-child { justify-items: start; grid-template-columns: minmax(0, 1fr); text-align: left; }
   table.fold td::before { content: attr(data-label); color: var(--muted); font-size: 12.5px; text-align: left; grid-area: 1 / 1 / span 2 / 2; justify-self: start; }
   table.fold td:first-child { display: block; padding: 3px 16px 5px; text-align: left; } table.fold td:first-child::before { content: none; }
   table.fold .budget { min-width: 170px; }
