@@ -81,6 +81,17 @@ function faultsOfIssue(issue: Issue): { path: readonly PropertyKey[]; reason: st
   return [{ path: issue.path, reason: wordsOf(issue) }]
 }
 
+/** The value without the keys that the schema does not know. */
+function withoutUnknown(value: unknown, issues: readonly Issue[]): unknown {
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys') continue
+    let node: unknown = value
+    for (const step of issue.path) node = (node as Record<PropertyKey, unknown> | undefined)?.[step]
+    for (const key of issue.keys) delete (node as Record<string, unknown> | undefined)?.[key]
+  }
+  return value
+}
+
 /** Reads the file's text ('' = no file). Every fault is found in one pass; no fault repeats a value that may be a secret. */
 export function loadConfig(text: string, world: ConfigWorld): LoadedConfig {
   const parsed = parseText(text)
@@ -91,11 +102,14 @@ export function loadConfig(text: string, world: ConfigWorld): LoadedConfig {
     faults.push({ path: formatPath(path), reason, ...(line !== undefined && { line }) })
   }
   const value = tidied(parsed.value, [], report)
-  const file = ConfigFile.safeParse(value)
-  if (!file.success)
+  let file = ConfigFile.safeParse(value)
+  if (!file.success) {
     for (const issue of file.error.issues)
       for (const { path, reason } of faultsOfIssue(issue)) report(path, reason)
-  else checkFile(file.data, world, report)
+    // Unknown keys hide nothing: without them the rest is checked as well, so that one run shows every fault.
+    file = ConfigFile.safeParse(withoutUnknown(value, file.error.issues))
+  }
+  if (file.success) checkFile(file.data, world, report)
   if (faults.length > 0 || !file.success) return { ok: false, faults }
   return { ok: true, config: configOf(file.data) }
 }

@@ -10,6 +10,8 @@ export interface AdminGateOptions {
   readonly randomBytes: (count: number) => Uint8Array
   /** `SWITCHGATE_ADMIN_TOKEN`: used instead of a stored one, and not stored. */
   readonly configured: string | undefined
+  /** False: a token is not made now, because nobody would be shown it (the command line over a fresh folder). Default true. */
+  readonly mayMake?: boolean
 }
 
 export interface AdminGate {
@@ -34,7 +36,7 @@ export async function createAdminGate(options: AdminGateOptions): Promise<AdminG
     )
   let hash = configured === undefined ? await store.setting(SETTING) : hmac(configured)
   let made: string | undefined
-  if (hash === undefined) {
+  if (hash === undefined && options.mayMake !== false) {
     const { text } = mint('admin', options.randomBytes)
     await store.commit([{ op: 'put_setting_once', name: SETTING, value: hmac(text) }])
     hash = await store.setting(SETTING)

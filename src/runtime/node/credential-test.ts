@@ -1,6 +1,4 @@
 /** Asks a provider whether a secret works, with the official SDKs where there is one; through the same guarded way out as every request. */
-import Anthropic from '@anthropic-ai/sdk'
-import OpenAI from 'openai'
 import type { CredentialTest } from '../../admin/deps.ts'
 import type { Send } from '../../terms.ts'
 import type { Market, Site } from '../../route/market.ts'
@@ -37,6 +35,8 @@ async function listModels(site: Site, secret: string, fetch: typeof globalThis.f
   if (site.auth === 'x-api-key') {
     // Anthropic's SDK adds the version segment itself
     const baseURL = site.origin + site.basePath.replace(/\/v1$/, '')
+    // loaded when asked for: the SDKs would cost every start half a second
+    const { default: Anthropic } = await import('@anthropic-ai/sdk')
     return (await new Anthropic({ ...common, apiKey: secret, baseURL }).models.list()).data.length
   }
   if (site.auth === 'x-goog-api-key') {
@@ -50,6 +50,7 @@ async function listModels(site: Site, secret: string, fetch: typeof globalThis.f
     const { models } = (await answer.json()) as { models?: unknown }
     return Array.isArray(models) ? models.length : 0
   }
+  const { default: OpenAI } = await import('openai')
   const client = new OpenAI({
     ...common,
     apiKey: secret,

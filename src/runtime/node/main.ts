@@ -4,13 +4,12 @@ import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { RequestListener } from 'node:http'
 import { createRedactor } from '../../redact.ts'
-import { MasterKeyMismatch } from '../../vault/keyring.ts'
 import { firstStart, firstStartText } from './first-start.ts'
 import { FolderInUse } from './folder.ts'
 import { createListener, type ListenerOptions } from './listener.ts'
 import { createLog, logSettings } from './log.ts'
 import { type App, type Gateway, openGateway } from './open.ts'
-import { type Env, isLoopbackHost, readSettings, type Settings, SettingsError } from './settings.ts'
+import { type Env, isLoopbackHost, readSettings, type Settings } from './settings.ts'
 import { createPeerOf, parseTrustedProxies } from './trust.ts'
 
 const EXIT_CONFIG = 78
@@ -66,12 +65,14 @@ function urlOf(server: Server, host: string, secure: boolean): string {
   return `${secure ? 'https' : 'http'}://${shown.includes(':') && !shown.startsWith('[') ? `[${shown}]` : shown}:${port}`
 }
 
+const isLanguageError = (error: Error) =>
+  error instanceof TypeError ||
+  error instanceof ReferenceError ||
+  error instanceof SyntaxError ||
+  error instanceof RangeError
+
 /** What every fault at start is told with: exit code and one clear message. */
 function fatal(error: unknown, settings: Settings | undefined): { code: number; message: string } {
-  const known =
-    error instanceof SettingsError ||
-    error instanceof MasterKeyMismatch ||
-    (error as Error)?.name === 'KeyringLost'
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof FolderInUse) return { code: EXIT_UNAVAILABLE, message }
   const code = (error as { code?: unknown })?.code
@@ -83,7 +84,9 @@ function fatal(error: unknown, settings: Settings | undefined): { code: number; 
     }
   }
   if (code === 'EACCES') return { code: EXIT_UNAVAILABLE, message: `may not listen there: ${message}` }
-  return { code: known ? EXIT_CONFIG : 1, message }
+  // what we throw on purpose at a start says what to set; what the language throws is a bug
+  const isOurs = error instanceof Error && code === undefined && !isLanguageError(error)
+  return { code: isOurs ? EXIT_CONFIG : 1, message }
 }
 
 /** Runs until it is told to stop; resolves with the exit code. */

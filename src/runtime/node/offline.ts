@@ -19,7 +19,7 @@ export async function openOffline(env: Env): Promise<Offline> {
     write: text => process.stderr.write(text),
     backlog: () => 0,
   })
-  const gateway = await openGateway({ settings: readSettings(env), log, redactor })
+  const gateway = await openGateway({ settings: readSettings(env), log, redactor, makesToken: false })
   return {
     fetch: async request => gateway.admin.fetch(request, { trusted: true }),
     close: () => gateway.close(),

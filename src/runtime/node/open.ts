@@ -74,25 +74,22 @@ export interface OpenOptions {
   readonly redactor: Redactor
   /** Where clients reach the data plane, for pages that show commands. */
   readonly origin?: string
+  /** False for the command line: an admin token made there would be shown to nobody. */
+  readonly makesToken?: boolean
 }
 
-export async function openGateway({ settings, log, redactor, origin }: OpenOptions): Promise<Gateway> {
-  const folder = openDataFolder(settings.dataFolder, log)
+export async function openGateway(options: OpenOptions): Promise<Gateway> {
+  const folder = openDataFolder(options.settings.dataFolder, options.log)
   try {
-    return await wire(folder, settings, log, redactor, origin)
+    return await wire(folder, options)
   } catch (error) {
     folder.release()
     throw error
   }
 }
 
-async function wire(
-  folder: DataFolder,
-  settings: Settings,
-  log: Log,
-  redactor: Redactor,
-  origin: string | undefined,
-): Promise<Gateway> {
+async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> {
+  const { settings, log, redactor, origin } = options
   const { env } = settings
   const store = openSqlite(folder.file('switchgate.db'))
   const masterKey = readMasterKey({ folder, env, expected: await expectedFingerprint(store), mayMake: true })
@@ -123,6 +120,7 @@ async function wire(
     hmac: sessionHmac,
     randomBytes: nodeRandomBytes,
     configured: env.SWITCHGATE_ADMIN_TOKEN || undefined,
+    mayMake: options.makesToken !== false,
   })
   const journal = openJournal(folder.file('journal'), log)
   const ledger = createLedger({ store, journal, clock: nodeClock, log })
