@@ -148,7 +148,7 @@ test('a wrong config file: exit 78, each fault with path, reason and line', asyn
     'line 3',
     'retires',
     'retries',
-    'line 5',
+    'line 7',
     'base_url',
   ]) {
     expect(gateway.output()).toContain(words)
