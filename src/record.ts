@@ -2,7 +2,7 @@
 import type { Deps, Hold } from './deps.ts'
 import { FAILURES, type Failure } from './errors.ts'
 import { billFor, estimateUsage } from './meter.ts'
-import type { ExchangeResult } from './relay/exchange.ts'
+import type { ExchangeResult } from './relay/contract.ts'
 import { offerKey, type Target } from './route/plan.ts'
 import type { AttemptRow, Bill, Usage } from './terms.ts'
 

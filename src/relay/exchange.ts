@@ -3,66 +3,12 @@
  * Content commits: until then the outcome may be another target's turn, after it the stream only ends honestly.
  * The last bytes are kept back in the result, so that the settlement is durable before the caller has them.
  */
-import type { ChatCodec, DecodeContext } from '../../providers/provider.ts'
 import { classify, type HeaderMap, headerOf, retryAfterMs, upstreamError } from '../attempt/classify.ts'
-import type { Timeouts } from '../config/schema.ts'
 import type { Deps, Watched } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
-import type { Receiver, Send, Upstream, UpstreamRequest, Usage } from '../terms.ts'
-import type { Answer } from './answer.ts'
-import type { StreamReader } from './reader.ts'
+import type { Receiver, Upstream } from '../terms.ts'
+import type { ExchangeInput, ExchangeResult } from './contract.ts'
 import { readWhole, type WholeAnswer } from './whole.ts'
-
-export interface ExchangeInput {
-  readonly request: UpstreamRequest
-  readonly send: Send
-  readonly stream: boolean
-  readonly codec: ChatCodec
-  readonly provider: Parameters<typeof classify>[0]
-  readonly providerName: string
-  readonly context: DecodeContext
-  readonly usageOf: (chunk: Record<string, unknown>) => Usage | undefined
-  readonly reader: StreamReader | undefined
-  readonly answer: Answer
-  /** Headers of a stream's head; asked for once, when content commits. */
-  readonly headers: () => readonly string[]
-  readonly timeouts: Timeouts
-  /** No target is left after this one: only the total limit holds before content. */
-  readonly lastResort: boolean
-  /** Monotonic ms at which the whole request must be over. */
-  readonly deadlineMs: number
-  /** Tools were sent or the model thinks unseen: silence after content is normal for longer. */
-  readonly patient: boolean
-  readonly answerBytesMax: number
-  readonly onDisconnect: 'abort' | 'drain'
-  /** False when a completion without a finish reason is this host's way. */
-  readonly needsFinish: boolean
-  /** Asked as text arrives; false = the money ends here and the stream is to end with `length`. */
-  readonly afford: ((textBytes: number) => boolean) | undefined
-  readonly scrub: (text: string) => string
-}
-
-export interface ExchangeResult {
-  /** Undefined = a complete answer. */
-  readonly failure: GatewayError | undefined
-  /** Content of this attempt went to the caller: no other target may follow. */
-  readonly committed: boolean
-  /** The upstream's status; 0 = it never answered. */
-  readonly status: number
-  readonly usage: Usage | undefined
-  readonly finishReason: string | undefined
-  readonly answerId: string | undefined
-  readonly textBytes: number
-  readonly contentEvents: number
-  readonly ttftMs: number | undefined
-  readonly totalMs: number
-  /** Set for whole answers. */
-  readonly whole: WholeAnswer | undefined
-  /** The stream was ended by us because the money ran out. */
-  readonly cutShort: boolean
-  /** The caller had left, and the rest was read for the sake of its usage. */
-  readonly drained: boolean
-}
 
 const ERROR_BODY_BYTES_MAX = 65_536
 /** A finished stream's connection gets this long to end by itself, so that it can be used again. */

@@ -4,6 +4,7 @@
  * bytes for what matters. A quote inside a JSON string is escaped, so the raw bytes `"usage":` cannot come from text.
  */
 import type { Usage } from '../terms.ts'
+import { dataOf, hasCost, isBroken, isError, isUsageOnly, parse } from './event.ts'
 import {
   finishOf,
   hasContent,
@@ -263,49 +264,4 @@ class Passthrough implements StreamReader {
     const found = this.o.bytes.find(block, this.separator, at)
     return [start, found < 0 ? block.length : found + this.separator.length]
   }
-}
-
-/** The joined `data:` lines of one event; undefined for comments and empty events. */
-function dataOf(event: string): string | undefined {
-  let data: string | undefined
-  for (const line of event.split(/\r\n|\n|\r/)) {
-    if (!line.startsWith('data:')) continue
-    const value = line.slice(line.charCodeAt(5) === 32 ? 6 : 5)
-    data = data === undefined ? value : `${data}\n${value}`
-  }
-  return data?.trimEnd()
-}
-
-function parse(data: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(data)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isBroken(event: string): boolean {
-  const data = dataOf(event)
-  return data !== undefined && data !== '' && data !== '[DONE]' && parse(data) === undefined
-}
-
-function isError(chunk: Record<string, unknown>): boolean {
-  return chunk.error !== undefined && chunk.error !== null && chunk.error !== false
-}
-
-function isUsageOnly(chunk: Record<string, unknown>): boolean {
-  return (
-    Array.isArray(chunk.choices) &&
-    chunk.choices.length === 0 &&
-    typeof chunk.usage === 'object' &&
-    chunk.usage !== null
-  )
-}
-
-function hasCost(chunk: Record<string, unknown>): boolean {
-  const usage = chunk.usage
-  return typeof usage === 'object' && usage !== null && 'cost' in usage
 }

@@ -125,10 +125,27 @@ export function utf8Length(text: string): number {
  * there itself is left to stand: ours would be a second key of the same name.
  */
 export function withCost(text: string, costNanoUsd: number): string {
-  const at = /"usage"\s*:\s*\{/.exec(text)
-  if (!at) return text
-  const start = at.index + at[0].length
+  const start = usageStart(text)
+  if (start < 0) return text
   const rest = text.slice(start)
   const cost = `"cost":${usdFromNano(costNanoUsd)}`
   return `${text.slice(0, start)}${cost}${/^\s*\}/.test(rest) ? '' : ','}${rest}`
+}
+
+/** Offset after the brace of the top-level `usage`; -1 = none. Groq has another `usage` inside `x_groq`, before it. */
+function usageStart(text: string): number {
+  let depth = 0
+  for (let at = text.indexOf('{'); at >= 0 && at < text.length; at++) {
+    const char = text[at]
+    if (char === '{' || char === '[') depth++
+    else if (char === '}' || char === ']') depth--
+    else if (char === '"') {
+      const open = at++
+      while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+      const value = depth === 1 && text.slice(open, at + 1) === '"usage"' ? text.slice(at + 1, at + 64) : ''
+      const found = /^\s*:\s*\{/.exec(value)
+      if (found) return at + 1 + found[0].length
+    }
+  }
+  return -1
 }

@@ -1,0 +1,59 @@
+/** What an exchange is given and what it gives back. */
+import type { ChatCodec, DecodeContext, Provider } from '../../providers/provider.ts'
+import type { Timeouts } from '../config/schema.ts'
+import type { GatewayError } from '../errors.ts'
+import type { Send, UpstreamRequest, Usage } from '../terms.ts'
+import type { Answer } from './answer.ts'
+import type { StreamReader } from './reader.ts'
+import type { WholeAnswer } from './whole.ts'
+
+export interface ExchangeInput {
+  readonly request: UpstreamRequest
+  readonly send: Send
+  readonly stream: boolean
+  readonly codec: ChatCodec
+  readonly provider: Provider
+  readonly providerName: string
+  readonly context: DecodeContext
+  readonly usageOf: (chunk: Record<string, unknown>) => Usage | undefined
+  readonly reader: StreamReader | undefined
+  readonly answer: Answer
+  /** Headers of a stream's head; asked for once, when content commits. */
+  readonly headers: () => readonly string[]
+  readonly timeouts: Timeouts
+  /** No target is left after this one: only the total limit holds before content. */
+  readonly lastResort: boolean
+  /** Monotonic ms at which the whole request must be over. */
+  readonly deadlineMs: number
+  /** Tools were sent or the model thinks unseen: silence after content is normal for longer. */
+  readonly patient: boolean
+  readonly answerBytesMax: number
+  readonly onDisconnect: 'abort' | 'drain'
+  /** False when a completion without a finish reason is this host's way. */
+  readonly needsFinish: boolean
+  /** Asked as text arrives; false = the money ends here and the stream is to end with `length`. */
+  readonly afford: ((textBytes: number) => boolean) | undefined
+  readonly scrub: (text: string) => string
+}
+
+export interface ExchangeResult {
+  /** Undefined = a complete answer. */
+  readonly failure: GatewayError | undefined
+  /** Content of this attempt went to the caller: no other target may follow. */
+  readonly committed: boolean
+  /** The upstream's status; 0 = it never answered. */
+  readonly status: number
+  readonly usage: Usage | undefined
+  readonly finishReason: string | undefined
+  readonly answerId: string | undefined
+  readonly textBytes: number
+  readonly contentEvents: number
+  readonly ttftMs: number | undefined
+  readonly totalMs: number
+  /** Set for whole answers. */
+  readonly whole: WholeAnswer | undefined
+  /** The stream was ended by us because the money ran out. */
+  readonly cutShort: boolean
+  /** The caller had left, and the rest was read for the sake of its usage. */
+  readonly drained: boolean
+}

@@ -1,0 +1,46 @@
+/** One server-sent event of the chat wire, as text: its data, and what kind of chunk it holds. */
+
+/** The joined `data:` lines of one event; undefined for comments and empty events. */
+export function dataOf(event: string): string | undefined {
+  let data: string | undefined
+  for (const line of event.split(/\r\n|\n|\r/)) {
+    if (!line.startsWith('data:')) continue
+    const value = line.slice(line.charCodeAt(5) === 32 ? 6 : 5)
+    data = data === undefined ? value : `${data}\n${value}`
+  }
+  return data?.trimEnd()
+}
+
+export function parse(data: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(data)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export function isBroken(event: string): boolean {
+  const data = dataOf(event)
+  return data !== undefined && data !== '' && data !== '[DONE]' && parse(data) === undefined
+}
+
+export function isError(chunk: Record<string, unknown>): boolean {
+  return chunk.error !== undefined && chunk.error !== null && chunk.error !== false
+}
+
+export function isUsageOnly(chunk: Record<string, unknown>): boolean {
+  return (
+    Array.isArray(chunk.choices) &&
+    chunk.choices.length === 0 &&
+    typeof chunk.usage === 'object' &&
+    chunk.usage !== null
+  )
+}
+
+export function hasCost(chunk: Record<string, unknown>): boolean {
+  const usage = chunk.usage
+  return typeof usage === 'object' && usage !== null && 'cost' in usage
+}
