@@ -10,7 +10,7 @@ import { route } from './route/plan.ts'
 import { logOutcome } from './telemetry.ts'
 import type { Call, Caller, Endpoint, Outcome, Sink } from './terms.ts'
 import { parseBody } from './wire/body.ts'
-import { readChat } from './wire/openai.ts'
+import { INBOUND } from './wire/inbound.ts'
 
 const BODY_DEPTH_MAX = 64
 
@@ -22,12 +22,13 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
   let attempted: Attempted | undefined
   let failure: GatewayError | undefined
   try {
+    const inbound = INBOUND[endpoint.operation] ?? noWire()
     refuseWhenClosed(deps)
     caller = await authenticate(call, deps)
 
     const bytes = await call.read(deps.config().limits.bodyBytes)
     const body = parseBody(bytes, deps.bytes.text(bytes), { depthMax: BODY_DEPTH_MAX })
-    const facts = readChat(body)
+    const facts = inbound.read(body)
     const model = facts.model ?? caller.key.defaultModel ?? noModel()
     const likely = likelyInputTokens(facts)
 
@@ -40,6 +41,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     })
     admission = admit(caller, likely, facts.maxOutputTokens, deps)
     const job = {
+      inbound,
       call,
       endpoint,
       caller,
@@ -68,6 +70,10 @@ function refuseWhenClosed(deps: Deps): void {
     throw new GatewayError('draining', 'This gateway is shutting down.', { retryAfterMs: 1000 })
   if (closed === 'sealed')
     throw new GatewayError('sealed', 'The vault is sealed. Restart the gateway to unseal it.')
+}
+
+function noWire(): never {
+  throw new GatewayError('bug', 'an endpoint without a wire')
 }
 
 function noModel(): never {

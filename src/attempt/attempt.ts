@@ -14,6 +14,7 @@ import { withCost } from '../relay/reader.ts'
 import type { Plan, Target } from '../route/plan.ts'
 import type { Call, Caller, Endpoint } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
+import type { Inbound } from '../wire/inbound.ts'
 import type { ChatFacts } from '../wire/openai.ts'
 import { nextTarget, repeatTarget, type Tried } from './choose.ts'
 import { answerHeaders } from './headers.ts'
@@ -25,7 +26,10 @@ export interface Job {
   readonly call: Call
   readonly endpoint: Endpoint
   readonly caller: Caller
+  readonly inbound: Inbound
   readonly body: Body
+  /** The body in the chat wire, once it was needed. */
+  chatBody?: Body
   readonly facts: ChatFacts
   readonly model: string
   readonly likelyInputTokens: number

@@ -1,16 +1,18 @@
 /** Makes one upstream request of a job and a target, and runs the exchange. */
-import type { DecodeContext, Encoded } from '../../providers/provider.ts'
+import type { ChunkSink, DecodeContext, Encoded } from '../../providers/provider.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { billFor } from '../meter.ts'
 import type { Metered } from '../record.ts'
 import type { ExchangeResult } from '../relay/contract.ts'
 import { runExchange } from '../relay/exchange.ts'
+import { createChatDecoder } from '../relay/chat-decoder.ts'
 import { createPassthrough } from '../relay/passthrough.ts'
-import { withCost } from '../relay/reader.ts'
-import { createTranslated } from '../relay/translated.ts'
+import { chatWriter, createTranslated } from '../relay/translated.ts'
 import type { Target } from '../route/plan.ts'
 import type { Usage } from '../terms.ts'
+import type { Body } from '../wire/body.ts'
+import type { RenderContext, StreamWriter } from '../wire/inbound.ts'
 import { usageOfAnswer } from '../wire/openai.ts'
 import type { Job } from './attempt.ts'
 import { builtInSend } from './built-in.ts'
@@ -29,6 +31,12 @@ export interface Carried {
   ending?: (result: ExchangeResult, metered: Metered) => string
 }
 
+/** The request in the chat wire; translated once, whatever the number of targets. */
+function chatBody(job: Job): Body {
+  job.chatBody ??= job.inbound.toChat?.(job.body) ?? job.body
+  return job.chatBody
+}
+
 /** The request body for this target. Throws `invalid_request` for what its wire cannot say, or when parameters would be dropped and the caller forbids it. */
 export function prepare(job: Job, target: Target, maxOutputTokens?: number): Encoded {
   const { site, offer } = target.listing
@@ -36,7 +44,7 @@ export function prepare(job: Job, target: Target, maxOutputTokens?: number): Enc
   if (!codec) throw new GatewayError('invalid_request', `${site.name} offers no chat completions.`)
   const { facts } = job
   const encoded = codec.encode({
-    body: job.body,
+    body: chatBody(job),
     stream: facts.stream,
     wantsUsage: facts.wantsUsageEvent,
     extensions: facts.extensionNames,
@@ -66,7 +74,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     created: Math.floor(deps.clock.now() / 1000),
     newId: deps.newId,
     quirks: site.quirks,
-    request: facts.json,
+    request: chatBody(job).json,
   }
   const usageOf = (answer: Record<string, unknown>) => usageOfAnswer(answer, site.quirks)
   const costOf = facts.wantsCost
@@ -78,14 +86,24 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     costOf,
     eventBytesMax: config.limits.eventBytes,
   }
+  const render: RenderContext = {
+    model: job.model,
+    created: context.created,
+    newId: deps.newId,
+    request: facts.json,
+    likelyInputTokens: job.likelyInputTokens,
+  }
+  const writer = job.inbound.stream?.(render) ?? chatWriter
   const decodeStream = codec.decodeStream?.bind(codec)
+  const untouched = decodeStream === undefined && job.inbound.stream === undefined
+  const open = (out: ChunkSink) => decodeStream?.(context, out) ?? createChatDecoder(out, usageOf)
   const reader = !facts.stream
     ? undefined
-    : decodeStream
-      ? createTranslated(out => decodeStream(context, out), options)
-      : createPassthrough({ ...options, usageOf })
+    : untouched
+      ? createPassthrough({ ...options, usageOf })
+      : createTranslated(open, writer, options)
   carried.ending = (result, metered) =>
-    ending(result, metered, facts.wantsUsageEvent, context, costOf !== undefined)
+    ending(result, metered, facts.wantsUsageEvent, context, costOf !== undefined, writer)
   const sentAtMs = deps.clock.monotonic()
   const headers = () => {
     const waitedMs = carried.elsewhereMs + (deps.clock.monotonic() - sentAtMs)
@@ -116,6 +134,9 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
       send: site.builtIn ? builtInSend(deps, context) : deps.send,
       stream: facts.stream,
       codec,
+      answerAs: job.inbound.answer
+        ? completion => job.inbound.answer?.(completion, render) ?? completion
+        : undefined,
       provider: site.provider,
       providerName: site.name,
       context,
@@ -141,33 +162,35 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
   )
 }
 
-/** A stream cut by the budget is ended as the model would end it at its limit; every stream ends in `[DONE]`. */
+/** A stream cut by the budget is ended as the model would end it at its limit. */
 function ending(
   result: ExchangeResult,
   metered: Metered,
   wantsUsage: boolean,
   context: DecodeContext,
   wantsCost: boolean,
+  writer: StreamWriter,
 ): string {
-  if (!result.cutShort) return 'data: [DONE]\n\n'
+  if (!result.cutShort) return writer.end()
   const frame = {
     id: result.answerId ?? '',
     object: 'chat.completion.chunk',
     created: context.created,
     model: context.offer.upstream,
   }
-  let text = `data: ${JSON.stringify({ ...frame, choices: [{ index: 0, delta: {}, finish_reason: 'length' }] })}\n\n`
+  let text = writer.chunk(
+    { ...frame, choices: [{ index: 0, delta: {}, finish_reason: 'length' }] },
+    undefined,
+  )
   const { usage, bill } = metered
   if (wantsUsage && usage) {
-    const total = usage.inputTokens + usage.outputTokens
     const counts = {
       prompt_tokens: usage.inputTokens,
       completion_tokens: usage.outputTokens,
-      total_tokens: total,
+      total_tokens: usage.inputTokens + usage.outputTokens,
       estimated: true,
     }
-    const event = JSON.stringify({ ...frame, choices: [], usage: counts })
-    text += `data: ${wantsCost && bill.costNanoUsd !== undefined ? withCost(event, bill.costNanoUsd) : event}\n\n`
+    text += writer.chunk({ ...frame, choices: [], usage: counts }, wantsCost ? bill.costNanoUsd : undefined)
   }
-  return `${text}data: [DONE]\n\n`
+  return text + writer.end()
 }

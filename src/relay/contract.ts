@@ -1,5 +1,5 @@
 /** What an exchange is given and what it gives back. */
-import type { ChatCodec, DecodeContext, Provider } from '../../providers/provider.ts'
+import type { ChatCodec, DecodeContext, Json, Provider } from '../../providers/provider.ts'
 import type { Timeouts } from '../config/schema.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Send, UpstreamRequest, Usage } from '../terms.ts'
@@ -12,6 +12,8 @@ export interface ExchangeInput {
   readonly send: Send
   readonly stream: boolean
   readonly codec: ChatCodec
+  /** A whole chat answer in the caller's wire; undefined = it is chat. */
+  readonly answerAs: ((completion: Json) => Json) | undefined
   readonly provider: Provider
   readonly providerName: string
   readonly context: DecodeContext

@@ -1,6 +1,7 @@
-/** Reads a stream in a provider's own wire through its decoder, event by event, and writes OpenAI chat chunks. */
+/** Reads a stream through a decoder, event by event, as chat chunks, and writes them in the caller's wire. */
 import type { ChunkSink, StreamDecoder } from '../../providers/provider.ts'
 import { GatewayError } from '../errors.ts'
+import type { StreamWriter } from '../wire/inbound.ts'
 import { createSseSplitter } from '../wire/sse.ts'
 import {
   finishOf,
@@ -12,8 +13,18 @@ import {
   withCost,
 } from './reader.ts'
 
+/** Chat chunks in the chat wire. */
+export const chatWriter: StreamWriter = {
+  chunk(chunk, costNanoUsd) {
+    const text = JSON.stringify(chunk)
+    return `data: ${costNanoUsd === undefined ? text : withCost(text, costNanoUsd)}\n\n`
+  },
+  end: () => 'data: [DONE]\n\n',
+}
+
 export function createTranslated(
   open: (out: ChunkSink) => StreamDecoder,
+  writer: StreamWriter,
   options: ReaderOptions,
 ): StreamReader {
   const state = newState()
@@ -30,12 +41,9 @@ export function createTranslated(
       if (length > 0) state.contentEvents++
       const usageOnly = Array.isArray(chunk.choices) && chunk.choices.length === 0 && chunk.usage
       if (usageOnly && !options.wantsUsage) return
-      let text = JSON.stringify(chunk)
-      if (chunk.usage && options.costOf && state.usage) {
-        const cost = options.costOf(state.usage)
-        if (cost !== undefined) text = withCost(text, cost)
-      }
-      ready.push(`data: ${text}\n\n`)
+      const cost = chunk.usage && options.costOf && state.usage ? options.costOf(state.usage) : undefined
+      const text = writer.chunk(chunk, cost)
+      if (text !== '') ready.push(text)
     },
     usage(usage) {
       state.usage = usage

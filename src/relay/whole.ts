@@ -1,5 +1,5 @@
 /** Reads a whole answer: its usage, its finish reason, and whether it is an answer at all. Bytes stay as they came unless a codec translates. */
-import type { ChatCodec, DecodeContext } from '../../providers/provider.ts'
+import type { ChatCodec, DecodeContext, Json } from '../../providers/provider.ts'
 import { classify, upstreamError } from '../attempt/classify.ts'
 import type { Bytes } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
@@ -17,6 +17,7 @@ export interface WholeAnswer {
 
 interface Reading {
   readonly codec: ChatCodec
+  readonly answerAs: ((completion: Json) => Json) | undefined
   readonly provider: Parameters<typeof classify>[0]
   readonly providerName: string
   readonly context: DecodeContext
@@ -43,7 +44,7 @@ export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnsw
   if (!r.codec.decode) {
     const answer = json as Loose
     return {
-      bytes,
+      bytes: r.answerAs ? port.of(JSON.stringify(r.answerAs(answer))) : bytes,
       usage: r.usageOf(answer),
       finishReason: finishOfAnswer(answer),
       answerId: typeof answer.id === 'string' ? answer.id : undefined,
@@ -53,7 +54,7 @@ export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnsw
   try {
     const decoded = r.codec.decode(json, r.context)
     return {
-      bytes: port.of(JSON.stringify(decoded.body)),
+      bytes: port.of(JSON.stringify(r.answerAs ? r.answerAs(decoded.body) : decoded.body)),
       usage: decoded.usage,
       finishReason: decoded.finishReason,
       answerId: decoded.answerId,
