@@ -3,7 +3,7 @@
  * calling key with a budget and limits, the access log written to a file, durability as it comes. Seen from outside only:
  * the keys are made and the ledger is read through the admin API.
  */
-import { execFileSync } from 'node:child_process'
+import { type ChildProcess, execFileSync } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -98,15 +98,9 @@ export interface SwitchgateTarget extends Target {
   booked(): Promise<Booked>
 }
 
-export async function startSwitchgate(
-  port: number,
-  upstreamPort: number,
-  say: (line: string) => void,
-  nodeFlags: readonly string[] = [],
-): Promise<SwitchgateTarget> {
-  const folder = mkdtempSync(join(tmpdir(), 'switchgate-bench-'))
-  writeFileSync(join(folder, 'switchgate.yaml'), config(upstreamPort))
-  const output = openSync(join(folder, 'access.log'), 'w')
+/** One life of the gateway over a folder. */
+async function launch(folder: string, port: number, nodeFlags: readonly string[]): Promise<ChildProcess> {
+  const output = openSync(join(folder, 'access.log'), 'a')
   const child = start(process.execPath, [...nodeFlags, join(ROOT, 'src/switchgate.cjs'), 'serve'], {
     core: TARGET_CORE,
     output,
@@ -123,13 +117,26 @@ export async function startSwitchgate(
     },
   })
   closeSync(output)
-  const admin = createAdmin(port)
-  await reachable(
-    () => admin('GET', '/keys?limit=1'),
-    () => child.exitCode,
-  )
+  const health = () => fetch(`http://127.0.0.1:${port}/healthz`)
+  await reachable(health, () => child.exitCode)
+  return child
+}
+
+export async function startSwitchgate(
+  port: number,
+  upstreamPort: number,
+  say: (line: string) => void,
+  nodeFlags: readonly string[] = [],
+): Promise<SwitchgateTarget> {
+  const folder = mkdtempSync(join(tmpdir(), 'switchgate-bench-'))
+  writeFileSync(join(folder, 'switchgate.yaml'), config(upstreamPort))
   say(`switchgate: making ${KEYS.toLocaleString('en')} keys`)
-  const key = await makeKeys(admin)
+  const maker = await launch(folder, port, [])
+  const key = await makeKeys(createAdmin(port))
+  await stop(maker)
+  // what is measured begins its life with the keys in its database
+  const child = await launch(folder, port, nodeFlags)
+  const admin = createAdmin(port)
   const spend = () => admin<Spend>('GET', '/spend')
   return {
     name: 'switchgate',
