@@ -169,6 +169,37 @@ describe('before the first content of a stream', () => {
   )
 })
 
+describe('content commits: after it no other target is asked', () => {
+  const AFTER: [string, Script][] = [
+    [
+      'a cut',
+      response => {
+        sse(response).write(role + delta('half'))
+        setTimeout(() => response.destroy(), 20)
+      },
+    ],
+    ['an end without a finish reason', response => void sse(response).end(role + delta('half'))],
+    [
+      'an error event',
+      response =>
+        void sse(response).end(role + delta('half') + event({ error: { message: 'x', code: 503 } })),
+    ],
+    ['silence', response => void sse(response).write(role + delta('half'))],
+  ]
+  test.each(AFTER)('%s', async (_name, script) => {
+    first.script = script
+    const text = await (await gateway.post(key, { ...CHAT, stream: true })).text()
+    expect(text.startsWith(role + delta('half'))).toBe(true)
+    expect(text).not.toContain('fine')
+    expect(text).not.toContain('[DONE]')
+    expect(text).toContain('"error"')
+    expect([first.seen.length, second.seen.length]).toEqual([1, 0])
+    expect((await gateway.rows()).map(row => [row.error, row.last])).toEqual([
+      [expect.stringMatching(/interrupted|silent/), true],
+    ])
+  })
+})
+
 describe('what is the caller’s own fault ends at once, with the upstream’s status', () => {
   test.each([
     [
