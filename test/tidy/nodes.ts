@@ -1,6 +1,7 @@
 /** The few kinds of syntax nodes that the tidy rules ask for. */
 import {
   type BinaryExpression,
+  type BindingElement,
   type CallExpression,
   type ClassDeclaration,
   type ExportDeclaration,
@@ -9,6 +10,7 @@ import {
   type ImportDeclaration,
   type InterfaceDeclaration,
   isBinaryExpression,
+  isBindingElement,
   isCallExpression,
   isExportDeclaration,
   isIdentifier,
@@ -45,6 +47,7 @@ const TYPES: readonly SyntaxKind[] = [
 
 export const is = {
   binary: (node: Node): node is BinaryExpression => isBinaryExpression(node),
+  bindingElement: (node: Node): node is BindingElement => isBindingElement(node),
   call: (node: Node): node is CallExpression => isCallExpression(node),
   exportDeclaration: (node: Node): node is ExportDeclaration => isExportDeclaration(node),
   identifier: (node: Node): node is Identifier => isIdentifier(node),
