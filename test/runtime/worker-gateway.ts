@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { completion, configFor, type ScriptedUpstream, sendJson, startUpstream } from '../gateway/harness.ts'
 
 process.env.WRANGLER_SEND_METRICS = 'false'
 process.env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = 'false'
@@ -140,3 +141,49 @@ export async function readinessUnderWrangler(bundle: Bundle): Promise<readonly [
     await harness.close()
   }
 }
+
+export const PROVIDER_SECRET = 'sk-worker-upstream-secret-0123456789'
+
+/** A Worker before a scripted upstream, with a key of its own. */
+export interface Served extends TestWorker {
+  readonly upstream: ScriptedUpstream
+  readonly key: string
+  post(path: string, body: unknown, key?: string): Promise<Response>
+  get(path: string, key?: string): Promise<Response>
+}
+
+/** Builds and starts everything; the provider is `alpha` and sells `house-model` at 1 and 2 USD per million tokens. */
+export async function serveUpstream(): Promise<Served> {
+  const bundle = await buildBundle()
+  const upstream = await startUpstream(response => sendJson(response, 200, completion()))
+  const config = configFor({ alpha: upstream.port })
+  const worker = await startWorker(bundle, { ...SECRETS, SWITCHGATE_CONFIG: config })
+  const { key } = await json(worker.admin('POST', '/keys', { name: 'worker' }))
+  const bearer = (text: string) => ({ authorization: `Bearer ${text}`, 'content-type': 'application/json' })
+  return {
+    ...worker,
+    upstream,
+    key,
+    post: (path, body, own = key) =>
+      fetch(`${worker.url}${path}`, { method: 'POST', headers: bearer(own), body: JSON.stringify(body) }),
+    get: (path, own = key) => fetch(`${worker.url}${path}`, { headers: bearer(own) }),
+    async close() {
+      await worker.close()
+      await upstream.close()
+      bundle.remove()
+    },
+  }
+}
+
+/** As much of our own answers as these tests read. */
+interface Answer {
+  readonly id: string
+  readonly key: string
+  readonly cost_nano_usd: string
+  readonly data: unknown
+  readonly total: { readonly requests: number }
+  readonly error: { readonly code: string; readonly message: string }
+}
+
+export const json = async (response: Response | Promise<Response>) =>
+  (await (await response).json()) as Answer

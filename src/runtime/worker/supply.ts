@@ -16,6 +16,9 @@ import { type Env, SetupFault } from './bindings.ts'
 /** Other isolates change credentials without telling: this old a snapshot is compared with the store before it is used. */
 const FRESH_MS = 5_000
 
+/** Read while the isolate starts, where it takes nothing from the time that a request may use. */
+const catalog = loadCatalog()
+
 /** What one request works with, from its beginning to its end. */
 export interface Stock {
   readonly config: Config
@@ -44,7 +47,7 @@ export interface SupplyOptions {
 }
 
 function readConfig(text: string, env: Env, log: Log): Config {
-  const loaded = loadConfig(text, { kinds: KINDS, catalog: loadCatalog(), env })
+  const loaded = loadConfig(text, { kinds: KINDS, catalog, env })
   if (loaded.ok) return discover(loaded.config, KINDS, env)
   for (const fault of loaded.faults) log('error', 'config.fault', { fault: formatFault(fault) })
   throw new SetupFault(`SWITCHGATE_CONFIG cannot be used; the Worker's log lists what is wrong with it.`)
@@ -99,7 +102,7 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
     const market = createMarket({
       config,
       kinds: KINDS,
-      catalog: loadCatalog(),
+      catalog,
       credentials: await opened(config, stored, o),
       refused: (provider, credential, message) =>
         o.log('warn', 'credential.unreadable', { provider, credential, message }),
