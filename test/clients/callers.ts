@@ -4,6 +4,7 @@ import { createOpenAI } from '@ai-sdk/openai'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { dynamicTool, generateText, jsonSchema, type LanguageModel, streamText } from 'ai'
 import OpenAI from 'openai'
+import { makeParseableResponseFormat } from 'openai/lib/parser'
 import type { Json } from '../../providers/provider.ts'
 import { argsOf, type Reading, readingOfChat, type Tokens } from './reading.ts'
 import { eventsOf } from './recordings.ts'
@@ -104,6 +105,25 @@ const openaiHelper: Caller = async ask => {
   const client = openaiClient(ask, fetch)
   const final = await client.chat.completions.stream({ ...bodyFor(ask), ...streamed }).finalChatCompletion()
   return { reading: readingOfChat([final as unknown as Json], false), exchanges: await exchanges() }
+}
+
+/** `openai`: .parse(), which reads the text as the JSON that was asked for; a refusal is left alone. */
+const openaiParse: Caller = async ask => {
+  const { fetch, exchanges } = recordingFetch(ask.direct)
+  const body = bodyFor(ask)
+  const format = body.response_format as OpenAI.ResponseFormatJSONSchema
+  const final = await openaiClient(ask, fetch).chat.completions.parse({
+    ...body,
+    response_format: makeParseableResponseFormat(format, text => JSON.parse(text) as unknown),
+  })
+  const reading = readingOfChat([final as unknown as Json], false)
+  const message = final.choices[0]?.message
+  const calls = (message?.tool_calls ?? []).length > 0
+  const parsed =
+    message?.refusal || calls || !message?.content ? null : (JSON.parse(message.content) as unknown)
+  if (JSON.stringify(message?.parsed ?? null) !== JSON.stringify(parsed))
+    throw new Error('parsed is not the text')
+  return { reading, exchanges: await exchanges() }
 }
 
 const aiSdk =
@@ -228,6 +248,7 @@ async function curled(ask: Ask, body: string): Promise<{ head: string; text: str
 export const CALLERS = {
   'openai create': openaiCreate,
   'openai .stream()': openaiHelper,
+  'openai .parse()': openaiParse,
   '@ai-sdk/openai': aiOpenai,
   '@ai-sdk/openai-compatible': aiCompatible,
   curl,

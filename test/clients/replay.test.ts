@@ -7,28 +7,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Json } from '../../providers/provider.ts'
 import { type Ask, CALLERS, type CallerName, type Exchange, recordingFetch } from './callers.ts'
-import { fetchOf, independent, meteredOf, type Reading, statedUsage, type Tokens } from './reading.ts'
-import { errorIn, eventsOf, home, present, type Recording, recordings, seedOf } from './recordings.ts'
-import {
-  CANARY,
-  costOf,
-  MODES,
-  type Mode,
-  promptFor,
-  type Replay,
-  SECRET,
-  siteOf,
-  startReplay,
-} from './replayer.ts'
+import { checkAbsences, checkBytes, checkLedger, checkUpstream, generationOf, type Run } from './checks.ts'
+import { fetchOf, independent, meteredOf, type Reading } from './reading.ts'
+import { errorIn, home, present, type Recording, recordings, seedOf } from './recordings.ts'
+import { MODES, type Mode, promptFor, type Replay, SECRET, siteOf, startReplay } from './replayer.ts'
 
 const ALL = process.env.SWITCHGATE_REPLAY === 'all'
-
-interface Run {
-  readonly one: Recording
-  readonly caller: CallerName
-  readonly mode: Mode
-  readonly mark: string
-}
 
 const WHOLE: readonly CallerName[] = ['openai create', '@ai-sdk/openai-compatible', '@ai-sdk/openai']
 const STREAM: readonly CallerName[] = [
@@ -54,7 +38,12 @@ function runsOf(one: Recording, n: number): Run[] {
         (one.stream ? MODES : (['whole', 'pieces'] as const)).map(mode => run(caller, mode)),
       )
     : [run(callers[n % callers.length] as CallerName, MODES[(n + seed) % MODES.length] as Mode)]
-  return n % CURL_EVERY === 0 ? [...runs, run('curl', 'pieces')] : runs
+  // .parse() sends no tools but strict ones.
+  const format = one.request?.response_format as Json | undefined
+  if (!one.stream && format?.type === 'json_schema' && one.request?.tools === undefined)
+    runs.push(run('openai .parse()', 'whole'))
+  if (n % CURL_EVERY === 0) runs.push(run('curl', 'pieces'))
+  return runs
 }
 
 const good = recordings.filter(one => errorIn(one) === undefined)
@@ -144,6 +133,21 @@ async function call(run: Run, tools: readonly string[], more: Partial<Ask> = {})
   })
 }
 
+/** Where a client reads an answer in a way of its own, with nothing between: then it must read the same thing here. */
+const PECULIAR: Readonly<Record<string, string>> = {
+  '2658267bfb99 openai .stream()': 'an event after the usage event makes it forget the usage',
+  'e2490ca1a032 openai .stream()': 'content in parts (Mistral) is glued together as [object Object]',
+  '760da8cee265 @ai-sdk/openai': 'no finish reason is "interrupted" to it',
+  '28ca7b25b7ed @ai-sdk/openai': 'no finish reason is "interrupted" to it',
+}
+
+async function peculiar(run: Run, tools: readonly string[], want: Reading): Promise<Reading> {
+  if (!Object.hasOwn(PECULIAR, `${run.one.id} ${run.caller}`)) return want
+  const { reading } = await call(run, tools, { direct: fetchOf(run.one) })
+  expect(reading, 'a peculiarity is no longer there').not.toEqual(visible(run.caller, run.one.stream, want))
+  return reading
+}
+
 /** Clients that refuse some hosts' answers even when nothing stands between: then they must refuse them here too. */
 const isPicky = ({ one, caller }: Run) =>
   one.wire === 'chat' && caller !== 'openai create' && caller !== 'curl'
@@ -161,15 +165,16 @@ async function check(run: Run): Promise<number> {
     exchanges = await seen()
   } else {
     const told = await call(run, tools)
-    expect(visible(caller, one.stream, told.reading)).toEqual(visible(caller, one.stream, want))
+    const wanted = await peculiar(run, tools, want)
+    expect(visible(caller, one.stream, told.reading)).toEqual(visible(caller, one.stream, wanted))
     exchanges = told.exchanges
   }
   expect(exchanges.length, 'calls of the client').toBe(1)
   const exchange = exchanges[0] as Exchange
-  checkAbsences(exchange)
-  checkUpstream(run)
+  checkAbsences(replay, exchange)
+  checkUpstream(replay, run)
   checkBytes(run, exchange)
-  return checkLedger(run, meteredOf(one, want), exchange)
+  return checkLedger(replay, run, meteredOf(one, want), exchange)
 }
 
 /** The name of the error with which a client refuses an answer; undefined = it does not. */
@@ -184,113 +189,6 @@ async function refusalOf(
   } catch (error) {
     return error instanceof Error ? error.name : 'unknown'
   }
-}
-
-function checkAbsences(exchange: Exchange): void {
-  const seen = JSON.stringify(exchange.headers) + exchange.body
-  for (const secret of [SECRET, CANARY, replay.key, `127.0.0.1:${replay.upstream.port}`]) {
-    expect(seen).not.toContain(secret)
-  }
-}
-
-function checkUpstream({ one, mark }: Run): void {
-  const calls = replay.callsOf(mark)
-  expect(calls.length, 'upstream exchanges').toBe(1)
-  const sent = JSON.stringify(calls[0]?.headers)
-  expect(sent).toContain(SECRET)
-  expect(sent + calls[0]?.body).not.toContain(replay.key)
-  expect(calls[0]?.url.startsWith(`/${siteOf(one)}/`)).toBe(true)
-}
-
-/** An answer that is in the caller's wire already comes as it was recorded, but for the cost in the usage event. */
-function checkBytes({ one, caller }: Run, exchange: Exchange): void {
-  if (one.wire !== 'chat') return
-  if (!one.stream) return expect(exchange.body).toBe(one.body)
-  expect(exchange.body.endsWith('data: [DONE]\n\n')).toBe(true)
-  const recorded = eventsOf(one.body)
-  const events = eventsOf(exchange.body)
-  if (caller !== 'curl') {
-    expect(events.map(withoutCost)).toEqual(recorded.map(withoutCost))
-    return
-  }
-  const asked = recorded.filter(event => !/"choices": ?\[\]/.test(event) || !/"usage": ?\{/.test(event))
-  expect(events.filter(event => recorded.includes(event))).toEqual(events)
-  expect(events.filter(event => asked.includes(event))).toEqual(events)
-}
-
-function withoutCost(event: string): unknown {
-  const json = JSON.parse(event) as Json
-  if (typeof json.usage !== 'object' || json.usage === null) return json
-  const { cost: _, ...usage } = json.usage as Json
-  return { ...json, usage }
-}
-
-/** What the ledger says of an exchange, as the caller can read it. */
-async function generationOf(exchange: Exchange): Promise<Json> {
-  const answer = await fetch(
-    `${replay.gateway.url}/v1/generation?id=${exchange.headers['x-request-id'] ?? ''}`,
-    { headers: { authorization: `Bearer ${replay.key}` } },
-  )
-  return (await answer.json()) as Json
-}
-
-async function checkLedger(run: Run, tokens: Tokens | undefined, exchange: Exchange): Promise<number> {
-  const id = exchange.headers['x-request-id']
-  const generation = await generationOf(exchange)
-  expect(generation).toMatchObject({
-    id,
-    model: 'replayed',
-    provider: siteOf(run.one),
-    stream: run.one.stream,
-    status: 200,
-  })
-  expect((generation.attempts as unknown[]).length).toBe(1)
-  if (tokens === undefined) {
-    expect(generation.certainty).toBe('estimated')
-    expect(Number(generation.cost_nano_usd)).toBeGreaterThan(0)
-    return Number(generation.cost_nano_usd)
-  }
-  expect(generation.usage).toEqual({
-    input_tokens: tokens.input,
-    cached_tokens: tokens.cached,
-    cache_creation_tokens: tokens.written,
-    output_tokens: tokens.output,
-    reasoning_tokens: tokens.thought,
-  })
-  expect(generation.certainty).toBe('exact')
-  const cost = reportedCost(run.one) ?? costOf(tokens)
-  expect(generation.cost_nano_usd).toBe(String(cost))
-  checkShownCost(run, exchange, cost)
-  return cost
-}
-
-/** Whole answers say the cost in a header, streams in the usage that was asked for. */
-function checkShownCost({ one, caller }: Run, exchange: Exchange, cost: number): void {
-  if (!one.stream) {
-    expect(Math.round(Number(exchange.headers['x-switchgate-cost-usd']) * 1e9)).toBe(cost)
-    return
-  }
-  if (caller === 'curl') return
-  const shown = eventsOf(exchange.body)
-    .map(event => usdOf((JSON.parse(event) as { usage?: { cost?: unknown } }).usage?.cost))
-    .findLast(usd => usd !== undefined)
-  expect(Math.round((shown ?? Number.NaN) * 1e9)).toBe(cost)
-}
-
-/** Perplexity's own cost is an object, and stays one. */
-function usdOf(cost: unknown): number | undefined {
-  const usd = typeof cost === 'object' ? (cost as Json | null)?.total_cost : cost
-  return typeof usd === 'number' ? usd : undefined
-}
-
-/** What the provider itself says that it cost, nano-USD: it wins over the price. */
-function reportedCost(one: Recording): number | undefined {
-  if (one.wire !== 'chat') return undefined
-  const { cost, cost_in_usd_ticks: ticks } = statedUsage(one) ?? {}
-  // xAI counts in tenths of a nano-USD.
-  if (typeof ticks === 'number' && ticks > 0) return Math.round(ticks / 10)
-  const usd = usdOf(cost)
-  return usd === undefined ? undefined : Math.round(usd * 1e9)
 }
 
 /** Status and code that the caller is told for a provider's failure, by the contract's table. */
@@ -312,8 +210,8 @@ async function checkError(one: Recording): Promise<void> {
   expect(failed, 'an error reaches the client').toBeDefined()
   expect(replay.callsOf(run.mark).length, 'upstream exchanges').toBe(1)
   const [exchange] = (await exchanges()) as [Exchange]
-  checkAbsences(exchange)
-  const generation = await generationOf(exchange)
+  checkAbsences(replay, exchange)
+  const generation = await generationOf(replay, exchange)
   spentOnErrors += Number(generation.cost_nano_usd)
   if (one.status === 200) {
     // Too late for a status: the last event says it, and nothing claims a proper end.

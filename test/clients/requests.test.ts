@@ -22,6 +22,7 @@ import {
   type TestGateway,
   usageEvent,
 } from '../gateway/harness.ts'
+import { BODIES, type Body, PNG, plain, weather } from './bodies.ts'
 
 let upstream: ScriptedUpstream
 let gateway: TestGateway
@@ -80,70 +81,7 @@ async function both(ask: (site: Site) => PromiseLike<unknown>): Promise<readonly
 }
 
 const USAGE_ASKED = ',"stream_options":{"include_usage":true}}'
-const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
-const weather = {
-  type: 'object',
-  properties: { city: { type: 'string', description: 'e.g. "Zürich" 🏔' } },
-  required: ['city'],
-  additionalProperties: false,
-} as const
 const city = { ...weather, $schema: 'https://json-schema.org/draft/2020-12/schema' } as const
-
-type Body = Omit<OpenAI.ChatCompletionCreateParamsNonStreaming, 'stream'>
-const plain: Body = {
-  model: 'house-model',
-  messages: [{ role: 'user', content: 'Grüezi 👋 "quoted" \\ \u2028 back' }],
-}
-const tools: Body['tools'] = [
-  { type: 'function', function: { name: 'get_weather', strict: true, parameters: weather } },
-]
-
-const BODIES: Readonly<Record<string, Body>> = {
-  text: {
-    ...plain,
-    temperature: 0.30000000000000004,
-    stop: ['\n\n', '###'],
-    seed: 42,
-    logit_bias: { 50256: -100 },
-  },
-  tools: { ...plain, tools, tool_choice: 'required', parallel_tool_calls: false },
-  json_schema: {
-    ...plain,
-    response_format: { type: 'json_schema', json_schema: { name: 'city', strict: true, schema: weather } },
-  },
-  images: {
-    ...plain,
-    messages: [
-      {
-        role: 'user',
-        content: [
-          { type: 'text', text: 'What is this?' },
-          { type: 'image_url', image_url: { url: `data:image/png;base64,${PNG}`, detail: 'low' } },
-        ],
-      },
-    ],
-  },
-  'several turns with tool results': {
-    ...plain,
-    tools,
-    messages: [
-      { role: 'system', content: 'Be short.' },
-      { role: 'user', content: 'Weather in Bern and Basel?' },
-      {
-        role: 'assistant',
-        content: null,
-        tool_calls: ['Bern', 'Basel'].map((name, i) => ({
-          id: `call_${i}`,
-          type: 'function' as const,
-          function: { name: 'get_weather', arguments: `{ "city":"${name}" }` },
-        })),
-      },
-      { role: 'tool', tool_call_id: 'call_0', content: '{"c": 7}' },
-      { role: 'tool', tool_call_id: 'call_1', content: '9 °C' },
-    ],
-  },
-  reasoning_effort: { ...plain, model: 'gpt-5-house', reasoning_effort: 'low', max_completion_tokens: 300 },
-}
 
 describe('openai SDK', () => {
   const sdk = (site: Site) => new OpenAI(site).chat.completions
