@@ -1,5 +1,5 @@
 /** Makes one upstream request of a job and a target, and runs the exchange. */
-import type { ChunkSink, DecodeContext, Encoded } from '../../providers/provider.ts'
+import type { ChatCodec, ChunkSink, DecodeContext, Encoded } from '../../providers/provider.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { billFor } from '../meter.ts'
@@ -8,9 +8,10 @@ import type { ExchangeResult } from '../relay/contract.ts'
 import { runExchange } from '../relay/exchange.ts'
 import { createChatDecoder } from '../relay/chat-decoder.ts'
 import { createPassthrough } from '../relay/passthrough.ts'
+import type { ReaderOptions, StreamReader } from '../relay/reader.ts'
 import { chatWriter, createTranslated } from '../relay/translated.ts'
 import type { Target } from '../route/plan.ts'
-import type { Usage } from '../terms.ts'
+import type { UpstreamRequest, Usage } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
 import type { RenderContext, StreamWriter } from '../wire/inbound.ts'
 import { usageOfAnswer } from '../wire/openai.ts'
@@ -94,14 +95,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     likelyInputTokens: job.likelyInputTokens,
   }
   const writer = job.inbound.stream?.(render) ?? chatWriter
-  const decodeStream = codec.decodeStream?.bind(codec)
-  const untouched = decodeStream === undefined && job.inbound.stream === undefined
-  const open = (out: ChunkSink) => decodeStream?.(context, out) ?? createChatDecoder(out, usageOf)
-  const reader = !facts.stream
-    ? undefined
-    : untouched
-      ? createPassthrough({ ...options, usageOf })
-      : createTranslated(open, writer, options)
+  const reader = facts.stream ? readerFor(job, codec, context, writer, { ...options, usageOf }) : undefined
   carried.ending = (result, metered) =>
     ending(result, metered, facts.wantsUsageEvent, context, costOf !== undefined, writer)
   const sentAtMs = deps.clock.monotonic()
@@ -112,25 +106,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
   const hidden = offer.thinksUnseen ? HIDDEN_THOUGHT_FACTOR : 1
   return runExchange(
     {
-      request: {
-        origin: site.origin,
-        path: site.basePath + carried.encoded.path,
-        method: 'POST',
-        headers: [
-          'content-type',
-          'application/json',
-          'accept',
-          facts.stream ? 'text/event-stream' : 'application/json',
-          'accept-encoding',
-          'identity',
-          'user-agent',
-          'switchgate',
-          ...site.headers,
-          ...carried.encoded.headers,
-          ...(target.credential?.headers ?? []),
-        ],
-        body: carried.encoded.body,
-      },
+      request: requestOf(job, target, carried),
       send: site.builtIn ? builtInSend(deps, context) : deps.send,
       stream: facts.stream,
       codec,
@@ -160,6 +136,44 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     },
     deps,
   )
+}
+
+/** What goes over the wire: our own headers, the site's, the codec's, and the credential last. */
+function requestOf(job: Job, target: Target, carried: Carried): UpstreamRequest {
+  const { site } = target.listing
+  return {
+    origin: site.origin,
+    path: site.basePath + carried.encoded.path,
+    method: 'POST',
+    headers: [
+      'content-type',
+      'application/json',
+      'accept',
+      job.facts.stream ? 'text/event-stream' : 'application/json',
+      'accept-encoding',
+      'identity',
+      'user-agent',
+      'switchgate',
+      ...site.headers,
+      ...carried.encoded.headers,
+      ...(target.credential?.headers ?? []),
+    ],
+    body: carried.encoded.body,
+  }
+}
+
+/** Same wire in and out: bytes pass. Else event by event, through chat chunks. */
+function readerFor(
+  job: Job,
+  codec: ChatCodec,
+  context: DecodeContext,
+  writer: StreamWriter,
+  options: ReaderOptions & { usageOf: (chunk: Record<string, unknown>) => Usage | undefined },
+): StreamReader {
+  const decodeStream = codec.decodeStream?.bind(codec)
+  if (!decodeStream && !job.inbound.stream) return createPassthrough(options)
+  const open = (out: ChunkSink) => decodeStream?.(context, out) ?? createChatDecoder(out, options.usageOf)
+  return createTranslated(open, writer, options)
 }
 
 /** A stream cut by the budget is ended as the model would end it at its limit. */

@@ -110,11 +110,14 @@ interface Tables {
 function apply({ keys, credentials, settings, buckets }: Tables, op: Op): void {
   switch (op.op) {
     case 'put_key':
-      keys.set(op.key.id, op.key)
+      keys.set(
+        op.key.id,
+        keys.get(op.key.id)?.status === 'revoked' ? { ...op.key, status: 'revoked' } : op.key,
+      )
       return
     case 'set_key_status': {
       const key = keys.get(op.id)
-      if (key) keys.set(op.id, { ...key, status: op.status })
+      if (key && key.status !== 'revoked') keys.set(op.id, { ...key, status: op.status })
       return
     }
     case 'put_credential':

@@ -52,13 +52,26 @@ function withoutId<T extends { readonly id: string }>({ id: _id, ...rest }: T): 
 function statementOf(db: Database, op: Op): Statement {
   switch (op.op) {
     case 'put_key':
-      return db
-        .insert(keys)
-        .values(op.key)
-        .onConflictDoUpdate({ target: keys.id, set: withoutId(op.key) })
-        .toSQL() as Statement
+      return (
+        db
+          .insert(keys)
+          .values(op.key)
+          // a change that was made before it knew of a revocation must not undo it
+          .onConflictDoUpdate({
+            target: keys.id,
+            set: {
+              ...withoutId(op.key),
+              status: sql`case when ${keys.status} = 'revoked' then 'revoked' else excluded.status end`,
+            },
+          })
+          .toSQL() as Statement
+      )
     case 'set_key_status':
-      return db.update(keys).set({ status: op.status }).where(eq(keys.id, op.id)).toSQL() as Statement
+      return db
+        .update(keys)
+        .set({ status: op.status })
+        .where(and(eq(keys.id, op.id), ne(keys.status, 'revoked')))
+        .toSQL() as Statement
     case 'put_credential':
       return db
         .insert(credentials)

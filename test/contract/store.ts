@@ -112,6 +112,14 @@ export function describeStore(name: string, open: () => Promise<Store>, engine: 
         expect(await store.keys()).toEqual([{ ...emptied, status: 'revoked' }])
       })
 
+      it('keeps a revocation, whatever was decided before it was known', async () => {
+        await store.commit([{ op: 'put_key', key: keyRow() }])
+        await store.commit([{ op: 'set_key_status', id: keyRow().id, status: 'revoked' }])
+        await store.commit([{ op: 'put_key', key: { ...keyRow(), name: 'renamed' } }])
+        await store.commit([{ op: 'set_key_status', id: keyRow().id, status: 'active' }])
+        expect(await store.keys()).toEqual([{ ...keyRow(), name: 'renamed', status: 'revoked' }])
+      })
+
       it('commits all operations or none', async () => {
         await store.commit([{ op: 'put_key', key: keyRow() }])
         const sameHash = store.commit([

@@ -226,7 +226,9 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
     // bound to the admin token's hash: a reset ends every session
     sessionKey: async () =>
       deps.bytes.of(
-        o.sessionHmac(`session ${(await deps.store.setting('admin_token_hash')) ?? 'configured'}`),
+        o.sessionHmac(
+          `session ${o.settings.env.SWITCHGATE_ADMIN_TOKEN || ((await deps.store.setting('admin_token_hash')) ?? '')}`,
+        ),
       ),
   })
   const adminDeps: AdminDeps = {
