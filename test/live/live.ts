@@ -1,7 +1,8 @@
 /** `npm run test:live`: the official OpenAI SDK → a served Switchgate → a real model server, and its own count against the ledger. */
 import OpenAI from 'openai'
+import { configFor, costNanoUsd } from './config.ts'
 import { createTranscript, deadPort, eventually, type Json, startServe } from './rig.ts'
-import { type Counters, countersOf, modelOf } from './upstream.ts'
+import { type Counters, callsOf, completionOf, countersOf, modelOf } from './upstream.ts'
 
 const HOW = `LIVE_BASE_URL is not set: it names an OpenAI-compatible server with a model that may be asked.
 
@@ -11,12 +12,6 @@ const HOW = `LIVE_BASE_URL is not set: it names an OpenAI-compatible server with
 
   Any other: LIVE_BASE_URL=https://… LIVE_API_KEY=… LIVE_MODEL=… npm run test:live
 `
-
-/** USD per million tokens, so that each token is worth a whole number of nano-USD. */
-const INPUT_USD_PER_MTOK = 1
-const OUTPUT_USD_PER_MTOK = 2
-const costNanoUsd = (input: number, output: number) =>
-  String((input * INPUT_USD_PER_MTOK + output * OUTPUT_USD_PER_MTOK) * 1000)
 
 const baseUrl = process.env.LIVE_BASE_URL?.replace(/\/+$/, '')
 if (!baseUrl) {
@@ -29,30 +24,7 @@ const t = createTranscript(line => void process.stdout.write(`${line}\n`))
 const model = process.env.LIVE_MODEL ?? (await modelOf(baseUrl, apiKey))
 const dead = await deadPort()
 
-const offer = (input: number, output: number) =>
-  `{ upstream: ${JSON.stringify(model)}, input_usd_per_mtok: ${input}, output_usd_per_mtok: ${output}, context_tokens: 4096, max_output_tokens: 2048 }`
-const at = (url: string) => {
-  const { hostname, port, protocol } = new URL(url)
-  return `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`
-}
-// the dead provider is the cheaper one, and price decides: it is always tried first
-const config = `discover_env: false
-routing: { strategy: price }
-providers:
-  dead:
-    kind: openai
-    base_url: http://127.0.0.1:${dead}/v1
-    models:
-      twofold: ${offer(INPUT_USD_PER_MTOK / 10, OUTPUT_USD_PER_MTOK / 10)}
-  live:
-    kind: openai
-    base_url: ${baseUrl}
-    ${apiKey ? 'credentials: [{ name: main, secret: env://LIVE_API_KEY }]' : ''}
-    models:
-      house: ${offer(INPUT_USD_PER_MTOK, OUTPUT_USD_PER_MTOK)}
-      twofold: ${offer(INPUT_USD_PER_MTOK, OUTPUT_USD_PER_MTOK)}
-egress: { allow: ["127.0.0.1:${dead}", "${at(baseUrl)}"] }
-`
+const config = configFor({ baseUrl, apiKey, model, deadPort: dead })
 
 t.title(`Upstream ${baseUrl}, model ${model}`)
 const gateway = await startServe(config, apiKey ? { LIVE_API_KEY: apiKey } : {})
@@ -206,34 +178,35 @@ await t.part('4. json_schema', () =>
   }),
 )
 
-await t.part('5. A tool call', () =>
-  metered(async () => {
-    const parameters = {
-      type: 'object',
-      properties: { city: { type: 'string', enum: ['Paris', 'Rome'] } },
-      required: ['city'],
-    }
+await t.part('5. Tools', async () => {
+  const parameters = {
+    type: 'object',
+    properties: { city: { type: 'string', enum: ['Paris', 'Rome'] } },
+    required: ['city'],
+  }
+  const body = {
+    ...plain,
+    messages: ask('What is the weather in Paris?'),
+    max_tokens: 96,
+    tools: [{ type: 'function' as const, function: { name: 'weather', parameters } }],
+    tool_choice: 'required' as const,
+  }
+  const direct = await completionOf(baseUrl, apiKey, { ...body, model })
+  const wanted = callsOf(direct)
+  t.say(`asked directly, the server ${wanted.length > 0 ? `calls ${wanted.join(', ')}` : 'calls no tool'}`)
+  await metered(async () => {
     const { data, response } = await client.chat.completions
-      .create({
-        ...plain,
-        model: 'house',
-        messages: ask('What is the weather in Paris?'),
-        max_tokens: 128,
-        tools: [{ type: 'function', function: { name: 'weather', parameters } }],
-        tool_choice: 'required',
-      })
+      .create({ ...body, model: 'house' })
       .withResponse()
-    const call = data.choices[0]?.message.tool_calls?.[0]
-    const made = call?.type === 'function' ? call.function : undefined
-    t.say(`${made?.name}(${made?.arguments})`)
-    t.equal('the tool that was called', made?.name, 'weather')
-    t.check(
-      'its arguments are JSON',
-      typeof (JSON.parse(made?.arguments ?? 'null') as Json | null)?.city === 'string',
+    t.equal('tool calls as asked directly', callsOf(data), wanted)
+    t.equal(
+      'prompt, tools included, as asked directly',
+      data.usage?.prompt_tokens,
+      direct.usage?.prompt_tokens,
     )
     return { requestId: response.headers.get('x-request-id') ?? '', usage: data.usage ?? null }
-  }),
-)
+  })
+})
 
 await t.part('6. The caller leaves in the middle of a stream', async () => {
   const leave = new AbortController()

@@ -48,5 +48,7 @@ if [ ! -x "$server" ]; then
 fi
 
 step "LIVE_BASE_URL=http://127.0.0.1:$port/v1"
+# the weights bring no chat template; this one knows tools
 exec "$server" --model "$model" --alias gemma-3-270m --host 127.0.0.1 --port "$port" \
-  --ctx-size 4096 --parallel 2 --metrics --jinja --no-webui --offline
+  --jinja --chat-template-file "$home/source/llama.cpp/models/templates/Qwen-Qwen2.5-7B-Instruct.jinja" \
+  --ctx-size 8192 --parallel 2 --metrics --no-ui --offline

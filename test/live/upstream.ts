@@ -1,4 +1,5 @@
 /** What the live test asks the model server itself: which model it has, and its own counters (llama.cpp's `/metrics`). */
+import type OpenAI from 'openai'
 
 const headersOf = (apiKey: string | undefined): Record<string, string> =>
   apiKey ? { authorization: `Bearer ${apiKey}` } : {}
@@ -37,4 +38,27 @@ export async function countersOf(baseUrl: string, apiKey: string | undefined): P
   } catch {
     return undefined
   }
+}
+
+/** One whole answer, asked for without Switchgate. */
+export async function completionOf(
+  baseUrl: string,
+  apiKey: string | undefined,
+  body: object,
+): Promise<OpenAI.ChatCompletion> {
+  const response = await fetch(`${baseUrl}/chat/completions`, {
+    method: 'POST',
+    headers: { ...headersOf(apiKey), 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  if (!response.ok) throw new Error(`asked directly, the server answers ${response.status}`)
+  return (await response.json()) as OpenAI.ChatCompletion
+}
+
+/** Tool calls as `name(arguments)`. */
+export function callsOf(answer: OpenAI.ChatCompletion): string[] {
+  const calls = answer.choices[0]?.message.tool_calls ?? []
+  return calls.flatMap(call =>
+    call.type === 'function' ? [`${call.function.name}(${call.function.arguments})`] : [],
+  )
 }
