@@ -133,6 +133,21 @@ export class GatewayError extends Error {
     this.allow = options.allow
   }
 
+  /** The same error with another time to wait. */
+  after(retryAfterMs: number | undefined): GatewayError {
+    const { param, code, status, shouldRetry, limit, allow, cause } = this
+    return new GatewayError(this.kind, this.message, {
+      param,
+      code,
+      status,
+      retryAfterMs,
+      shouldRetry,
+      limit,
+      allow,
+      cause,
+    })
+  }
+
   /** Type as OpenAI's wire names it; follows a replaced status. */
   get type(): string {
     return FAILURES[this.kind].type

@@ -1,4 +1,5 @@
 /** Last stage: one ledger row per attempt, the hold settled, health fed. The only caller of `settle`. */
+import { RATE_LIMIT_PAUSE_MS } from './attempt/choose.ts'
 import type { Deps, Hold } from './deps.ts'
 import { FAILURES, type Failure } from './errors.ts'
 import { billFor, estimateUsage } from './meter.ts'
@@ -16,7 +17,7 @@ export interface Metered {
 export function meter(result: ExchangeResult, target: Target, likelyInputTokens: number): Metered {
   const { price } = target.listing.offer
   const { usage, failure, status, textBytes } = result
-  const complete = failure === undefined && !result.cutShort
+  const complete = (failure === undefined && !result.cutShort) || result.usageIsFinal
   if (usage && complete) return { usage, bill: billFor(usage, price, result.drained ? 'recovered' : 'exact') }
   const refused = status !== 0 && (status < 200 || status >= 300)
   const unheard = status === 0 && failure?.kind !== 'cancelled'
@@ -85,8 +86,6 @@ export function record(told: Told, result: ExchangeResult, metered: Metered, dep
   })
 }
 
-/** A target that rate limits us without saying for how long rests this long. */
-const COOL_DOWN_MS = 2_000
 /** A refused credential rests until somebody mends it, but is looked at again now and then. */
 const BAD_CREDENTIAL_MS = 60_000
 const MISSING_MODEL_MS = 60_000
@@ -111,7 +110,7 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
     case 'target':
       if (kind === 'rate_limited') {
         const { retryAfterMs } = failure
-        return coolDown(target.key, retryAfterMs ?? COOL_DOWN_MS, retryAfterMs !== undefined)
+        return coolDown(target.key, retryAfterMs ?? RATE_LIMIT_PAUSE_MS, retryAfterMs !== undefined)
       }
       return deps.health.observe(target.key, { kind: 'fault' }, now)
     case 'nobody':

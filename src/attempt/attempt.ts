@@ -16,7 +16,7 @@ import type { Call, Caller, Endpoint } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
 import type { Inbound } from '../wire/inbound.ts'
 import type { ChatFacts } from '../wire/openai.ts'
-import { nextTarget, repeatTarget, type Tried } from './choose.ts'
+import { nextTarget, repeatTarget, soonestRetryMs, type Tried } from './choose.ts'
 import { answerHeaders } from './headers.ts'
 import { holdMoney, type Money } from './hold.ts'
 import { type Carried, carry, prepare } from './send.ts'
@@ -87,7 +87,7 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
     elsewhereMs += result.totalMs
     if (!result.failure) return complete(job, here, carried, result, metered, deps)
     last = result.failure
-    tried.push({ target: here, failure: result.failure.kind })
+    tried.push({ target: here, failure: result.failure.kind, retryAfterMs: result.failure.retryAfterMs })
     const next =
       result.committed || job.answer.left || attempts >= most ? undefined : await following(job, tried, deps)
     const finalStatus = next ? undefined : job.answer.headSent ? job.answer.status : result.failure.status
@@ -95,6 +95,7 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
     if (!next) {
       await settled(deps)
       job.admission.release(metered.usage ? metered.usage.inputTokens + metered.usage.outputTokens : 0)
+      if (last.kind === 'rate_limited') last = last.after(soonestRetryMs(tried))
       job.answer.refuse(last, answerHeaders(job, here, carried, deps))
       return { attempts, target: here, result, metered, failure: last }
     }
@@ -123,13 +124,11 @@ function isLast(job: Job, tried: readonly Tried[], here: Target, attempts: numbe
 /** Names in the ledger are for people and filters; a caller's novel is not kept. */
 const clip = (text: string) => (text.length > 256 ? text.slice(0, 256) : text)
 
-/** A thinking budget in OpenRouter's form. */
-function thinkingTokensOf(json: ChatFacts['json']): number | undefined {
-  const { reasoning } = json
-  const tokens =
-    typeof reasoning === 'object' && reasoning !== null
-      ? (reasoning as Record<string, unknown>).max_tokens
-      : undefined
+/** A thinking budget in OpenRouter's form or in Anthropic's. */
+function thinkingTokensOf({ reasoning, thinking }: ChatFacts['json']): number | undefined {
+  const member = (value: unknown, name: string) =>
+    typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+  const tokens = member(reasoning, 'max_tokens') ?? member(thinking, 'budget_tokens')
   return typeof tokens === 'number' ? tokens : undefined
 }
 
@@ -155,6 +154,7 @@ async function setAside(job: Job, here: Target, attempt: number, deps: Deps): Pr
     maxOutputTokens: facts.maxOutputTokens,
     n: facts.n,
     boundInputTokens: boundInputTokens(facts, offer.upstream),
+    prompts: facts.prompts?.length ?? 1,
     thinkingTokens: thinkingTokensOf(facts.json),
   }
   const money = await holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)

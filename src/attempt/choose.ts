@@ -5,6 +5,8 @@ import type { Plan, Target } from '../route/plan.ts'
 export interface Tried {
   readonly target: Target
   readonly failure: Failure
+  /** What the provider said about waiting. */
+  readonly retryAfterMs?: number
 }
 
 const siteOf = (t: Target) => t.listing.site.name
@@ -48,4 +50,15 @@ export function repeatTarget(tried: readonly Tried[]): Target | undefined {
   if (!last || !FAILURES[last.failure].next) return undefined
   const silent = new Set(tried.filter(t => t.failure === 'silent').map(t => routeOf(t.target)))
   return tried.find(t => FAILURES[t.failure].repeat && !silent.has(routeOf(t.target)))?.target
+}
+
+/** Without a word from the provider, a rate limit is taken to last this long. */
+export const RATE_LIMIT_PAUSE_MS = 2_000
+
+/** When the first of the targets that rate limited us may be asked again; undefined = none did. */
+export function soonestRetryMs(tried: readonly Tried[]): number | undefined {
+  const waits = tried
+    .filter(t => t.failure === 'rate_limited')
+    .map(t => t.retryAfterMs ?? RATE_LIMIT_PAUSE_MS)
+  return waits.length > 0 ? Math.min(...waits) : undefined
 }

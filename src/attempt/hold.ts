@@ -13,6 +13,8 @@ export interface Spending {
   readonly n: number
   /** Never too low. */
   readonly boundInputTokens: number
+  /** Prompts that are read one by one, each with a context of its own. */
+  readonly prompts: number
   /** Thinking tokens that the caller asked for, part of the output. */
   readonly thinkingTokens: number | undefined
 }
@@ -70,7 +72,8 @@ export async function holdMoney(
 ): Promise<Money> {
   const config = deps.config()
   const wish = wishFor(offer, s, key, config.limits.defaultMaxOutputTokens)
-  const input = Math.min(s.boundInputTokens, offer.contextTokens ?? s.boundInputTokens)
+  const most = (offer.contextTokens ?? Number.POSITIVE_INFINITY) * s.prompts
+  const input = Math.min(s.boundInputTokens, most)
   const cost = (outputTokens: number) =>
     offer.price
       ? holdFor({ inputTokensBound: input, outputTokens: outputTokens * s.n, price: offer.price })

@@ -1,5 +1,5 @@
 /** Makes one upstream request of a job and a target, and runs the exchange. */
-import type { ChatCodec, ChunkSink, DecodeContext, Encoded } from '../../providers/provider.ts'
+import type { ChatCodec, ChatRequest, ChunkSink, DecodeContext, Encoded } from '../../providers/provider.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { billFor } from '../meter.ts'
@@ -7,9 +7,11 @@ import type { Metered } from '../record.ts'
 import type { ExchangeResult } from '../relay/contract.ts'
 import { runExchange } from '../relay/exchange.ts'
 import { createChatDecoder } from '../relay/chat-decoder.ts'
+import { createNative } from '../relay/native.ts'
 import { createPassthrough } from '../relay/passthrough.ts'
 import type { ReaderOptions, StreamReader } from '../relay/reader.ts'
 import { chatWriter, createTranslated } from '../relay/translated.ts'
+import { codecFor } from '../route/codec.ts'
 import type { Target } from '../route/plan.ts'
 import type { UpstreamRequest, Usage } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
@@ -38,21 +40,34 @@ function chatBody(job: Job): Body {
   return job.chatBody
 }
 
+/** A host whose wire is OpenAI's as it is gets a translated body without what it would refuse. */
+function throughChat(job: Job, codec: ChatCodec, request: ChatRequest): Encoded {
+  const body = chatBody(job)
+  const fitted = codec.decode ? undefined : job.inbound.fit?.(body, request.offer, request.quirks)
+  const encoded = codec.encode({ ...request, body: fitted?.body ?? body })
+  return fitted ? { ...encoded, dropped: [...new Set([...fitted.dropped, ...encoded.dropped])] } : encoded
+}
+
 /** The request body for this target. Throws `invalid_request` for what its wire cannot say, or when parameters would be dropped and the caller forbids it. */
 export function prepare(job: Job, target: Target, maxOutputTokens?: number): Encoded {
   const { site, offer } = target.listing
-  const codec = site.provider.chat
-  if (!codec) throw new GatewayError('invalid_request', `${site.name} offers no chat completions.`)
+  const { operation } = job.endpoint
+  const codec = codecFor(site.provider, operation)
+  if (!codec) throw new GatewayError('invalid_request', `${site.name} does not offer ${operation}.`)
   const { facts } = job
-  const encoded = codec.encode({
-    body: chatBody(job),
+  const request = {
+    body: job.body,
     stream: facts.stream,
     wantsUsage: facts.wantsUsageEvent,
     extensions: facts.extensionNames,
     offer,
     maxOutputTokens,
     quirks: site.quirks,
-  })
+  }
+  const native = job.inbound.native?.(site.provider)
+  const encoded = native
+    ? native.encode({ ...request, header: name => job.call.header(name), query: job.call.query })
+    : throughChat(job, codec, request)
   if (encoded.dropped.length > 0 && facts.preferences?.requireParameters) {
     const message = `${site.name} does not take ${encoded.dropped.join(', ')} and provider.require_parameters is set.`
     throw new GatewayError('invalid_request', message, { param: encoded.dropped[0] })
@@ -66,8 +81,9 @@ const HIDDEN_THOUGHT_FACTOR = 5
 export function carry(job: Job, target: Target, carried: Carried, deps: Deps): Promise<ExchangeResult> {
   const { site, offer } = target.listing
   const { facts, call } = job
-  const codec = site.provider.chat
-  if (!codec) throw new GatewayError('bug', 'a target without a chat codec')
+  const codec = codecFor(site.provider, job.endpoint.operation)
+  if (!codec) throw new GatewayError('bug', 'a target without a codec')
+  const native = job.inbound.native?.(site.provider)
   const config = deps.config()
   const { timeouts } = site
   const context: DecodeContext = {
@@ -75,7 +91,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     created: Math.floor(deps.clock.now() / 1000),
     newId: deps.newId,
     quirks: site.quirks,
-    request: chatBody(job).json,
+    request: native ? job.body.json : chatBody(job).json,
   }
   const usageOf = (answer: Record<string, unknown>) => usageOfAnswer(answer, site.quirks)
   const costOf = facts.wantsCost
@@ -91,12 +107,16 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     model: job.model,
     created: context.created,
     newId: deps.newId,
-    request: facts.json,
+    request: job.body.json,
     likelyInputTokens: job.likelyInputTokens,
   }
-  const writer = job.inbound.stream?.(render) ?? chatWriter
-  const reader = facts.stream ? readerFor(job, codec, context, writer, { ...options, usageOf }) : undefined
+  const writer = job.inbound.stream?.(render) ?? job.inbound.untouched ?? chatWriter
+  job.answer.lastWords = error => writer.error?.(error)
+  const tapped = native && facts.stream ? createNative(native.tap(), options) : undefined
+  const reader =
+    tapped ?? (facts.stream ? readerFor(job, codec, context, writer, { ...options, usageOf }) : undefined)
   carried.ending = (result, metered) =>
+    tapped?.ending(result.cutShort, metered.usage) ??
     ending(result, metered, facts.wantsUsageEvent, context, costOf !== undefined, writer)
   const sentAtMs = deps.clock.monotonic()
   const headers = () => {
@@ -110,6 +130,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
       send: site.builtIn ? builtInSend(deps, context) : deps.send,
       stream: facts.stream,
       codec,
+      native,
       answerAs: job.inbound.answer
         ? completion => job.inbound.answer?.(completion, render) ?? completion
         : undefined,

@@ -13,6 +13,8 @@ export class Answer {
   left = false
   /** Called once when the caller leaves while an attempt is running. */
   onLeft: (() => void) | undefined
+  /** The event that ends a broken stream, where the wire's writer has its own. */
+  lastWords: ((error: GatewayError) => string | undefined) | undefined
   /** Bytes of answer body handed to the sink. */
   bytesSent = 0
 
@@ -106,7 +108,7 @@ export class Answer {
   /** An error in the caller's wire: a whole answer while no head has gone out, else the last event of the stream. */
   refuse(error: GatewayError, headers: readonly string[] = []): void {
     if (this.finished) return
-    if (this.headSent) this.end(this.bytes.of(errorEvent(this.wire, error)))
+    if (this.headSent) this.end(this.bytes.of(this.lastWords?.(error) ?? errorEvent(this.wire, error)))
     else
       this.whole(
         error.status,

@@ -1,5 +1,5 @@
 /** What an exchange is given and what it gives back. */
-import type { ChatCodec, DecodeContext, Json, Provider } from '../../providers/provider.ts'
+import type { ChatCodec, DecodeContext, Json, NativeCodec, Provider } from '../../providers/provider.ts'
 import type { Timeouts } from '../config/schema.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Send, UpstreamRequest, Usage } from '../terms.ts'
@@ -12,6 +12,8 @@ export interface ExchangeInput {
   readonly send: Send
   readonly stream: boolean
   readonly codec: ChatCodec
+  /** The answer is in the caller's wire and passes untouched; undefined = it is read by `codec`. */
+  readonly native: NativeCodec | undefined
   /** A whole chat answer in the caller's wire; undefined = it is chat. */
   readonly answerAs: ((completion: Json) => Json) | undefined
   readonly provider: Provider
@@ -46,6 +48,8 @@ export interface ExchangeResult {
   /** The upstream's status; 0 = it never answered. */
   readonly status: number
   readonly usage: Usage | undefined
+  /** The usage is the provider's last word, though the answer broke. */
+  readonly usageIsFinal: boolean
   readonly finishReason: string | undefined
   readonly answerId: string | undefined
   readonly textBytes: number

@@ -84,12 +84,9 @@ class Exchange implements Receiver, Watched {
       case 'error': {
         this.bodyBytes += bytes.length
         const most = this.phase === 'error' ? ERROR_BODY_BYTES_MAX : this.i.answerBytesMax
-        if (this.bodyBytes <= most) {
-          this.parts.push(bytes)
-          return
-        }
-        if (this.phase === 'error') return
-        return this.fail('malformed')
+        if (this.bodyBytes <= most) this.parts.push(bytes)
+        else if (this.phase === 'whole') this.fail('malformed')
+        return
       }
       default:
         return
@@ -288,6 +285,7 @@ class Exchange implements Receiver, Watched {
       committed: this.committed,
       status: this.status,
       usage: more.whole ? more.whole.usage : state?.usage,
+      usageIsFinal: state?.usageIsFinal ?? false,
       finishReason: more.cutShort ? 'length' : more.whole ? more.whole.finishReason : state?.finishReason,
       answerId: more.whole ? more.whole.answerId : state?.answerId,
       textBytes: more.whole ? more.whole.textBytes : (state?.textBytes ?? 0),

@@ -161,7 +161,9 @@ class Passthrough implements StreamReader {
     if (errorAt >= 0) {
       const chunk = this.chunkAt(body, errorAt)
       if (chunk && isError(chunk)) {
-        this.state.usage = this.o.usageOf(chunk) ?? this.state.usage
+        const stated = this.o.usageOf(chunk)
+        this.state.usage = stated ?? this.state.usage
+        this.state.usageIsFinal = stated !== undefined
         this.state.failure = { kind: 'interrupted', message: 'error event', body: chunk }
         const [start] = this.boundsAt(body, errorAt)
         return start > 0 ? body.subarray(0, start) : undefined

@@ -14,6 +14,8 @@ export interface StreamState {
   /** The provider said that it is done (its own terminator). */
   done: boolean
   failure: { kind: Failure; message: string; body?: unknown } | undefined
+  /** The event that broke the stream stated the usage: nothing more will be billed. */
+  usageIsFinal: boolean
   /** Upper bound of the text bytes that have come so far; a token is at least one of them. */
   textBytes: number
   /** Events that carried text; most hosts send a token or more in each. */
@@ -45,6 +47,7 @@ export function newState(): StreamState {
     answerId: undefined,
     done: false,
     failure: undefined,
+    usageIsFinal: false,
     textBytes: 0,
     contentEvents: 0,
   }
@@ -96,6 +99,7 @@ export function textLength(chunk: Loose): number {
   if (!Array.isArray(chunk.choices)) return 0
   let length = 0
   for (const choice of chunk.choices) {
+    if (isObject(choice) && typeof choice.text === 'string') length += utf8Length(choice.text)
     const delta = isObject(choice) ? choice.delta : undefined
     if (!isObject(delta)) continue
     for (const name of CONTENT_FIELDS) {

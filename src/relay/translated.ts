@@ -28,6 +28,7 @@ export function createTranslated(
   options: ReaderOptions,
 ): StreamReader {
   const state = newState()
+  state.answerId = writer.id
   let ready: string[] = []
 
   const out: ChunkSink = {

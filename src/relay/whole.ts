@@ -1,5 +1,5 @@
 /** Reads a whole answer: its usage, its finish reason, and whether it is an answer at all. Bytes stay as they came unless a codec translates. */
-import type { ChatCodec, DecodeContext, Json } from '../../providers/provider.ts'
+import type { ChatCodec, DecodeContext, Json, NativeCodec } from '../../providers/provider.ts'
 import { classify, upstreamError } from '../attempt/classify.ts'
 import type { Bytes } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
@@ -17,6 +17,7 @@ export interface WholeAnswer {
 
 interface Reading {
   readonly codec: ChatCodec
+  readonly native: NativeCodec | undefined
   readonly answerAs: ((completion: Json) => Json) | undefined
   readonly provider: Parameters<typeof classify>[0]
   readonly providerName: string
@@ -41,46 +42,62 @@ export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnsw
   if (fault) return fault
   // A stream was asked for and one JSON body came: no caller's SSE parser could read it.
   if (r.stream) return upstreamError('malformed', r.providerName, { scrub: r.scrub })
+  if (r.native) return untouched(r.native, json, bytes, r)
   if (!r.codec.decode) {
     const answer = json as Loose
+    const shown = r.answerAs?.(answer)
     return {
-      bytes: r.answerAs ? port.of(JSON.stringify(r.answerAs(answer))) : bytes,
+      bytes: shown ? port.of(JSON.stringify(shown)) : bytes,
       usage: r.usageOf(answer),
       finishReason: finishOfAnswer(answer),
-      answerId: typeof answer.id === 'string' ? answer.id : undefined,
+      answerId: idOf(shown ?? answer),
       textBytes: textOf(answer),
     }
   }
   try {
     const decoded = r.codec.decode(json, r.context)
+    const shown = r.answerAs?.(decoded.body)
     return {
-      bytes: port.of(JSON.stringify(r.answerAs ? r.answerAs(decoded.body) : decoded.body)),
+      bytes: port.of(JSON.stringify(shown ?? decoded.body)),
       usage: decoded.usage,
       finishReason: decoded.finishReason,
-      answerId: decoded.answerId,
+      answerId: shown ? idOf(shown) : decoded.answerId,
       textBytes: textOf(decoded.body),
     }
   } catch (error) {
-    if (error instanceof GatewayError) {
-      const facts = {
-        body: { error: { message: error.message } },
-        status: error.status,
-        scrub: r.scrub,
-        cause: error,
-      }
-      return upstreamError(error.kind, r.providerName, facts)
-    }
-    return upstreamError('malformed', r.providerName, { scrub: r.scrub, cause: error })
+    return unreadable(error, r)
   }
+}
+
+function untouched(native: NativeCodec, json: unknown, bytes: Uint8Array, r: Reading) {
+  try {
+    return { bytes, ...native.read(json) }
+  } catch (error) {
+    return unreadable(error, r)
+  }
+}
+
+/** A codec that stumbles has met a malformed answer, unless it says what it met. */
+function unreadable(error: unknown, r: Reading): GatewayError {
+  if (!(error instanceof GatewayError))
+    return upstreamError('malformed', r.providerName, { scrub: r.scrub, cause: error })
+  const facts = {
+    body: { error: { message: error.message } },
+    status: error.status,
+    scrub: r.scrub,
+    cause: error,
+  }
+  return upstreamError(error.kind, r.providerName, facts)
 }
 
 /** An error object inside a 200, or something that is no completion. */
 function errorInside(json: unknown, r: Reading): GatewayError | undefined {
   const inner = Array.isArray(json) ? json[0] : json
   if (!isObject(inner)) return upstreamError('malformed', r.providerName, { scrub: r.scrub })
-  const isAnswer = r.codec.decode
+  const isAnswer =
+    r.native || r.codec.decode
     ? inner.error === undefined && inner.type !== 'error'
-    : Array.isArray(inner.choices)
+    : (r.codec.isAnswer?.(inner) ?? Array.isArray(inner.choices))
   const failed = inner.error !== undefined && inner.error !== null
   if (isAnswer && !failed) return undefined
   const named = failed || r.provider.classify?.(200, inner) !== undefined
@@ -93,11 +110,15 @@ function finishOfAnswer(answer: Loose): string | undefined {
   return isObject(choice) && typeof choice.finish_reason === 'string' ? choice.finish_reason : undefined
 }
 
+/** The id that the caller sees. */
+const idOf = ({ id }: Loose): string | undefined => (typeof id === 'string' ? id : undefined)
+
 /** Bytes of text that the model wrote, for estimates when usage is missing. */
 function textOf(answer: Loose): number {
   if (!Array.isArray(answer.choices)) return 0
   let length = 0
   for (const choice of answer.choices) {
+    if (isObject(choice) && typeof choice.text === 'string') length += utf8Length(choice.text)
     const message = isObject(choice) ? choice.message : undefined
     if (!isObject(message)) continue
     for (const name of ['content', 'reasoning_content', 'tool_calls', 'refusal']) {

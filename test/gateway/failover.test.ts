@@ -259,6 +259,17 @@ describe('when every target fails, the last attempt decides', () => {
     expect(first.seen.length + second.seen.length).toBeLessThanOrEqual(3)
   })
 
+  test('429 everywhere without a word about waiting: a short wait is named, and the SDK may retry', async () => {
+    first.script = status(429)
+    second.script = status(429)
+    const answer = await gateway.post(key, CHAT)
+    expect([answer.status, answer.headers.get('retry-after'), answer.headers.get('x-should-retry')]).toEqual([
+      429,
+      '2',
+      'true',
+    ])
+  })
+
   test('the provider asked to be left alone: 503 with the time, and nothing is sent', async () => {
     first.script = status(429, undefined, { 'retry-after': '9' })
     second.script = first.script
