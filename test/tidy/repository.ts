@@ -48,3 +48,27 @@ export function versionRanges(path: string, text: string): Finding[] {
       message: `${name} has the range ${version}, not a version`,
     }))
 }
+
+interface Locked {
+  readonly version?: string
+  readonly gypfile?: boolean
+  readonly optionalDependencies?: Readonly<Record<string, string>>
+}
+
+/**
+ * What `npm ci` trips over on another machine: a platform's binaries that the lockfile leaves out (it refuses to install), and a
+ * binding that ships prebuilt but would be compiled, because npm reads `gypfile` from the lockfile and forgets to write it there.
+ */
+export function lockfile(path: string, text: string, shipsPrebuilt: readonly string[]): Finding[] {
+  const { packages } = JSON.parse(text) as { packages: Readonly<Record<string, Locked>> }
+  const say = (message: string): Finding => ({ path, line: 1, message })
+  const missing = Object.entries(packages).flatMap(([at, { optionalDependencies }]) =>
+    Object.keys(optionalDependencies ?? {})
+      .filter(name => !packages[`${at}/node_modules/${name}`] && !packages[`node_modules/${name}`])
+      .map(name => say(`${name} is left out, which ${at} may want elsewhere`)),
+  )
+  const compiled = shipsPrebuilt
+    .filter(name => packages[`node_modules/${name}`]?.gypfile !== false)
+    .map(name => say(`${name} would be compiled at install: add "gypfile": false to its entry`))
+  return [...missing, ...compiled]
+}
