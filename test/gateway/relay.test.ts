@@ -106,6 +106,20 @@ describe('a whole answer', () => {
     expect(plain.usage).not.toHaveProperty('cost')
   })
 
+  test('an answer above limits.answer_bytes is refused, not kept in memory', async () => {
+    const small = await startGateway({
+      config: configFor({ alpha: upstream.port }, 'limits: { answer_bytes: 4096 }\n'),
+    })
+    try {
+      upstream.script = response => sendJson(response, 200, completion('x'.repeat(10_000)))
+      const answer = await small.post(await small.key(), CHAT)
+      expect(answer.status).toBe(502)
+      await answer.text()
+    } finally {
+      await small.close()
+    }
+  })
+
   test('missing usage is estimated and says so, never zero', async () => {
     upstream.script = response => sendJson(response, 200, completion('word '.repeat(40), null))
     const answer = await gateway.post(key, CHAT)

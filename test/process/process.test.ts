@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { get } from 'node:https'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -132,6 +133,60 @@ test.each([
   const gateway = start(env)
   expect(await gateway.exit).toBeGreaterThan(0)
   expect(gateway.output()).toContain(words)
+})
+
+test.each(['the environment', 'a .env file'])(
+  'a provider key from %s is enough to sell its models',
+  async where => {
+    writeFileSync(join(root, 'switchgate.yaml'), 'aliases: { best: { models: [gpt-5] } }\n')
+    if (where === 'a .env file')
+      writeFileSync(join(root, '.env'), 'OPENAI_API_KEY="sk-test-not-a-real-key-000"\n')
+    const env: Record<string, string> =
+      where === 'a .env file' ? {} : { OPENAI_API_KEY: 'sk-test-not-a-real-key-000' }
+    const gateway = await ready({ SWITCHGATE_CONFIG: join(root, 'switchgate.yaml'), ...env })
+    const headers = { authorization: `Bearer ${keyIn(firstStart())}` }
+    const list = (await (await fetch(`${gateway.url()}/v1/models`, { headers })).json()) as {
+      data: { id: string; owned_by: string }[]
+    }
+    const ids = list.data.map(model => model.id)
+    expect(ids).toEqual(expect.arrayContaining(['gpt-5', 'best']))
+    expect(ids).not.toContain('demo/echo')
+    expect(new Set(list.data.map(model => model.owned_by))).toEqual(new Set(['openai', 'switchgate']))
+    expect(gateway.output()).not.toContain('sk-test')
+  },
+)
+
+test('https with a certificate of its own', async () => {
+  const cert = join(root, 'cert.pem')
+  const tlsKey = join(root, 'key.pem')
+  const made = spawn('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-days',
+    '1',
+    '-subj',
+    '/CN=localhost',
+    '-keyout',
+    tlsKey,
+    '-out',
+    cert,
+  ])
+  expect(await new Promise(resolve => made.on('exit', resolve))).toBe(0)
+  const gateway = await ready({ TLS_CERT_FILE: cert, TLS_KEY_FILE: tlsKey })
+  const { status } = await new Promise<{ status: number | undefined }>((resolve, reject) => {
+    const url = new URL(`${gateway.url()}/healthz`)
+    get(
+      url,
+      { ca: readFileSync(cert), servername: 'localhost', checkServerIdentity: () => undefined },
+      answer => resolve({ status: answer.statusCode }),
+    ).on('error', reject)
+  })
+  expect([gateway.url().slice(0, 5), status]).toEqual(['https', 200])
 })
 
 test('a wrong config file: exit 78, each fault with path, reason and line', async () => {
