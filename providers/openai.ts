@@ -123,10 +123,31 @@ function encode(request: ChatRequest): Encoded {
   }
 }
 
+/** The older wires know one name for the output limit. */
+function encodeCompletion(request: ChatRequest): Encoded {
+  const { body, offer, maxOutputTokens } = request
+  const draft: Draft = { set: {}, remove: [], rename: {}, dropped: [] }
+  if (body.json.model !== offer.upstream) draft.set.model = JSON.stringify(offer.upstream)
+  if (maxOutputTokens !== undefined) draft.set.max_tokens = String(maxOutputTokens)
+  editExtensions(request, draft)
+  editStreamOptions(request, draft)
+  return { path: '/completions', body: splice(body, draft), headers: [], dropped: draft.dropped }
+}
+
+function encodeEmbeddings(request: ChatRequest): Encoded {
+  const { body, offer } = request
+  const draft: Draft = { set: {}, remove: [], rename: {}, dropped: [] }
+  if (body.json.model !== offer.upstream) draft.set.model = JSON.stringify(offer.upstream)
+  editExtensions(request, draft)
+  return { path: '/embeddings', body: splice(body, draft), headers: [], dropped: draft.dropped }
+}
+
 /** OpenAI and, with a host's quirks, every OpenAI-compatible host. */
 export const openai: Provider = {
   name: 'openai',
   auth: 'bearer',
   chat: { encode },
+  completions: { encode: encodeCompletion },
+  embeddings: { encode: encodeEmbeddings, isAnswer: answer => Array.isArray(answer.data) },
   classify: classifyChat,
 }

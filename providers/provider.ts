@@ -82,6 +82,57 @@ export interface ChatCodec {
   /** Absent = the answer is already OpenAI's. Throws GatewayError (malformed, content_filter, overloaded …). */
   decode?(answer: unknown, context: DecodeContext): Decoded
   decodeStream?(context: DecodeContext, out: ChunkSink): StreamDecoder
+  /** Is this whole answer, already in the caller's wire, one at all? Absent = it has `choices`. */
+  isAnswer?(answer: Json): boolean
+}
+
+/** A request that goes to its target in the caller's own wire. */
+export interface NativeRequest extends ChatRequest {
+  /** A header of the caller's, by its name in lower case. */
+  header(name: string): string | undefined
+  /** The caller's query without `?`, or ''. */
+  readonly query: string
+}
+
+/** What a whole answer says; its bytes pass untouched. */
+export type NativeFacts = Omit<Decoded, 'body'> & {
+  /** UTF-8 bytes that the model wrote, for estimates when usage is missing. */
+  readonly textBytes: number
+}
+
+/** What one event of a stream says. Absent = nothing of that kind. */
+export interface NativeSign {
+  /** Something that a person or a program would act on: the target is committed. */
+  readonly content?: boolean
+  /** Upper bound of the text's UTF-8 bytes. */
+  readonly textBytes?: number
+  /** Latest known usage; replaces the earlier one, never added to it. */
+  readonly usage?: Usage | undefined
+  /** In the chat wire's words. */
+  readonly finishReason?: string | undefined
+  readonly answerId?: string | undefined
+  readonly failure?: { readonly kind: Failure; readonly message: string }
+  /** The provider's own terminator. */
+  readonly done?: boolean
+}
+
+/** Listens to a stream that passes untouched. One tap for one stream. */
+export interface NativeTap {
+  /** One event: its joined `data:` lines, its name, and how many bytes it has in all. */
+  event(data: string, name: string | undefined, eventBytes: number): NativeSign
+  /** Events that end the stream here as the model would at its limit; `usage` is an estimate. */
+  cut(usage: Usage | undefined): string
+  /** Events that a complete stream still lacks, for hosts that just hang up; '' = none. */
+  missing(): string
+}
+
+/** A wire that callers and this provider both speak: nothing is translated. */
+export interface NativeCodec {
+  /** Throws GatewayError('invalid_request', …, {param}) for what cannot be metered. */
+  encode(request: NativeRequest): Encoded
+  /** Throws GatewayError (malformed, overloaded …) for what is no answer. */
+  read(answer: unknown): NativeFacts
+  tap(): NativeTap
 }
 
 /** How a credential is put on a request. */
@@ -92,6 +143,11 @@ export interface Provider {
   readonly name: string
   readonly auth: AuthScheme
   readonly chat?: ChatCodec
+  /** Anthropic's Messages wire, where this provider speaks it. */
+  readonly messages?: NativeCodec
+  /** OpenAI's `/completions` and `/embeddings`; absent = not offered. Requests come in OpenAI's form. */
+  readonly completions?: ChatCodec
+  readonly embeddings?: ChatCodec
   /**
    * Names the failure of a non-2xx answer (or of an error object inside a 200) from structured fields.
    * Undefined = the status table decides.
@@ -115,6 +171,8 @@ export interface Quirks {
   readonly sendsFinishReason?: boolean
   /** The host understands `models`, `provider`, `reasoning` …: our extension fields are left in place. */
   readonly keepsExtensions?: boolean
+  /** It wants `reasoning_content` back in assistant messages; other hosts refuse it there. Asked of translated requests only. */
+  readonly replaysReasoning?: boolean
   /** completion_tokens leaves reasoning out: add it. */
   readonly reasoningOutsideCompletion?: boolean
 }

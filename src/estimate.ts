@@ -64,8 +64,19 @@ function contentTokens(content: unknown): number {
   return sum
 }
 
+const promptTokens = (prompt: string | number): number =>
+  typeof prompt === 'number' ? prompt : textTokens(prompt)
+
+/** Prompt tokens that must fit into the context together: of several prompts, the longest. */
+export function likelyContextTokens(facts: ChatFacts): number {
+  if (facts.prompts === undefined) return likelyInputTokens(facts)
+  return Math.ceil(facts.prompts.reduce<number>((most, prompt) => Math.max(most, promptTokens(prompt)), 0))
+}
+
 /** Most probable prompt tokens, a whole number. Characters by class, plus a frame for each message and tool. */
 export function likelyInputTokens(facts: ChatFacts): number {
+  if (facts.prompts !== undefined)
+    return Math.ceil(facts.prompts.reduce<number>((sum, prompt) => sum + promptTokens(prompt), 0))
   const { messages, tools, functions, response_format: format } = facts.json
   let sum = TOKENS_PER_REPLY
   for (const message of Array.isArray(messages) ? messages : []) {

@@ -86,7 +86,7 @@ export interface Offer {
   readonly model: string
   /** Id that the upstream knows. */
   readonly upstream: string
-  /** What it is for; absent = chat. */
+  /** What it is for; absent = not known: it serves what it is asked for. */
   readonly type?: 'chat' | 'embedding'
   /** Undefined = unknown price, which is never zero. */
   readonly price: Price | undefined

@@ -3,6 +3,9 @@ import type { Endpoint, Wire } from '../terms.ts'
 
 export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/v1/chat/completions', wire: 'openai', operation: 'chat' },
+  { method: 'POST', path: '/v1/completions', wire: 'openai', operation: 'text_completion' },
+  { method: 'POST', path: '/v1/embeddings', wire: 'openai', operation: 'embeddings' },
+  { method: 'POST', path: '/v1/responses', wire: 'responses', operation: 'responses' },
 ]
 
 const BY_PATH: ReadonlyMap<string, Endpoint> = new Map(ENDPOINTS.map(endpoint => [endpoint.path, endpoint]))

@@ -96,8 +96,8 @@ function errorInside(json: unknown, r: Reading): GatewayError | undefined {
   if (!isObject(inner)) return upstreamError('malformed', r.providerName, { scrub: r.scrub })
   const isAnswer =
     r.native || r.codec.decode
-    ? inner.error === undefined && inner.type !== 'error'
-    : (r.codec.isAnswer?.(inner) ?? Array.isArray(inner.choices))
+      ? inner.error === undefined && inner.type !== 'error'
+      : (r.codec.isAnswer?.(inner) ?? Array.isArray(inner.choices))
   const failed = inner.error !== undefined && inner.error !== null
   if (isAnswer && !failed) return undefined
   const named = failed || r.provider.classify?.(200, inner) !== undefined

@@ -82,7 +82,7 @@ function ownModel(site: Site, id: string, model: ModelConfig, facts: CatalogOffe
     provider: site.name,
     model: id,
     upstream: model.upstream,
-    type: facts?.type ?? 'chat',
+    type: facts?.type,
     price: ownPrice(site.name, id, model) ?? facts?.price,
     contextTokens: model.contextTokens ?? facts?.contextTokens,
     maxOutputTokens: model.maxOutputTokens ?? facts?.maxOutputTokens,

@@ -2,8 +2,9 @@
 import type { StrategyName } from '../config/schema.ts'
 import { GatewayError } from '../errors.ts'
 import { nanoFromPico, ratesFor } from '../price.ts'
-import type { Capability, Key } from '../terms.ts'
+import type { Capability, Key, Operation } from '../terms.ts'
 import type { Preferences } from '../wire/extensions.ts'
+import { nameOf, serves } from './codec.ts'
 import type { Health } from './health.ts'
 import type { Credential, Listing, Market } from './market.ts'
 import { type Candidate, STRATEGIES, shuffled } from './strategy.ts'
@@ -15,6 +16,10 @@ export interface Wanted {
   readonly preferences: Preferences | undefined
   readonly needs: ReadonlySet<Capability>
   readonly likelyInputTokens: number
+  /** Of several prompts, the longest; absent = `likelyInputTokens`. */
+  readonly likelyContextTokens?: number
+  /** Absent = chat. */
+  readonly operation?: Operation
   readonly maxOutputTokens: number | undefined
 }
 
@@ -115,7 +120,11 @@ export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
   // Those in trouble are left out while somebody else is there; alone they are better tried than refused.
   let targets = able.flatMap(group => walk(group, usableNow, wanted, strategy, deps))
   if (targets.length === 0) targets = able.flatMap(group => walk(group, notClosed, wanted, strategy, deps))
-  if (targets.length === 0) throw nothingLeft(wanted, excluded, soonest(able.flat(), deps), deps.nowMs)
+  if (targets.length === 0) {
+    if (excluded.length > 0 && excluded.every(e => e.reason.startsWith(NOT_FOR)))
+      throw notFor(wanted, key, deps)
+    throw nothingLeft(wanted, excluded, soonest(able.flat(), deps), deps.nowMs)
+  }
   const kept = wanted.preferences?.allowFallbacks === false ? targets.slice(0, 1) : targets
   return { targets: kept, excluded, strategy }
 }
@@ -158,6 +167,7 @@ function soonest(group: readonly Named[], { health, nowMs }: RouteDeps): number 
   return at
 }
 
+const NOT_FOR = 'it is not for'
 const FORBIDDEN = 'this key may not use it'
 const UNPRICED = 'its price is unknown and this key has a budget'
 
@@ -165,13 +175,15 @@ function whyOut(listing: Listing, alias: string | undefined, wanted: Wanted, key
   const { offer } = listing
   const p = wanted.preferences
   if (!keyAllows(key, listing, alias)) return FORBIDDEN
-  if (offer.type === 'embedding') return 'it is for embeddings'
+  const operation = wanted.operation ?? 'chat'
+  if (!serves(listing, operation)) return `${NOT_FOR} ${nameOf(operation)}`
   if (p?.only && !p.only.includes(offer.provider)) return 'not in provider.only'
   if (p?.ignore?.includes(offer.provider)) return 'in provider.ignore'
   if (!offer.price && key.budgets.length > 0) return UNPRICED
   if (p?.maxPrice && tooDear(listing, p.maxPrice)) return 'above provider.max_price'
   for (const need of wanted.needs) if (!offer.supports.has(need)) return `does not take ${need}`
-  if (offer.contextTokens !== undefined && wanted.likelyInputTokens > offer.contextTokens) return CONTEXT
+  const context = wanted.likelyContextTokens ?? wanted.likelyInputTokens
+  if (offer.contextTokens !== undefined && context > offer.contextTokens) return CONTEXT
   return undefined
 }
 
@@ -229,6 +241,17 @@ function inOrder(
       why,
     })),
   )
+}
+
+/** The model exists but does something else: says who does what was asked. */
+function notFor({ model, operation = 'chat' }: Wanted, key: Key, { market }: RouteDeps): GatewayError {
+  const able = market.listings.filter(l => serves(l, operation) && keyAllows(key, l, undefined))
+  const names = [...new Set(able.map(l => l.offer.model))]
+  const list = `${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}`
+  const cure = names.length > 0 ? `Here these are: ${list}.` : 'No model here is.'
+  return new GatewayError('invalid_request', `'${shown(model)}' is not for ${nameOf(operation)}. ${cure}`, {
+    param: 'model',
+  })
 }
 
 function nothingLeft(

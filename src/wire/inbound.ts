@@ -2,10 +2,14 @@
  * A caller's wire: how its requests read as chat, and how chat answers look in it. Pure; one folder a wire.
  * OpenAI chat is the canonical wire, so its hooks are absent: bytes pass, chunks go out as they are.
  */
-import type { Json } from '../../providers/provider.ts'
-import type { Operation } from '../terms.ts'
+import type { Json, NativeCodec, Provider, Quirks } from '../../providers/provider.ts'
+import type { GatewayError } from '../errors.ts'
+import type { Offer, Operation } from '../terms.ts'
 import type { Body } from './body.ts'
+import { completions } from './completions.ts'
+import { embeddings } from './embeddings.ts'
 import { type ChatFacts, readChat } from './openai.ts'
+import { responses } from './responses/index.ts'
 
 /** What a renderer may use. */
 export interface RenderContext {
@@ -21,10 +25,14 @@ export interface RenderContext {
 }
 
 export interface StreamWriter {
+  /** The id that the caller sees, when it is not the upstream's own. */
+  readonly id?: string
   /** Event text for one chat chunk, '' = nothing to say yet. The cost is set on the usage chunk when the caller asked for it. */
   chunk(chunk: Json, costNanoUsd: number | undefined): string
   /** Event text that ends a complete stream. */
   end(): string
+  /** Event text that ends a broken stream; absent = the wire's error event as it is. */
+  error?(error: GatewayError): string
 }
 
 export interface Inbound {
@@ -32,12 +40,25 @@ export interface Inbound {
   read(body: Body): ChatFacts
   /** The same request in the chat wire, for targets that do not speak the caller's. Called once a request at most. */
   toChat?(body: Body): Body
+  /** The codec of a target that speaks the caller's wire: nothing is translated for it. */
+  native?(provider: Provider): NativeCodec | undefined
+  /** The chat body fitted to a host whose wire is OpenAI's as it is; `dropped` names what it could not take. */
+  fit?(chat: Body, offer: Offer, quirks: Quirks): { readonly body: Body; readonly dropped: readonly string[] }
+  /** An answer that the gateway gives by itself once the caller may have the model: nothing is sent or billed. */
+  local?(facts: ChatFacts, likelyInputTokens: number, upstreamModel: string): Json
   /** An OpenAI `chat.completion` as an answer of this wire. */
   answer?(completion: Json, context: RenderContext): Json
   stream?(context: RenderContext): StreamWriter
+  /** Ends a stream whose bytes passed untouched, in wires whose chunks are not chat's. */
+  readonly untouched?: StreamWriter
 }
 
 const chat: Inbound = { read: readChat }
 
 /** The wire of each operation that the pipeline serves. */
-export const INBOUND: Readonly<Partial<Record<Operation, Inbound>>> = { chat }
+export const INBOUND: Readonly<Partial<Record<Operation, Inbound>>> = {
+  chat,
+  responses,
+  embeddings,
+  text_completion: completions,
+}

@@ -36,6 +36,8 @@ export interface ChatFacts {
   readonly textBytes: number
   readonly media: readonly Media[]
   readonly reasoningEffort: string | undefined
+  /** Prompts that are read one by one (embeddings, completions): text, or how many token ids. Absent = `messages` is the prompt. */
+  readonly prompts?: readonly (string | number)[]
   /** Extension fields that are present (`ChatRequest.extensions`). */
   readonly extensionNames: readonly string[]
   /** The parsed body. */

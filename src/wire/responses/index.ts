@@ -1,0 +1,11 @@
+/** OpenAI's Responses wire, stateless: every request holds the whole conversation, nothing is stored. */
+import type { Inbound } from '../inbound.ts'
+import { readResponses, toChat } from './request.ts'
+import { ResponseWriter, responseOf } from './writer.ts'
+
+export const responses: Inbound = {
+  read: readResponses,
+  toChat,
+  answer: responseOf,
+  stream: context => new ResponseWriter(context),
+}

@@ -1,0 +1,90 @@
+/** Tools, tool choice and text format of a Responses request in chat's form. Part of reading the request. */
+import { isObject, wrong } from '../extensions.ts'
+
+type Json = Record<string, unknown>
+
+const TOOLS_MAX = 1_024
+const HOSTED = 'runs at OpenAI and is not offered here. Send a function tool and run it yourself.'
+
+const without = (fields: Json): Json =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined))
+
+function named(tool: Json, param: string): string {
+  if (typeof tool.name !== 'string' || tool.name === '') throw wrong(`${param}.name`, 'must be a name.')
+  return tool.name
+}
+
+/** `{type: "grammar", syntax, definition}` has one level more in chat. */
+function customFormat(format: unknown): unknown {
+  if (!isObject(format) || format.type !== 'grammar') return format
+  const { type, ...grammar } = format
+  return { type, grammar }
+}
+
+/** Flat tools → nested ones. Throws for the tools that OpenAI would run itself. */
+export function chatTools(tools: unknown): Json[] | undefined {
+  if (tools == null) return undefined
+  if (!Array.isArray(tools) || tools.length > TOOLS_MAX)
+    throw wrong('tools', `must be an array of at most ${TOOLS_MAX}.`)
+  return tools.map((tool, i) => {
+    const param = `tools[${i}]`
+    if (!isObject(tool)) throw wrong(param, 'must be an object.')
+    if (tool.type === 'function') {
+      const { type, name: _, description, parameters, strict, ...rest } = tool
+      return {
+        type,
+        function: without({ name: named(tool, param), description, parameters, strict }),
+        ...rest,
+      }
+    }
+    if (tool.type === 'custom') {
+      const { type, name: _, description, format, ...rest } = tool
+      const custom = { name: named(tool, param), description, format: customFormat(format) }
+      return { type, custom: without(custom), ...rest }
+    }
+    const type = typeof tool.type === 'string' ? tool.type.slice(0, 64) : 'a tool without a type'
+    throw wrong(`${param}.type`, `${type} ${HOSTED}`)
+  })
+}
+
+/** `{type, name}` → chat's nested form of it. */
+function chosen(choice: Json, param: string): Json {
+  if (choice.type !== 'function' && choice.type !== 'custom') {
+    throw wrong(`${param}.type`, `${String(choice.type).slice(0, 64)} ${HOSTED}`)
+  }
+  return { type: choice.type, [choice.type]: { name: named(choice, param) } }
+}
+
+export function chatToolChoice(choice: unknown): unknown {
+  if (choice == null || typeof choice === 'string') return choice ?? undefined
+  if (!isObject(choice)) throw wrong('tool_choice', 'must be "auto", "none", "required" or an object.')
+  if (choice.type !== 'allowed_tools') return chosen(choice, 'tool_choice')
+  const { mode, tools } = choice
+  if (!Array.isArray(tools)) throw wrong('tool_choice.tools', 'must be an array.')
+  const allowed = tools.map((tool, i) => {
+    const param = `tool_choice.tools[${i}]`
+    if (!isObject(tool)) throw wrong(param, 'must be an object.')
+    return chosen(tool, param)
+  })
+  return { type: 'allowed_tools', allowed_tools: { mode, tools: allowed } }
+}
+
+/** `text` → `response_format` and `verbosity`. */
+export function chatText(text: unknown): Json {
+  if (text == null) return {}
+  if (!isObject(text)) throw wrong('text', 'must be an object, as in {"format": {"type": "text"}}.')
+  const { format, verbosity } = text
+  const said = verbosity == null ? {} : { verbosity }
+  if (format == null) return said
+  if (!isObject(format) || typeof format.type !== 'string') {
+    throw wrong('text.format', 'must be an object with a type, as in {"type": "json_object"}.')
+  }
+  if (format.type === 'text') return said
+  if (format.type === 'json_object') return { ...said, response_format: { type: 'json_object' } }
+  if (format.type !== 'json_schema')
+    throw wrong('text.format.type', 'must be "text", "json_object" or "json_schema".')
+  if (!isObject(format.schema)) throw wrong('text.format.schema', 'must be a JSON schema.')
+  const { type, name, description, schema, strict } = format
+  if (typeof name !== 'string') throw wrong('text.format.name', 'must be a string.')
+  return { ...said, response_format: { type, json_schema: without({ name, description, schema, strict }) } }
+}
