@@ -16,6 +16,8 @@ const OPENAI_ONLY = [
 const classic = { maxTokensField: 'max_tokens', developerRole: 'system' } as const satisfies Quirks
 /** The same, and it refuses what it does not know. */
 const strict = { ...classic, drops: OPENAI_ONLY } as const satisfies Quirks
+/** The same, and reasoning goes back to it: without, a tool loop of a thinking model is refused (pi-ai, omp `thinkingFormat`). */
+const replaying = { ...strict, replaysReasoning: true } as const satisfies Quirks
 /** Takes `max_completion_tokens`, but not `developer`. */
 const modern = { maxTokensField: 'max_completion_tokens', developerRole: 'system' } as const satisfies Quirks
 
@@ -78,7 +80,7 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   deepseek: host(
     'https://api.deepseek.com',
     ['DEEPSEEK_API_KEY'],
-    strict,
+    replaying,
     'vercel/ai packages/deepseek; api-docs.deepseek.com; recorded streams',
   ),
   xai: host(
@@ -90,25 +92,25 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   moonshot: host(
     'https://api.moonshot.ai/v1',
     ['MOONSHOT_API_KEY'],
-    strict,
+    replaying,
     'vercel/ai packages/moonshotai; platform.moonshot.ai/docs',
   ),
   'moonshot-cn': host(
     'https://api.moonshot.cn/v1',
     ['MOONSHOT_CN_API_KEY'],
-    strict,
+    replaying,
     'platform.moonshot.cn/docs; keys differ from moonshot.ai (litellm llms/moonshot)',
   ),
   zai: host(
     'https://api.z.ai/api/paas/v4',
     ['ZAI_API_KEY', 'Z_AI_API_KEY'],
-    strict,
+    replaying,
     'docs.z.ai/api-reference; recorded answers',
   ),
   zhipu: host(
     'https://open.bigmodel.cn/api/paas/v4',
     ['ZHIPU_API_KEY', 'ZHIPUAI_API_KEY'],
-    strict,
+    replaying,
     'docs.bigmodel.cn; same wire as z.ai',
   ),
   alibaba: host(
@@ -126,7 +128,7 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   minimax: host(
     'https://api.minimax.io/v1',
     ['MINIMAX_API_KEY'],
-    strict,
+    replaying,
     'vercel/ai packages/minimax; platform.minimax.io; errors come inside a 200',
   ),
   'minimax-cn': host('https://api.minimaxi.com/v1', ['MINIMAX_CN_API_KEY'], strict, 'platform.minimaxi.com'),

@@ -58,8 +58,13 @@ function contentTokens(content: unknown): number {
   if (!Array.isArray(content)) return 0
   let sum = 0
   for (const part of content) {
-    const text: unknown = (part as { text?: unknown } | null)?.text
+    if (typeof part !== 'object' || part === null) continue
+    const { type, text, content: inner, input, name, thinking } = part as Readonly<Record<string, unknown>>
     if (typeof text === 'string') sum += textTokens(text)
+    // the blocks of the Messages wire
+    if (type === 'tool_result' || type === 'search_result') sum += contentTokens(inner)
+    else if (type === 'tool_use') sum += TOKENS_PER_TOOL + jsonTokens(name) + jsonTokens(input)
+    else if (type === 'thinking' && typeof thinking === 'string') sum += textTokens(thinking)
   }
   return sum
 }
@@ -77,8 +82,8 @@ export function likelyContextTokens(facts: ChatFacts): number {
 export function likelyInputTokens(facts: ChatFacts): number {
   if (facts.prompts !== undefined)
     return Math.ceil(facts.prompts.reduce<number>((sum, prompt) => sum + promptTokens(prompt), 0))
-  const { messages, tools, functions, response_format: format } = facts.json
-  let sum = TOKENS_PER_REPLY
+  const { messages, tools, functions, response_format: format, system } = facts.json
+  let sum = TOKENS_PER_REPLY + contentTokens(system)
   for (const message of Array.isArray(messages) ? messages : []) {
     sum += TOKENS_PER_MESSAGE + contentTokens(message.content)
     if (message.tool_calls != null) sum += jsonTokens(message.tool_calls)
@@ -90,7 +95,7 @@ export function likelyInputTokens(facts: ChatFacts): number {
       jsonTokens(tools ?? []) +
       jsonTokens(functions ?? [])
   }
-  if (facts.needs.has('json_schema')) sum += jsonTokens(format)
+  if (facts.needs.has('json_schema')) sum += jsonTokens(format ?? facts.json.output_config)
   for (const { kind, bytes } of facts.media) {
     const flat = LIKELY_MEDIA[kind]
     sum += kind === 'pdf' && bytes !== undefined ? Math.min(flat, bytes / PDF_BYTES_PER_TOKEN) : flat
@@ -134,6 +139,7 @@ function serverTools(json: ChatFacts['json']): number {
     if (tool.type !== undefined && tool.type !== 'function' && tool.type !== 'custom') count++
   }
   for (const name of ['web_search_options', 'plugins']) if (json[name] != null) count++
+  if (Array.isArray(json.mcp_servers)) count += json.mcp_servers.length
   return count
 }
 

@@ -1,5 +1,5 @@
 /** THE page: one request from top to bottom. Newcomers start here. */
-import { admit } from './admit.ts'
+import { admit, rateHeaders } from './admit.ts'
 import { type Attempted, attempt } from './attempt/attempt.ts'
 import { authenticate } from './authenticate.ts'
 import type { Admission, Deps } from './deps.ts'
@@ -40,22 +40,29 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
       random: deps.random,
       strategy: deps.config().routing.strategy,
     })
-    admission = admit(caller, likely, facts.maxOutputTokens, deps)
-    const job = {
-      inbound,
-      call,
-      endpoint,
-      caller,
-      body,
-      facts,
-      model,
-      likelyInputTokens: likely,
-      plan,
-      admission,
-      answer,
+    admission = admit(caller, inbound.local ? 0 : likely, facts.maxOutputTokens, deps)
+    if (inbound.local) {
+      const upstream = plan.targets[0]?.listing.offer.upstream ?? model
+      const told = inbound.local(facts, likely, upstream)
+      answer.whole(200, rateHeaders(admission), deps.bytes.of(JSON.stringify(told)))
+      admission.release(0)
+    } else {
+      const job = {
+        inbound,
+        call,
+        endpoint,
+        caller,
+        body,
+        facts,
+        model,
+        likelyInputTokens: likely,
+        plan,
+        admission,
+        answer,
+      }
+      attempted = await attempt(job, deps)
+      failure = attempted.failure
     }
-    attempted = await attempt(job, deps)
-    failure = attempted.failure
   } catch (error) {
     failure = asGatewayError(error, deps)
     admission?.release(0)

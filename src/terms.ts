@@ -6,7 +6,7 @@ import type { Price } from './price.ts'
 export type Wire = 'openai' | 'anthropic' | 'gemini' | 'responses'
 
 /** What the caller wants done; names follow OpenTelemetry's `gen_ai.operation.name` where it has one. */
-export type Operation = 'chat' | 'text_completion' | 'embeddings' | 'responses' | 'messages'
+export type Operation = 'chat' | 'text_completion' | 'embeddings' | 'responses' | 'messages' | 'count_tokens'
 
 /** One row of the data-plane table: method and path (exact) → wire and operation. */
 export interface Endpoint {

@@ -3,6 +3,7 @@ import type { Provider } from '../provider.ts'
 import { decode } from './decode.ts'
 import { encode } from './encode.ts'
 import { classify } from './errors.ts'
+import { native } from './native.ts'
 import { decodeStream } from './stream.ts'
 
 /** Chat ⇄ Messages: text, images, PDFs, tools, JSON schemas, thinking with signatures, prompt caching. */
@@ -10,5 +11,6 @@ export const anthropic: Provider = {
   name: 'anthropic',
   auth: 'x-api-key',
   chat: { encode, decode, decodeStream },
+  messages: native,
   classify,
 }

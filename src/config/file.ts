@@ -159,6 +159,7 @@ const Quirks = z
     stream_options: z.boolean().optional().describe('false: it refuses `stream_options`'),
     sends_finish_reason: z.boolean().optional().describe('false: `[DONE]` alone is a proper end'),
     keeps_extensions: z.boolean().optional().describe('true: it understands `models`, `provider`, …'),
+    replays_reasoning: z.boolean().optional().describe('true: it wants `reasoning_content` back'),
     reasoning_outside_completion: z
       .boolean()
       .optional()
@@ -167,7 +168,7 @@ const Quirks = z
   .prefault({})
   .meta({
     description:
-      'Where it departs from OpenAI: max_tokens_field, developer_role, renames, drops, stream_options, sends_finish_reason, keeps_extensions, reasoning_outside_completion',
+      'Where it departs from OpenAI: max_tokens_field, developer_role, renames, drops, stream_options, sends_finish_reason, keeps_extensions, replays_reasoning, reasoning_outside_completion',
     folded: true,
   })
 

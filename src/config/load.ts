@@ -168,6 +168,7 @@ function quirksOf(file: ConfigFile['hosts'][string]['quirks']): Quirks {
     streamOptions: file.stream_options,
     sendsFinishReason: file.sends_finish_reason,
     keepsExtensions: file.keeps_extensions,
+    replaysReasoning: file.replays_reasoning,
     reasoningOutsideCompletion: file.reasoning_outside_completion,
   }) as Quirks
 }

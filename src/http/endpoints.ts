@@ -6,6 +6,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/v1/completions', wire: 'openai', operation: 'text_completion' },
   { method: 'POST', path: '/v1/embeddings', wire: 'openai', operation: 'embeddings' },
   { method: 'POST', path: '/v1/responses', wire: 'responses', operation: 'responses' },
+  { method: 'POST', path: '/v1/messages', wire: 'anthropic', operation: 'messages' },
+  { method: 'POST', path: '/v1/messages/count_tokens', wire: 'anthropic', operation: 'count_tokens' },
 ]
 
 const BY_PATH: ReadonlyMap<string, Endpoint> = new Map(ENDPOINTS.map(endpoint => [endpoint.path, endpoint]))

@@ -8,6 +8,7 @@ import type { Offer, Operation } from '../terms.ts'
 import type { Body } from './body.ts'
 import { completions } from './completions.ts'
 import { embeddings } from './embeddings.ts'
+import { countTokens, messages } from './messages/index.ts'
 import { type ChatFacts, readChat } from './openai.ts'
 import { responses } from './responses/index.ts'
 
@@ -61,4 +62,6 @@ export const INBOUND: Readonly<Partial<Record<Operation, Inbound>>> = {
   responses,
   embeddings,
   text_completion: completions,
+  messages,
+  count_tokens: countTokens,
 }

@@ -1,0 +1,93 @@
+/** A whole chat completion → an Anthropic message. */
+import type { Message } from '@anthropic-ai/sdk/resources/messages'
+import { isObject } from '../extensions.ts'
+import type { RenderContext } from '../inbound.ts'
+import { finishReasonOf, usageOfAnswer } from '../openai.ts'
+import { callBlock, redactedBlock, signatureFor } from './reasoning.ts'
+import { CHARS_PER_TOKEN, detailsOf, messagesUsage, saidIn, stopOf } from './usage.ts'
+
+type Json = Record<string, unknown>
+
+export function toMessage(completion: Json, context: RenderContext): Json {
+  const choice = isObject(Array.isArray(completion.choices) ? completion.choices[0] : undefined)
+    ? ((completion.choices as Json[])[0] as Json)
+    : {}
+  const message = isObject(choice.message) ? choice.message : {}
+  const calls = Array.isArray(message.tool_calls) ? message.tool_calls.filter(isObject) : []
+  const { text, thought } = saidIn(message)
+  const content = [
+    ...thinkingBlocks(message, thought),
+    ...(text === '' ? [] : [{ type: 'text', text }]),
+    ...calls.flatMap(call => callBlocks(call, context)),
+  ]
+  const usage = usageOfAnswer(completion)
+  const counts =
+    usage === undefined
+      ? {
+          input_tokens: context.likelyInputTokens,
+          output_tokens: Math.ceil((text.length + thought.length) / CHARS_PER_TOKEN),
+          estimated: true,
+        }
+      : messagesUsage(usage)
+  const stop = stopOf(finishReasonOf(completion), calls.length, choice, context.request)
+  return {
+    id: context.newId('msg_'),
+    type: 'message',
+    role: 'assistant',
+    model: context.model,
+    content,
+    ...stop,
+    usage: counts,
+  } satisfies Record<keyof Pick<Message, 'id' | 'type' | 'role' | 'model' | 'content' | 'usage'>, unknown> &
+    Json
+}
+
+function thinkingBlocks(message: Json, thought: string): Json[] {
+  const details = detailsOf(message)
+  const texts = details.filter(detail => typeof detail.text === 'string' || signatureFor(detail) !== '')
+  const redacted = details.map(redactedBlock).filter(block => block !== undefined)
+  // Each signed text is a block of its own; without signatures all the text is one.
+  const signed = texts.some(detail => signatureFor(detail) !== '')
+  const shown = signed
+    ? texts.map(detail => ({
+        type: 'thinking',
+        thinking: String(detail.text ?? ''),
+        signature: signatureFor(detail),
+      }))
+    : thought === ''
+      ? []
+      : [{ type: 'thinking', thinking: thought, signature: '' }]
+  return [...shown, ...redacted]
+}
+
+function callBlocks(call: Json, context: RenderContext): Json[] {
+  const its = isObject(call.function) ? call.function : {}
+  const id = typeof call.id === 'string' && call.id !== '' ? call.id : context.newId('toolu_')
+  const extra = isObject(call.extra_content) ? [callBlock(id, call.extra_content)] : []
+  return [...extra, { type: 'tool_use', id, name: String(its.name ?? ''), input: inputOf(its.arguments) }]
+}
+
+/** ES2025: text that JSON.stringify writes as it stands. */
+const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON
+type Reviver = (key: string, value: unknown, place?: { readonly source?: string }) => unknown
+
+/** Numbers keep the digits that the model wrote: 1.0 and 2^60 would come out otherwise. */
+const exact: Reviver = (_, value, place) =>
+  typeof value === 'number' && place?.source !== undefined && String(value) !== place.source
+    ? rawJson(place.source)
+    : value
+
+/** Arguments as the object that this wire wants; what is none is wrapped, so that the client sees what was written. */
+function inputOf(text: unknown): unknown {
+  if (isObject(text)) return text
+  if (typeof text !== 'string' || text.trim() === '' || text.trim() === 'null') return {}
+  let value: unknown
+  try {
+    value = JSON.parse(text, exact as (this: unknown, key: string, value: unknown) => unknown)
+  } catch {
+    return { arguments: text }
+  }
+  if (isObject(value) && text.trim().startsWith('{')) return value
+  // An object that was encoded twice.
+  return typeof value === 'string' && value.trim().startsWith('{') ? inputOf(value) : { arguments: value }
+}
