@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import type { KeyDraft } from '../keys/book.ts'
 import { nanoFromUsd } from '../price.ts'
-import type { Budget, BudgetWindow, Key, Limits } from '../terms.ts'
+import type { Budget, BudgetWindow, Limits } from '../terms.ts'
 import { parseNetwork } from '../egress/address.ts'
 
 /** A field that the contract names and that nothing enforces yet: accepting it would be a promise. */
@@ -39,6 +39,10 @@ const usdAmount = z
   .number({ error: 'must be an amount in USD, as in 25 or 0.5' })
   .min(0, 'must not be negative')
   .max(9_000_000, 'must be at most 9000000')
+  .refine(
+    usd => usd === 0 || usd >= 1e-9,
+    'must be 0 or at least 0.000000001 (one nano-USD): less would round to nothing',
+  )
 
 const budget = z
   .strictObject({
@@ -145,27 +149,14 @@ function budgetsOf(list: NonNullable<Patch['budgets']>): Budget[] {
   }))
 }
 
-function metadataOf(patch: NonNullable<Patch['metadata']> | null, now: Key['metadata'] | undefined) {
-  const merged = new Map(patch === null ? [] : Object.entries(now ?? {}))
-  for (const [name, text] of Object.entries(patch ?? {})) {
-    if (text === null) merged.delete(name)
-    else merged.set(name, text)
-  }
-  return Object.fromEntries(merged)
-}
-
 function expiryOf(text: string | null, nowMs: number): number | null {
   const expiresAtMs = text === null ? null : Date.parse(text)
   if (expiresAtMs === null || expiresAtMs > nowMs) return expiresAtMs
   throw new GatewayError('invalid_request', '`expires_at`: must be in the future', { param: 'expires_at' })
 }
 
-/** Wire → the book's draft, merged over the key as it is now (RFC 7396: absent = unchanged, null = cleared). */
-export function draftOf(
-  patch: Patch & { env?: z.output<typeof env> | undefined },
-  nowMs: number,
-  now?: Key,
-): KeyDraft {
+/** Wire → the book's draft, which the book merges (RFC 7396: absent = unchanged, null = cleared). */
+export function draftOf(patch: Patch & { env?: z.output<typeof env> | undefined }, nowMs: number): KeyDraft {
   const expires = patch.expires_at
   return {
     ...(patch.name !== undefined && { name: patch.name }),
@@ -181,6 +172,6 @@ export function draftOf(
     ...(patch.max_output_tokens !== undefined && { maxOutputTokens: patch.max_output_tokens }),
     ...(patch.default_model !== undefined && { defaultModel: patch.default_model }),
     ...(patch.tags !== undefined && { tags: patch.tags ?? [] }),
-    ...(patch.metadata !== undefined && { metadata: metadataOf(patch.metadata, now?.metadata) }),
+    ...(patch.metadata !== undefined && { metadata: patch.metadata }),
   }
 }

@@ -102,7 +102,7 @@ export const keyRoutes: readonly AdminRoute[] = [
     response: keyShape,
     async handle(deps, call) {
       const key = keyOf(deps, call.params.id ?? '')
-      const changed = await deps.keys.patch(key.id, draftOf(call.body, deps.clock.now(), key))
+      const changed = await deps.keys.patch(key.id, draftOf(call.body, deps.clock.now()))
       return { json: await wireOf(deps, changed ?? keyOf(deps, key.id)) }
     },
   }),

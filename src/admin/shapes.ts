@@ -24,17 +24,19 @@ export const keyShape = z.object({
   providers: z.array(z.string()).nullable(),
   scopes: z.null(),
   limits: z.object({ rpm: count, tpm: count, rpd: count, concurrency: count, burst: z.null() }),
-  budgets: z.array(
-    z.object({
-      window: z.string(),
-      usd: amount,
-      soft_usd: amount.nullable(),
-      spent_usd: amount,
-      held_usd: amount,
-      remaining_usd: amount,
-      resets_at: time,
-    }),
-  ),
+  budgets: z
+    .array(
+      z.object({
+        window: z.string(),
+        usd: amount,
+        soft_usd: amount.nullable(),
+        spent_usd: amount,
+        held_usd: amount,
+        remaining_usd: amount,
+        resets_at: time,
+      }),
+    )
+    .nullable(),
   ip_allow: z.array(z.string()).nullable(),
   ip_deny: z.array(z.string()).nullable(),
   origin_allow: z.null(),
@@ -43,8 +45,8 @@ export const keyShape = z.object({
   max_output_tokens: count,
   default_model: text,
   priority: z.null(),
-  tags: z.array(z.string()),
-  metadata: z.record(z.string(), z.string()),
+  tags: z.array(z.string()).nullable(),
+  metadata: z.record(z.string(), z.string()).nullable(),
   spent_usd: amount,
 })
 

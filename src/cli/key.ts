@@ -79,7 +79,7 @@ function showMinted(call: CommandCall, text: string): number {
 }
 
 const budgetsText = (key: Wire): string =>
-  (key.budgets as Wire[])
+  ((key.budgets ?? []) as Wire[])
     .map(entry => `${money(entry.spent_usd)} of ${money(entry.usd)}/${plain(entry.window)}`)
     .join(', ')
 

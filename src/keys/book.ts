@@ -22,7 +22,8 @@ export interface KeyDraft {
   readonly maxOutputTokens?: number | null
   readonly defaultModel?: string | null
   readonly tags?: readonly string[]
-  readonly metadata?: Readonly<Record<string, string>>
+  /** Merged name by name onto what is there; null takes a name away, and null for the whole takes all. */
+  readonly metadata?: Readonly<Record<string, string | null>> | null
 }
 
 /** A fresh key with its text, which exists nowhere else and is shown once. */
@@ -35,7 +36,7 @@ export interface KeyBook extends KeyRing {
   /** Always from memory, so never a promise here. Whatever the key's status and expiry: `authenticate` judges those. */
   find(credential: string): Key | undefined
   create(draft: KeyDraft): Promise<MintedKey>
-  /** Merges; null clears. Undefined = no such key. */
+  /** Merges; null clears. Budgets and limits are the lineage's: all its keys get them in the same commit. Undefined = no such key. */
   patch(id: string, changes: KeyDraft): Promise<Key | undefined>
   /** A successor in the same lineage; the old key ends after the grace. */
   rotate(id: string, graceSeconds: number): Promise<(MintedKey & { readonly replaced: Key }) | undefined>
@@ -87,10 +88,26 @@ const OPEN: Policy = {
   metadata: {},
 }
 
-/** Members that are set, with `limits` merged one by one; an absent member leaves what was there. */
+function mergeMetadata(onto: Key['metadata'], draft: KeyDraft['metadata']): Key['metadata'] {
+  if (draft === undefined) return onto
+  const merged = new Map(draft === null ? [] : Object.entries(onto))
+  for (const [name, text] of Object.entries(draft ?? {})) {
+    if (text === null) merged.delete(name)
+    else merged.set(name, text)
+  }
+  return Object.fromEntries(merged)
+}
+
+/** Members that are set, with `limits` and `metadata` merged one by one; an absent member leaves what was there. */
 function merge<T extends Policy>(onto: T, draft: KeyDraft): T {
-  const set = Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined))
-  return { ...onto, ...set, limits: { ...onto.limits, ...draft.limits } }
+  const { limits, metadata, ...rest } = draft
+  const set = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
+  return {
+    ...onto,
+    ...set,
+    limits: { ...onto.limits, ...limits },
+    metadata: mergeMetadata(onto.metadata, metadata),
+  }
 }
 
 /** One change at a time, in the order asked: two patches of one key never lose each other's members. */
@@ -155,7 +172,7 @@ class Book implements KeyBook {
       if (changes.env !== undefined && changes.env !== key.env)
         throw conflict(`Key ${id} is for ${key.env}: its text says so. Create a key for ${changes.env}.`)
       const changed = merge(key, changes)
-      await this.#save(changed)
+      await this.#save(changed, ...this.#kinOf(changed, changes))
       this.#options.log('info', 'key_changed', { key: id, fields: Object.keys(changes).join(',') })
       return changed
     })
@@ -200,6 +217,14 @@ class Book implements KeyBook {
       this.#options.log('info', 'key_status', { key: id, status })
       return changed
     })
+  }
+
+  /** The other keys of the lineage as they are after a change of what they share; none when it touches only the key's own. */
+  #kinOf(changed: Key, { budgets, limits }: KeyDraft): readonly Key[] {
+    if (budgets === undefined && limits === undefined) return []
+    return this.lineage(changed.lineage)
+      .filter(key => key.id !== changed.id)
+      .map(key => ({ ...key, budgets: changed.budgets, limits: changed.limits }))
   }
 
   #mint(env: Environment, policy: Policy, name: string | undefined, lineage?: string): MintedKey {

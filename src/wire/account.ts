@@ -1,6 +1,6 @@
 /** How keys, spend and requests look to scripts (contract section 7): the admin plane, `/v1/key` and `/v1/generation` answer with these. */
 import type { KeyUse, StoredRequest } from '../store/store.ts'
-import type { AttemptRow, Certainty, Key, Usage } from '../terms.ts'
+import type { AttemptRow, Budget, Certainty, Key, Usage } from '../terms.ts'
 import { isoOrNull, isoTime, usd, usdOrNull } from './plain.ts'
 
 export { parseSpendQuery, spendCsv, spendWire } from './spend.ts'
@@ -20,6 +20,21 @@ export type WireKeyStatus = 'active' | 'suspended' | 'revoked' | 'expired'
 export function keyStatus(key: Key, nowMs: number): WireKeyStatus {
   const expired = key.expiresAtMs !== null && key.expiresAtMs <= nowMs
   return key.status !== 'revoked' && expired ? 'expired' : key.status
+}
+
+/** Unset is null on the wire; inside, these lists are empty. */
+const orNull = <Item>(list: readonly Item[]): readonly Item[] | null => (list.length === 0 ? null : list)
+
+function budgetWire(budget: Budget, now: BudgetUse | undefined): Record<string, unknown> {
+  return {
+    window: budget.window,
+    usd: usd(budget.limitNanoUsd),
+    soft_usd: usdOrNull(budget.softNanoUsd),
+    spent_usd: usd(now?.spentNanoUsd ?? 0),
+    held_usd: usd(now?.heldNanoUsd ?? 0),
+    remaining_usd: usd(now?.remainingNanoUsd ?? budget.limitNanoUsd),
+    resets_at: isoOrNull(now?.resetsAtMs ?? null),
+  }
 }
 
 /** The contract's key object; the key's text is never in it. `usage` = the ledger's view of its budgets. */
@@ -50,18 +65,7 @@ export function keyWire(
       concurrency: key.limits.concurrency,
       burst: null,
     },
-    budgets: key.budgets.map(budget => {
-      const now = byWindow.get(budget.window)
-      return {
-        window: budget.window,
-        usd: usd(budget.limitNanoUsd),
-        soft_usd: usdOrNull(budget.softNanoUsd),
-        spent_usd: usd(now?.spentNanoUsd ?? 0),
-        held_usd: usd(now?.heldNanoUsd ?? 0),
-        remaining_usd: usd(now?.remainingNanoUsd ?? budget.limitNanoUsd),
-        resets_at: isoOrNull(now?.resetsAtMs ?? null),
-      }
-    }),
+    budgets: orNull(key.budgets.map(budget => budgetWire(budget, byWindow.get(budget.window)))),
     ip_allow: key.ipAllow,
     ip_deny: key.ipDeny,
     origin_allow: null,
@@ -70,8 +74,8 @@ export function keyWire(
     max_output_tokens: key.maxOutputTokens,
     default_model: key.defaultModel,
     priority: null,
-    tags: key.tags,
-    metadata: key.metadata,
+    tags: orNull(key.tags),
+    metadata: Object.keys(key.metadata).length === 0 ? null : key.metadata,
     spent_usd: usd(use?.spentNanoUsd ?? 0),
   }
 }

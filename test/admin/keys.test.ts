@@ -98,10 +98,31 @@ describe('a key’s life', () => {
     expect(second).toMatchObject({
       owner: null,
       limits: { rpm: null },
-      metadata: {},
-      budgets: [],
+      metadata: null,
+      budgets: null,
       models: [],
     })
+  })
+
+  it('shows what is unset as null, in every answer and after clearing', async () => {
+    const { id } = await create({ name: 'bare' })
+    const path = `/admin/v1/keys/${id}`
+    const unset = { tags: null, metadata: null, budgets: null }
+    expect(await json(await rig.call('GET', path))).toMatchObject(unset)
+    const set = { tags: ['a'], metadata: { b: 'c' }, budgets: [{ window: 'day', usd: 1 }] }
+    expect(await json(await rig.call('PATCH', path, set))).toMatchObject(set)
+    expect(await json(await rig.call('PATCH', path, unset))).toMatchObject(unset)
+    // As it came, it can be sent again.
+    expect(await create({ name: 'copy', ...unset })).toMatchObject(unset)
+  })
+
+  it('keeps every metadata patch of many that arrive together', async () => {
+    const { id } = await create({ name: 'together' })
+    const path = `/admin/v1/keys/${id}`
+    const names = Array.from({ length: 8 }, (_, at) => `n${at}`)
+    await Promise.all(names.map(name => rig.call('PATCH', path, { metadata: { [name]: 'x' } })))
+    const { metadata } = await json(await rig.call('GET', path))
+    expect(Object.keys(metadata as Wire).sort()).toEqual(names)
   })
 
   it('keeps a budget’s spend when its amount changes, and takes back what it answered', async () => {
@@ -142,6 +163,36 @@ describe('a key’s life', () => {
     expect(await json(await rig.call('GET', `/admin/v1/keys/${next.id}`))).toMatchObject({ status: 'active' })
   })
 
+  it('rotated keys share one set of budgets and limits, whichever of them is changed', async () => {
+    const old = await create({ name: 'kin', budgets: [{ window: 'total', usd: 1 }] })
+    const next = await json(await rig.call('POST', `/admin/v1/keys/${old.id}/rotate`, { grace_seconds: 900 }))
+    const keyOf = (id: unknown) => {
+      const key = rig.deps.keys.get(String(id))
+      if (key === undefined) throw new Error('no key')
+      return key
+    }
+    const refused = (id: unknown) =>
+      'limit' in rig.ledger.hold(keyOf(id), `probe-${String(id)}.1`, 500_000_000)
+    for (const [changed, other] of [
+      [next.id, old.id],
+      [old.id, next.id],
+    ]) {
+      const patch = (usd: number) =>
+        rig.call('PATCH', `/admin/v1/keys/${changed}`, {
+          budgets: [{ window: 'total', usd }],
+          limits: { concurrency: usd > 1 ? 7 : null },
+        })
+      expect((await patch(0.4)).status).toBe(200)
+      expect(refused(other)).toBe(true)
+      expect((await patch(900)).status).toBe(200)
+      expect(refused(other)).toBe(false)
+      expect(await json(await rig.call('GET', `/admin/v1/keys/${other}`))).toMatchObject({
+        budgets: [{ usd: 900 }],
+        limits: { concurrency: 7 },
+      })
+    }
+  })
+
   it('suspends, resumes, revokes, and never brings a revoked key back', async () => {
     const { id } = await create({ name: 'ended' })
     const act = async (verb: string) => rig.call('POST', `/admin/v1/keys/${id}/${verb}`)
@@ -170,6 +221,16 @@ describe('a key’s life', () => {
   })
 })
 
+it('a budget of nothing and one of a single nano-USD are taken as they are', async () => {
+  const made = await create({
+    budgets: [
+      { window: 'day', usd: 0 },
+      { window: 'month', usd: 1e-9 },
+    ],
+  })
+  expect(made.budgets).toMatchObject([{ usd: 0 }, { usd: 1e-9 }])
+})
+
 describe('refusals name the field and the cure', () => {
   const rows: readonly (readonly [unknown, string | null, RegExp])[] = [
     [{ nmae: 'x' }, 'nmae', /did you mean `name`/],
@@ -191,6 +252,8 @@ describe('refusals name the field and the cure', () => {
     [{ budgets: [{ window: 'year', usd: 1 }] }, 'budgets[0].window', /day, week, month, total/],
     [{ budgets: [{ window: '0h', usd: 1 }] }, 'budgets[0].window', /rolling/],
     [{ budgets: [{ window: 'day', usd: -1 }] }, 'budgets[0].usd', /negative/],
+    [{ budgets: [{ window: 'day', usd: 9e-10 }] }, 'budgets[0].usd', /at least 0\.000000001/],
+    [{ budgets: [{ window: 'day', usd: 1, soft_usd: 1e-12 }] }, 'budgets[0].soft_usd', /0 or at least/],
     [{ budgets: [{ window: 'day', usd: 1e12 }] }, 'budgets[0].usd', /9000000/],
     [{ budgets: [{ window: 'day', usd: '1' }] }, 'budgets[0].usd', /amount in USD/],
     [{ budgets: [{ window: 'day', usd: 1, soft_usd: 2 }] }, 'budgets[0].soft_usd', /above `usd`/],

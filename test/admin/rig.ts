@@ -13,7 +13,7 @@ import { createGate } from '../../src/admin/gate.ts'
 import { createDashboard } from '../../src/dashboard/dashboard.tsx'
 import type { LogFields } from '../../src/deps.ts'
 import { createKeyBook } from '../../src/keys/book.ts'
-import { createLedger } from '../../src/ledger/ledger.ts'
+import { createLedger, type LedgerOwner } from '../../src/ledger/ledger.ts'
 import { createHealth } from '../../src/route/health.ts'
 import type { Listing, Market, Site } from '../../src/route/market.ts'
 import { createKeyHmac, nodeRandomBytes } from '../../src/runtime/node/digest.ts'
@@ -89,6 +89,7 @@ export function testMarket(): Market {
 
 export interface Rig {
   readonly deps: AdminDeps
+  readonly ledger: LedgerOwner
   readonly app: Hono<{ Bindings: AdminBindings }>
   readonly folder: string
   readonly logged: { level: string; event: string; fields: LogFields | undefined }[]
@@ -165,6 +166,7 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
 
   return {
     deps,
+    ledger,
     app,
     folder,
     logged,
