@@ -72,10 +72,9 @@ function contentTokens(content: unknown): number {
 const promptTokens = (prompt: string | number): number =>
   typeof prompt === 'number' ? prompt : textTokens(prompt)
 
-/** Prompt tokens that must fit into the context together: of several prompts, the longest. */
-export function likelyContextTokens(facts: ChatFacts): number {
-  if (facts.prompts === undefined) return likelyInputTokens(facts)
-  return Math.ceil(facts.prompts.reduce<number>((most, prompt) => Math.max(most, promptTokens(prompt)), 0))
+/** Tokens of the longest prompt, where each is read by itself; undefined = all of the input is read together. */
+export function longestPromptTokens({ prompts }: ChatFacts): number | undefined {
+  return prompts && Math.ceil(prompts.reduce<number>((most, one) => Math.max(most, promptTokens(one)), 0))
 }
 
 /** Most probable prompt tokens, a whole number. Characters by class, plus a frame for each message and tool. */

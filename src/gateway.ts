@@ -4,7 +4,7 @@ import { type Attempted, attempt } from './attempt/attempt.ts'
 import { authenticate } from './authenticate.ts'
 import type { Admission, Deps } from './deps.ts'
 import { GatewayError } from './errors.ts'
-import { likelyContextTokens, likelyInputTokens } from './estimate.ts'
+import { likelyInputTokens, longestPromptTokens } from './estimate.ts'
 import { Answer } from './relay/answer.ts'
 import { route } from './route/plan.ts'
 import { logOutcome } from './telemetry.ts'
@@ -32,7 +32,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     const model = facts.model ?? caller.key.defaultModel ?? noModel()
     const likely = likelyInputTokens(facts)
 
-    const sizes = { likelyInputTokens: likely, likelyContextTokens: likelyContextTokens(facts) }
+    const sizes = { likelyInputTokens: likely, longestPromptTokens: longestPromptTokens(facts) }
     const plan = route({ ...facts, ...sizes, model, operation: endpoint.operation }, caller.key, {
       market: deps.market(),
       health: deps.health,

@@ -16,8 +16,8 @@ export interface Wanted {
   readonly preferences: Preferences | undefined
   readonly needs: ReadonlySet<Capability>
   readonly likelyInputTokens: number
-  /** Of several prompts, the longest; absent = `likelyInputTokens`. */
-  readonly likelyContextTokens?: number
+  /** Where prompts are read one by one; absent = together. */
+  readonly longestPromptTokens?: number | undefined
   /** Absent = chat. */
   readonly operation?: Operation
   readonly maxOutputTokens: number | undefined
@@ -182,7 +182,7 @@ function whyOut(listing: Listing, alias: string | undefined, wanted: Wanted, key
   if (!offer.price && key.budgets.length > 0) return UNPRICED
   if (p?.maxPrice && tooDear(listing, p.maxPrice)) return 'above provider.max_price'
   for (const need of wanted.needs) if (!offer.supports.has(need)) return `does not take ${need}`
-  const context = wanted.likelyContextTokens ?? wanted.likelyInputTokens
+  const context = wanted.longestPromptTokens ?? wanted.likelyInputTokens
   if (offer.contextTokens !== undefined && context > offer.contextTokens) return CONTEXT
   return undefined
 }

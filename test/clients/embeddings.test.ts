@@ -145,6 +145,12 @@ describe('embeddings', () => {
     expect(heldNanoUsd).toBe(Math.min(256 + 270 + 24, 300) * 100)
   })
 
+  test('as many texts as a body holds', async () => {
+    upstream.script = response => sendJson(response, 200, vectors(1))
+    const input = Array.from({ length: 300_000 }, () => 'x')
+    expect((await post('embeddings', { model: 'text-embedding-3-small', input })).status).toBe(200)
+  })
+
   test('usage that is not stated is estimated and says so', async () => {
     upstream.script = response => sendJson(response, 200, { object: 'list', data: [], model: 'embedder-v2' })
     expect((await post('embeddings', { model: 'embedder', input: [1, 2, 3, 4] })).status).toBe(200)
@@ -303,8 +309,9 @@ describe('completions', () => {
 
   test('several prompts and answers are all held for', async () => {
     const poor = await gateway.key({
-      budgets: [{ window: 'day', limitNanoUsd: 1_000_000, softNanoUsd: null }],
+      budgets: [{ window: 'day', limitNanoUsd: 9_000_000, softNanoUsd: null }],
     })
+    // 250 tokens at 5,000 nano-USD: one prompt five times fits, two do not
     const body = { model: 'embedder', prompt: ['a', 'b'], n: 2, best_of: 5, max_tokens: 250 }
     expect(await errorOf('completions', body, poor)).toMatchObject({
       status: 429,

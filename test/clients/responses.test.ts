@@ -1,6 +1,6 @@
 /** The official OpenAI SDK speaks the Responses wire to a real gateway, over scripted upstreams of three kinds. */
 import { createOpenAI } from '@ai-sdk/openai'
-import { streamText } from 'ai'
+import { jsonSchema, stepCountIs, streamText, tool } from 'ai'
 import OpenAI from 'openai'
 import type { ResponseInputItem, ResponseStreamEvent } from 'openai/resources/responses/responses'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -60,6 +60,13 @@ const post = (body: object, key = keyText) =>
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
+
+/** Events without the comments that fill a silence. */
+const blocksOf = (text: string) =>
+  text
+    .trim()
+    .split('\n\n')
+    .filter(block => !block.startsWith(':'))
 
 async function eventsOf(stream: AsyncIterable<ResponseStreamEvent>): Promise<ResponseStreamEvent[]> {
   const events: ResponseStreamEvent[] = []
@@ -180,7 +187,7 @@ describe('a streamed response', () => {
     upstream.script = response => void sse(response).end(role + delta('x') + finish() + usageEvent + DONE)
     const text = await (await post({ model: 'house-model', input: 'x', stream: true })).text()
     expect(text).not.toContain('[DONE]')
-    for (const block of text.trim().split('\n\n')) {
+    for (const block of blocksOf(text)) {
       const [name = '', data = ''] = block.split('\n')
       expect(name).toBe(`event: ${JSON.parse(data.slice(6)).type}`)
     }
@@ -192,7 +199,7 @@ describe('a streamed response', () => {
       sse(response).write(role + delta('Hel'), () => setTimeout(() => response.destroy(), 30))
     }
     const text = await (await post({ model: 'house-model', input: 'x', stream: true })).text()
-    const blocks = text.trim().split('\n\n')
+    const blocks = blocksOf(text)
     expect(JSON.parse(blocks.at(-1)?.split('\n')[1]?.slice(6) ?? '')).toMatchObject({
       type: 'error',
       sequence_number: blocks.length - 1,
@@ -309,6 +316,7 @@ describe('function calling over several turns', () => {
       }
     }
     expect(text).toBe('All sunny.')
+    expect(upstream.seen).toHaveLength(3)
     expect(sent().messages).toEqual([
       { role: 'user', content: 'Weather?' },
       {
@@ -448,6 +456,74 @@ describe('Claude behind it', () => {
         total_tokens: 14,
       },
     })
+  })
+})
+
+describe('the Vercel AI SDK', () => {
+  const claude = (...events: { type: string }[]) =>
+    events.map(one => `event: ${one.type}\ndata: ${JSON.stringify(one)}\n\n`).join('')
+
+  test('runs its tool loop over signed thoughts, stateless', async () => {
+    const message = {
+      id: 'msg_1',
+      role: 'assistant',
+      content: [],
+      usage: { input_tokens: 9, output_tokens: 1 },
+    }
+    const block = (index: number, content: object, ...deltas: object[]) =>
+      claude(
+        { type: 'content_block_start', index, content_block: content } as { type: string },
+        ...deltas.map(one => ({ type: 'content_block_delta', index, delta: one })),
+        { type: 'content_block_stop', index } as { type: string },
+      )
+    const end = (reason: string) =>
+      claude(
+        { type: 'message_delta', delta: { stop_reason: reason }, usage: { output_tokens: 9 } } as {
+          type: string
+        },
+        { type: 'message_stop' },
+      )
+    upstream.script = (response, _, n) => {
+      const thinks = block(
+        0,
+        { type: 'thinking', thinking: '' },
+        { type: 'thinking_delta', thinking: 'Hm.' },
+        { type: 'signature_delta', signature: 'U0lH' },
+      )
+      const calls = block(
+        1,
+        { type: 'tool_use', id: 'toolu_9', name: 'weather', input: {} },
+        { type: 'input_json_delta', partial_json: '{"city":"Rome"}' },
+      )
+      const says = block(0, { type: 'text', text: '' }, { type: 'text_delta', text: 'Sunny.' })
+      const start = claude({ type: 'message_start', message } as { type: string })
+      sse(response).end(n === 1 ? start + thinks + calls + end('tool_use') : start + says + end('end_turn'))
+    }
+    const openai = createOpenAI({ apiKey: keyText, baseURL: `${gateway.url}/v1` })
+    const errors: unknown[] = []
+    const told = streamText({
+      model: openai.responses('claude-sonnet-4-5'),
+      prompt: 'Weather in Rome?',
+      maxRetries: 0,
+      stopWhen: stepCountIs(3),
+      providerOptions: { openai: { store: false, reasoningEffort: 'low', forceReasoning: true } },
+      tools: {
+        weather: tool({
+          inputSchema: jsonSchema<{ city: string }>(WEATHER.parameters as object),
+          execute: async ({ city }) => `sunny in ${city}`,
+        }),
+      },
+      onError: ({ error }) => void errors.push(error),
+    })
+    expect(await told.text).toBe('Sunny.')
+    expect(errors).toEqual([])
+    expect((await told.steps)[0]?.reasoningText).toBe('Hm.')
+    const turns = sent().messages as { role: string; content: unknown }[]
+    expect(turns[1]?.content).toEqual([
+      { type: 'thinking', thinking: 'Hm.', signature: 'U0lH' },
+      { type: 'tool_use', id: 'toolu_9', name: 'weather', input: { city: 'Rome' } },
+    ])
+    expect(JSON.stringify(turns[2])).toContain('sunny in Rome')
   })
 })
 

@@ -1,11 +1,13 @@
 /** OpenAI's Responses wire, stateless: every request holds the whole conversation, nothing is stored. */
 import type { Inbound } from '../inbound.ts'
+import { fit } from './fit.ts'
 import { readResponses, toChat } from './request.ts'
 import { ResponseWriter, responseOf } from './writer.ts'
 
 export const responses: Inbound = {
   read: readResponses,
   toChat,
+  fit,
   answer: responseOf,
   stream: context => new ResponseWriter(context),
 }

@@ -25,7 +25,7 @@ const newTurn = (): Turn => ({
 })
 
 const ITEMS_MAX = 4_096
-const STATELESS = 'nothing is stored here: send the items themselves'
+const STATELESS = 'nothing is stored here: send the items themselves (`store: false` makes SDKs do so)'
 
 /** Items in order → messages. Throws `invalid_request` with the place in the caller's own terms. */
 export function chatMessages(instructions: unknown, input: unknown): Json[] {

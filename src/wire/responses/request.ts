@@ -104,7 +104,7 @@ function chatRequest(json: Readonly<Json>): Json {
 }
 
 /** Members and bytes of a chat request that was made here. */
-function written(chat: Json): Body {
+export function written(chat: Json): Body {
   let text: string
   try {
     text = JSON.stringify(chat)
