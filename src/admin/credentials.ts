@@ -2,8 +2,9 @@
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import type { StoredCredential } from '../store/store.ts'
+import { BrokenSeal } from '../vault/seal.ts'
 import { isoOrNull, isoTime } from '../wire/plain.ts'
-import type { AdminDeps } from './deps.ts'
+import type { AdminDeps, CredentialTest } from './deps.ts'
 import { nearest } from '../config/nearest.ts'
 import { pageOf } from './page.ts'
 import { type AdminRoute, withBody } from './route.ts'
@@ -68,6 +69,24 @@ async function credentialOf(deps: AdminDeps, id: string): Promise<StoredCredenti
   )
 }
 
+/** A secret that cannot be had is an answer of the test, not a failure of it; a sealed vault is one (503). */
+async function testOf(deps: AdminDeps, credential: StoredCredential): Promise<CredentialTest> {
+  let secret: string
+  try {
+    secret = await deps.vault.open(credential)
+  } catch (error) {
+    if (error instanceof GatewayError && error.kind === 'invalid_request')
+      return { ok: false, message: error.message }
+    if (error instanceof BrokenSeal)
+      return {
+        ok: false,
+        message: `${error.message}: store it again with POST /credentials/${credential.id}/rotate`,
+      }
+    throw error
+  }
+  return deps.testCredential(credential.provider, secret)
+}
+
 function checkProvider(deps: AdminDeps, provider: string): void {
   const known = deps.providerNames()
   if (known.includes(provider)) return
@@ -122,10 +141,7 @@ export const credentialRoutes: readonly AdminRoute[] = [
     response: z.object({ id: z.string(), ok: z.boolean(), message: z.string() }),
     async handle(deps, call) {
       const credential = await credentialOf(deps, call.params.id ?? '')
-      const { ok, message } = await deps.testCredential(
-        credential.provider,
-        await deps.vault.open(credential),
-      )
+      const { ok, message } = await testOf(deps, credential)
       return { json: { id: credential.id, ok, message } }
     },
   },

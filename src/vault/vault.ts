@@ -1,4 +1,5 @@
 /** Provider credentials at rest: envelope encryption, and references to secrets kept elsewhere. */
+import { credentialHeaders } from '../authorize/headers.ts'
 import type { Clock, Log } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { randomBase62 } from '../keys/format.ts'
@@ -22,12 +23,16 @@ export interface Vault {
   /** First 8 hex of SHA-256 of the master key. */
   readonly masterKeyFingerprint: string
   readonly sealed: boolean
+  /** Rejects (`invalid_request`, `param`) a secret that no header can carry and a reference that cannot be read now. */
   add(draft: CredentialDraft): Promise<StoredCredential>
   list(): Promise<readonly StoredCredential[]>
   /** A new secret for the same credential; the old one is gone. */
   replace(id: string, secret: string): Promise<StoredCredential | undefined>
   remove(id: string): Promise<boolean>
-  /** The secret in clear, for building the market only. Throws GatewayError('sealed'). */
+  /**
+   * The secret in clear, for building the market or testing it. Rejects with GatewayError `sealed`, with BrokenSeal, or
+   * with GatewayError `invalid_request` naming the reference that cannot be read and the cure.
+   */
   open(credential: StoredCredential): Promise<string>
   /** Called after any change of credentials: the market is rebuilt. */
   onChange(listener: () => void): void
@@ -52,7 +57,6 @@ export interface OpenVault extends Vault {
   keyring(): Keyring
 }
 
-const SECRET_CHARS_MAX = 65_536
 const identityOf = ({ id, provider, name }: StoredCredential): readonly string[] => [
   'credential',
   id,
@@ -64,14 +68,15 @@ const identityOf = ({ id, provider, name }: StoredCredential): readonly string[]
 const wrong = (param: string, message: string): GatewayError =>
   new GatewayError('invalid_request', message, { param })
 
-/** A pasted secret without the line end that came with it. Throws when nothing sensible is left. */
-function cleanSecret(text: string): string {
+/** A secret without the line end that it was pasted or kept with. Throws, naming `what` and the cure, when no header can carry it. */
+function cleanSecret(text: string, param: 'secret' | 'ref', what: string): string {
   const secret = text.trim()
-  if (secret === '') throw wrong('secret', 'The secret is empty.')
-  if (secret.length > SECRET_CHARS_MAX)
-    throw wrong('secret', `The secret is longer than ${SECRET_CHARS_MAX} characters.`)
-  if (secret.includes('\0')) throw wrong('secret', 'The secret contains a NUL character.')
-  return secret
+  const headers = credentialHeaders('bearer', secret)
+  if (!('why' in headers)) return secret
+  throw wrong(
+    param,
+    `${what} cannot be sent to a provider: ${headers.why}. It must be one line, the secret alone.`,
+  )
 }
 
 function checkDraft(draft: CredentialDraft, existing: readonly StoredCredential[]): void {
@@ -146,6 +151,8 @@ class Safe implements OpenVault {
       lastOkAtMs: null,
       lastFailedAtMs: null,
     }
+    // Read once now, so that who adds it hears at once what is wrong; its value is asked for again at each opening.
+    if (draft.ref !== undefined) await this.#readRef(draft.ref)
     const whole = draft.secret === undefined ? credential : await this.#withSecret(credential, draft.secret)
     await this.#save(whole, 'credential_added')
     return whole
@@ -197,7 +204,7 @@ class Safe implements OpenVault {
   }
 
   async #withSecret(credential: StoredCredential, given: string): Promise<StoredCredential> {
-    const secret = cleanSecret(given)
+    const secret = cleanSecret(given, 'secret', 'The secret')
     const version = Math.max(...this.keyring().roots.keys())
     const key = await this.#rootKey(version)
     if (key === undefined) throw isSealed()
@@ -218,9 +225,10 @@ class Safe implements OpenVault {
   async #readRef(text: string): Promise<string> {
     const ref = parseRef(text)
     if ('why' in ref) throw wrong('ref', `ref: ${ref.why}.`)
-    const secret = (await this.#options.readRef(ref)).trim()
-    if (secret === '') throw wrong('ref', `${text} is empty.`)
-    return secret
+    const read = this.#options.readRef(ref).catch((error: unknown) => {
+      throw wrong('ref', error instanceof Error ? error.message : `${text} cannot be read`)
+    })
+    return cleanSecret(await read, 'ref', text)
   }
 
   async #save(credential: StoredCredential, event: string): Promise<void> {

@@ -18,6 +18,7 @@ import { createHealth } from '../../src/route/health.ts'
 import type { Listing, Market, Site } from '../../src/route/market.ts'
 import { createKeyHmac, nodeRandomBytes } from '../../src/runtime/node/digest.ts'
 import { openJournal } from '../../src/runtime/node/journal.ts'
+import { createReadRef } from '../../src/runtime/node/refs.ts'
 import { openSqlite } from '../../src/runtime/node/sqlite.ts'
 import type { AttemptRow, Key } from '../../src/terms.ts'
 import { Secret } from '../../src/vault/secret.ts'
@@ -92,6 +93,8 @@ export interface Rig {
   readonly ledger: LedgerOwner
   readonly app: Hono<{ Bindings: AdminBindings }>
   readonly folder: string
+  /** What `env://` references read; empty at first. */
+  readonly refEnv: Record<string, string>
   readonly logged: { level: string; event: string; fields: LogFields | undefined }[]
   /** Epoch ms that the clock shows; may be moved. */
   nowMs: number
@@ -113,6 +116,7 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
   const logged: Rig['logged'] = []
   const log: AdminDeps['log'] = (level, event, fields) => void logged.push({ level, event, fields })
   const state = { nowMs }
+  const refEnv: Record<string, string> = {}
   const clock = { now: () => state.nowMs, monotonic: () => performance.now() }
   const store = openSqlite(join(folder, 'switchgate.db'))
   const vault = await createVault({
@@ -120,7 +124,7 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
     masterKey: new Secret(nodeRandomBytes(32), 'master key'),
     clock,
     random: nodeRandomBytes,
-    readRef: async () => 'sk-from-a-reference',
+    readRef: createReadRef({ env: refEnv, privateFolder: folder }),
     log,
   })
   const keys = await createKeyBook({
@@ -169,6 +173,7 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
     ledger,
     app,
     folder,
+    refEnv,
     logged,
     get nowMs() {
       return state.nowMs

@@ -75,7 +75,7 @@ test('no clear secret is in the folder or the log, in no encoding', async () => 
 test('every flipped bit, every other record and every other field is refused', async () => {
   const vault = await open()
   const one = await vault.add({ provider: 'openai', name: 'main', secret: CANARY })
-  const two = await vault.add({ provider: 'openai', name: 'spare', secret: 'another secret' })
+  const two = await vault.add({ provider: 'openai', name: 'spare', secret: 'another-secret' })
   const refused = (credential: StoredCredential) => expect(vault.open(credential)).rejects.toThrow(BrokenSeal)
   const [version = '', key = '', nonce = '', text = ''] = (one.sealed ?? '').split('.')
   for (const [part, build] of [
@@ -202,6 +202,9 @@ test.each([
   [{ provider: 'p', name: 'n', secret: 's', ref: 'env://A' }, 'secret'],
   [{ provider: 'p', name: 'n', secret: ' \n ' }, 'secret'],
   [{ provider: 'p', name: 'n', secret: 'a\0b' }, 'secret'],
+  [{ provider: 'p', name: 'n', secret: 'a\nb' }, 'secret'],
+  [{ provider: 'p', name: 'n', secret: 'a\rb' }, 'secret'],
+  [{ provider: 'p', name: 'n', ref: 'env://NOT_SET' }, 'ref'],
   [{ provider: 'p', name: 'n', secret: 'a'.repeat(70_000) }, 'secret'],
   [{ provider: '', name: 'n', secret: 's' }, 'provider'],
   [{ provider: 'p', name: 'a/b', secret: 's' }, 'name'],
@@ -242,6 +245,8 @@ test('a reference is kept as a reference and read at each opening', async () => 
   expect(await vault.open(made)).toBe('second')
   value = ' '
   await expect(vault.open(made)).rejects.toThrow(/empty/)
+  value = 'two\nlines'
+  await expect(vault.open(made)).rejects.toMatchObject({ param: 'ref', message: /env:\/\/MY_KEY.*one line/ })
   expect(seen[0]).toEqual({ scheme: 'env', name: 'MY_KEY' })
   expect(opened).toEqual(['first', 'second'])
 })

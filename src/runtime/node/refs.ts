@@ -21,13 +21,13 @@ async function readSecretFile(path: string, privateFolder: string): Promise<stri
   const fail = (why: string): Error => new Error(`file://${path} ${why}`)
   // Resolved first: a link into the data folder is the data folder.
   const real = await realpath(path).catch(() => {
-    throw fail('does not exist or may not be read')
+    throw fail('does not exist or may not be read: put the secret there, readable by the gateway’s user')
   })
   const fence = await realpath(privateFolder).catch(() => privateFolder)
   if (isWithin(fence, real)) throw fail('lies in the data folder, which holds no provider secrets')
   // Non-blocking: a named pipe would hold a thread until somebody writes to it.
   const file = await open(real, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(() => {
-    throw fail('may not be read')
+    throw fail('may not be read: let the gateway’s user read it')
   })
   try {
     const stat = await file.stat()
@@ -46,7 +46,10 @@ export function createReadRef({ env, privateFolder }: RefOptions): ReadRef {
   return async ref => {
     if (ref.scheme === 'file') return readSecretFile(ref.path, privateFolder)
     const value = env[ref.name]
-    if (value === undefined || value === '') throw new Error(`env://${ref.name} is not set`)
+    if (value === undefined || value === '')
+      throw new Error(
+        `env://${ref.name} is not set: set ${ref.name} in the environment of the gateway and start it again`,
+      )
     return value
   }
 }

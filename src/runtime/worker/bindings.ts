@@ -85,7 +85,7 @@ export function createReadRef(env: Env): ReadRef {
     if (ref.scheme === 'file')
       throw new Error(`file://${ref.path} cannot be read on Workers; put the secret and use env://NAME`)
     const value = env[ref.name]
-    if (!value) throw new Error(`env://${ref.name} is not set`)
+    if (!value) throw new Error(`env://${ref.name} is not set: npx wrangler secret put ${ref.name}`)
     return value
   }
 }
