@@ -1,5 +1,5 @@
 /** Third stage: may this caller do this now? The key's own caps, then all rate dimensions in one step. */
-import type { Admission, Deps } from './deps.ts'
+import type { Admission, Deps, RateState } from './deps.ts'
 import { GatewayError } from './errors.ts'
 import type { Caller } from './terms.ts'
 
@@ -21,6 +21,7 @@ export function admit(
     : `The limit ${taken.limit} of this key is reached. Try again in ${Math.max(1, Math.ceil(taken.retryAfterMs / 1000))} s.`
   throw new GatewayError('rate_limited_here', message, {
     limit: taken.limit,
+    headers: stateHeaders(taken.state),
     retryAfterMs: taken.neverFits ? undefined : taken.retryAfterMs,
   })
 }
@@ -38,9 +39,10 @@ export function resetText(ms: number): string {
 }
 
 /** `x-ratelimit-*`, a family only if that limit exists. */
-export function rateHeaders(admission: Admission | undefined): string[] {
+export const rateHeaders = (admission: Admission | undefined): string[] => stateHeaders(admission?.state)
+
+function stateHeaders(state: RateState | undefined): string[] {
   const headers: string[] = []
-  const state = admission?.state
   for (const family of ['requests', 'tokens'] as const) {
     const facts = state?.[family]
     if (!facts) continue

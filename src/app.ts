@@ -16,7 +16,7 @@ const READING = [
   'GET /v1/key/spend',
   'GET /v1/generation',
 ]
-const READING_PATH = /^\/v1\/(models(\/.+)?|key|key\/spend|generation)$/
+const READING_PATH = /^\/(healthz|readyz|v1\/(models(\/.+)?|key|key\/spend|generation))$/
 const EXISTS = [
   ...ENDPOINTS.map(e => `${e.method} ${e.path}`),
   ...READING,

@@ -61,19 +61,29 @@ function bearer(value: string | undefined): string | undefined {
   return value.slice(0, 6).toLowerCase() === 'bearer' ? value.slice(7).trim() : undefined
 }
 
+const twoKeys = (param: string): GatewayError =>
+  new GatewayError(
+    'invalid_request',
+    'Two different API keys were sent. Send one, in one of Authorization, x-api-key, api-key, x-goog-api-key.',
+    { param },
+  )
+
+/** A header sent twice arrives joined by commas: the same key twice is one key. */
+function oneOf(value: string): string {
+  if (!value.includes(',')) return value
+  const keys = new Set(value.split(',').map(part => part.trim().replace(/^bearer\s+/i, '')))
+  if (keys.size > 1) throw twoKeys('authorization')
+  return [...keys][0] ?? value
+}
+
 /** The one credential of ours in the request; undefined = none. Values without our prefix belong to somebody else. */
 function credentialOf(call: Call): string | undefined {
   const first = bearer(call.header('authorization'))
-  let found = first?.startsWith(KEY_PREFIX) ? first : undefined
+  let found = first?.startsWith(KEY_PREFIX) ? oneOf(first) : undefined
   for (const name of CARRIERS) {
     const value = call.header(name)
     if (value === undefined || !value.startsWith(KEY_PREFIX)) continue
-    if (found !== undefined && found !== value)
-      throw new GatewayError(
-        'invalid_request',
-        'Two different API keys were sent. Send one, in one of Authorization, x-api-key, api-key, x-goog-api-key.',
-        { param: name },
-      )
+    if (found !== undefined && found !== value) throw twoKeys(name)
     found = value
   }
   return found

@@ -31,6 +31,8 @@ export type Log = (level: LogLevel, event: string, fields?: LogFields) => void
 
 /** Something with a deadline, swept about every 50 ms; cheaper than a timer per phase. */
 export interface Watched {
+  /** The process is going down: end honestly, now. */
+  stop?(): void
   /** Monotonic ms at which `expire` is due; Infinity = not now. */
   dueMs: number
   expire(nowMs: number): void
@@ -89,6 +91,8 @@ export interface RateRefusal {
   readonly retryAfterMs: number
   /** True when the request is larger than the whole limit: waiting never helps. */
   readonly neverFits?: boolean
+  /** What stands at the moment of the refusal. */
+  readonly state: RateState
 }
 
 /** State of the families in `x-ratelimit-*`; a family is absent when that limit does not exist. */

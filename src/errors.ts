@@ -103,6 +103,8 @@ export interface GatewayErrorOptions {
   shouldRetry?: boolean
   /** → `x-switchgate-limit`. */
   limit?: string
+  /** More headers for the answer, flat (`x-ratelimit-*`). */
+  headers?: readonly string[]
   /** → `allow`. */
   allow?: string
   cause?: unknown
@@ -119,6 +121,7 @@ export class GatewayError extends Error {
   readonly shouldRetry: boolean
   readonly limit: string | undefined
   readonly allow: string | undefined
+  readonly headers: readonly string[]
 
   constructor(kind: Failure, message: string, options: GatewayErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -131,11 +134,12 @@ export class GatewayError extends Error {
     this.shouldRetry = options.shouldRetry ?? false
     this.limit = options.limit
     this.allow = options.allow
+    this.headers = options.headers ?? []
   }
 
   /** The same error with another time to wait. */
   after(retryAfterMs: number | undefined): GatewayError {
-    const { param, code, status, shouldRetry, limit, allow, cause } = this
+    const { param, code, status, shouldRetry, limit, allow, headers, cause } = this
     return new GatewayError(this.kind, this.message, {
       param,
       code,
@@ -144,6 +148,7 @@ export class GatewayError extends Error {
       shouldRetry,
       limit,
       allow,
+      headers,
       cause,
     })
   }

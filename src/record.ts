@@ -20,12 +20,13 @@ export function meter(result: ExchangeResult, target: Target, likelyInputTokens:
   const complete = (failure === undefined && !result.cutShort) || result.usageIsFinal
   if (usage && complete) return { usage, bill: billFor(usage, price, result.drained ? 'recovered' : 'exact') }
   const refused = status !== 0 && (status < 200 || status >= 300)
-  const unheard = status === 0 && failure?.kind !== 'cancelled'
+  // we or the caller broke it off: the provider was at work
+  const brokenOff = failure?.kind === 'cancelled' || failure?.kind === 'draining'
+  const unheard = status === 0 && !brokenOff
   if (refused || (unheard && failure?.kind === 'unreachable')) return nothing(target, 'exact')
   // no head ever came: the provider may have worked, but has shown nothing to be charged for
   if (unheard) return nothing(target, 'estimated')
-  if (failure && status >= 200 && textBytes === 0 && !usage && failure.kind !== 'cancelled')
-    return nothing(target, 'estimated')
+  if (failure && status >= 200 && textBytes === 0 && !usage && !brokenOff) return nothing(target, 'estimated')
   const guess = estimateUsage({
     stated: usage,
     likelyInputTokens,

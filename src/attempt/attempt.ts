@@ -85,6 +85,7 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
     observe(here, result, deps)
     const metered = meter(result, here, job.likelyInputTokens)
     elsewhereMs += result.totalMs
+    const endedAtMs = deps.clock.monotonic()
     if (!result.failure) return complete(job, here, carried, result, metered, deps)
     last = result.failure
     tried.push({ target: here, failure: result.failure.kind, retryAfterMs: result.failure.retryAfterMs })
@@ -96,9 +97,11 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
       await settled(deps)
       job.admission.release(metered.usage ? metered.usage.inputTokens + metered.usage.outputTokens : 0)
       if (last.kind === 'rate_limited') last = last.after(soonestRetryMs(tried))
-      job.answer.refuse(last, answerHeaders(job, here, carried, deps))
+      job.answer.refuse(last, answerHeaders(job, here, carried, deps, elsewhereMs))
       return { attempts, target: here, result, metered, failure: last }
     }
+    // a pause before a repeat is a wait for the upstream, not our own work
+    elsewhereMs += deps.clock.monotonic() - endedAtMs
     target = next
   }
   throw last ?? new GatewayError('no_candidate', 'Nothing could be tried.')
@@ -116,8 +119,7 @@ async function following(job: Job, tried: readonly Tried[], deps: Deps): Promise
 
 function isLast(job: Job, tried: readonly Tried[], here: Target, attempts: number, most: number): boolean {
   return (
-    attempts >= most ||
-    nextTarget(job.plan, [...tried, { target: here, failure: 'overloaded' }]) === undefined
+    attempts >= most || nextTarget(job.plan, [...tried, { target: here, failure: 'silent' }]) === undefined
   )
 }
 

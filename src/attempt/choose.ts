@@ -37,7 +37,9 @@ function mayFollow(candidate: Target, past: Tried): boolean {
     case 'context_length': {
       const before = past.target.listing.offer.contextTokens
       const now = candidate.listing.offer.contextTokens
-      return before !== undefined && now !== undefined && now > before
+      // an unknown window may be a larger one, at another provider
+      if (before === undefined || now === undefined) return siteOf(candidate) !== siteOf(past.target)
+      return now > before
     }
     default:
       return true

@@ -135,3 +135,25 @@ export function classify(provider: Provider, status: number, body: unknown): Fai
 export function mayTryAnother(kind: Failure): boolean {
   return FAILURES[kind].next
 }
+
+/** A non-2xx answer as an error: named, with its wait, and with words that may be shown. */
+export function refusalOf(
+  told: { status: number; headers: HeaderMap; text: string },
+  by: { provider: Provider; providerName: string; scrub: (text: string) => string },
+  nowMs: number,
+): GatewayError {
+  let body: unknown
+  try {
+    body = JSON.parse(told.text)
+  } catch {
+    // prose or an error page: the status speaks alone
+  }
+  const wait = retryAfterMs(told.headers, body, nowMs)
+  const kind = classify(by.provider, told.status, body)
+  return upstreamError(kind, by.providerName, {
+    status: told.status,
+    body,
+    retryAfterMs: wait,
+    scrub: by.scrub,
+  })
+}

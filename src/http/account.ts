@@ -88,9 +88,18 @@ export function createAccount(deps: AccountDeps): Hono<Env> {
   return app
 }
 
+/** A path segment as the caller meant it; a broken escape means itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
 function oneModel(c: Context<Env>, key: Key, deps: AccountDeps): Response {
   // the raw path: ids may hold `/` or `%2F`, and a decoded parameter could not tell them from the route's own
-  const rest = decodeURIComponent(new URL(c.req.url).pathname.replace(/^(\/openai)?\/v1\/models\//, ''))
+  const rest = decoded(new URL(c.req.url).pathname.replace(/^(\/openai)?\/v1\/models\//, ''))
   const market = deps.market()
   const whole = modelNamed(rest, market, key)
   if (whole) return c.json(c.req.header('anthropic-version') ? anthropicModel(whole) : whole)
@@ -98,7 +107,11 @@ function oneModel(c: Context<Env>, key: Key, deps: AccountDeps): Response {
     const found = endpointsOf(rest.slice(0, -'/endpoints'.length), market, key, deps.health, deps.clock.now())
     if (found) return c.json({ data: found })
   }
-  const message = `The model '${rest.slice(0, 100)}' does not exist here, or this key may not call it. GET /v1/models lists what it can.`
+  const found = market.resolve(rest)
+  const message =
+    found.kind === 'not_sold'
+      ? found.message
+      : `The model '${rest.slice(0, 100)}' does not exist here, or this key may not call it. GET /v1/models lists what it can.`
   throw new GatewayError('unknown_model', message, { param: 'model' })
 }
 

@@ -29,6 +29,7 @@ export function tooLarge(bytesMax: number): GatewayError {
   return new GatewayError(
     'too_large',
     `The request body is larger than ${bytesMax} bytes (limits.body_bytes).`,
+    { param: 'body' },
   )
 }
 

@@ -64,7 +64,8 @@ function stateOf(lanes: Lanes, { limits }: Key): RateState {
   return { ...(requests && { requests }), ...(tokens && { tokens }) }
 }
 
-function refusal(lanes: Lanes, { limits }: Key, tokens: number): RateRefusal | undefined {
+function refusal(lanes: Lanes, key: Key, tokens: number): RateRefusal | undefined {
+  const { limits } = key
   let limit: string | undefined
   let retryAfterMs = 0
   const weigh = (name: string, wait: number) => {
@@ -78,10 +79,11 @@ function refusal(lanes: Lanes, { limits }: Key, tokens: number): RateRefusal | u
   if (limits.rpm !== null) weigh('key.rpm', Math.min(DAY_MS, waitMs(lanes.rpm, 1, limits.rpm, MINUTE_MS)))
   if (limits.rpd !== null) weigh('key.rpd', Math.min(DAY_MS, waitMs(lanes.rpd, 1, limits.rpd, DAY_MS)))
   if (limits.tpm !== null) {
-    if (tokens > limits.tpm) return { limit: 'key.tpm', retryAfterMs: DAY_MS, neverFits: true }
+    if (tokens > limits.tpm)
+      return { limit: 'key.tpm', retryAfterMs: DAY_MS, neverFits: true, state: stateOf(lanes, key) }
     weigh('key.tpm', Math.min(DAY_MS, waitMs(lanes.tpm, tokens, limits.tpm, MINUTE_MS)))
   }
-  return limit === undefined ? undefined : { limit, retryAfterMs }
+  return limit === undefined ? undefined : { limit, retryAfterMs, state: stateOf(lanes, key) }
 }
 
 export interface Rates {

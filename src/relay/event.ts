@@ -3,7 +3,8 @@
 /** The joined `data:` lines of one event; undefined for comments and empty events. */
 export function dataOf(event: string): string | undefined {
   let data: string | undefined
-  for (const line of event.split(/\r\n|\n|\r/)) {
+  // a byte order mark may stand before the very first line
+  for (const line of event.replace(/^\ufeff/, '').split(/\r\n|\n|\r/)) {
     if (!line.startsWith('data:')) continue
     const value = line.slice(line.charCodeAt(5) === 32 ? 6 : 5)
     data = data === undefined ? value : `${data}\n${value}`

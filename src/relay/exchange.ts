@@ -3,7 +3,7 @@
  * Content commits: until then the outcome may be another target's turn, after it the stream only ends honestly.
  * The last bytes are kept back in the result, so that the settlement is durable before the caller has them.
  */
-import { classify, type HeaderMap, headerOf, retryAfterMs, upstreamError } from '../attempt/classify.ts'
+import { classify, type HeaderMap, headerOf, refusalOf, upstreamError } from '../attempt/classify.ts'
 import type { Deps, Watched } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import type { Receiver, Upstream } from '../terms.ts'
@@ -142,6 +142,12 @@ class Exchange implements Receiver, Watched {
     this.setDue()
   }
 
+  stop(): void {
+    if (this.resolved) return
+    this.upstream?.abort()
+    this.finish(new GatewayError('draining', 'This gateway is shutting down.', { retryAfterMs: 1000 }))
+  }
+
   private setDue(): void {
     this.dueMs = Math.min(this.limitDueMs, this.committed ? Number.POSITIVE_INFINITY : this.keepAliveDueMs)
   }
@@ -166,7 +172,11 @@ class Exchange implements Receiver, Watched {
     if (state.done) return this.streamEnd()
     if (this.committed) {
       this.touch(this.i.timeouts.stallMs * (this.i.patient ? 3 : 1))
-      if (this.i.afford && !this.i.afford(state.textBytes)) this.cut()
+      if (this.i.afford && !this.i.afford(state.textBytes)) {
+        // the budget ends here: the stream is closed as if the model had reached its limit
+        this.upstream?.abort()
+        this.finish(undefined, { cutShort: true })
+      }
     } else if (!this.i.lastResort) this.touch(this.i.timeouts.idleMs)
   }
 
@@ -216,12 +226,6 @@ class Exchange implements Receiver, Watched {
     this.finish(upstreamError(kind, this.i.providerName, { body, status: 400, scrub: this.i.scrub }))
   }
 
-  /** The budget ends here: the stream is closed as if the model had reached its limit. */
-  private cut(): void {
-    this.upstream?.abort()
-    this.finish(undefined, { cutShort: true })
-  }
-
   private wholeEnd(): void {
     const result = readWhole(this.deps.bytes.concat(this.parts), this.i, this.deps.bytes)
     if (result instanceof GatewayError) return this.finish(result)
@@ -230,16 +234,13 @@ class Exchange implements Receiver, Watched {
   }
 
   private namedError(): GatewayError {
-    let body: unknown
-    try {
-      body = JSON.parse(this.deps.bytes.text(this.deps.bytes.concat(this.parts)))
-    } catch {
-      body = undefined
+    const { bytes, clock } = this.deps
+    const told = {
+      status: this.status,
+      headers: this.responseHeaders,
+      text: bytes.text(bytes.concat(this.parts)),
     }
-    const kind = classify(this.i.provider, this.status, body)
-    const wait = retryAfterMs(this.responseHeaders, body, this.deps.clock.now())
-    const facts = { status: this.status, body, retryAfterMs: wait, scrub: this.i.scrub }
-    return upstreamError(kind, this.i.providerName, facts)
+    return refusalOf(told, this.i, clock.now())
   }
 
   private callerLeft(): void {
@@ -267,7 +268,6 @@ class Exchange implements Receiver, Watched {
     this.phase = 'over'
     this.deps.watch.remove(this)
   }
-
   private finish(
     failure: GatewayError | undefined,
     more: { whole?: WholeAnswer; cutShort?: boolean; linger?: boolean } = {},
@@ -280,15 +280,16 @@ class Exchange implements Receiver, Watched {
       this.dueMs = this.deps.clock.monotonic() + LINGER_MS
     } else this.release()
     const state = this.i.reader?.state
+    const seen = more.whole ?? state
     this.resolve({
       failure,
       committed: this.committed,
       status: this.status,
-      usage: more.whole ? more.whole.usage : state?.usage,
+      usage: seen?.usage,
       usageIsFinal: state?.usageIsFinal ?? false,
-      finishReason: more.cutShort ? 'length' : more.whole ? more.whole.finishReason : state?.finishReason,
-      answerId: more.whole ? more.whole.answerId : state?.answerId,
-      textBytes: more.whole ? more.whole.textBytes : (state?.textBytes ?? 0),
+      finishReason: more.cutShort ? 'length' : seen?.finishReason,
+      answerId: seen?.answerId,
+      textBytes: seen?.textBytes ?? 0,
       contentEvents: state?.contentEvents ?? 0,
       ttftMs: this.ttftMs,
       totalMs: this.deps.clock.monotonic() - this.startedMs,

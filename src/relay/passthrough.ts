@@ -26,6 +26,7 @@ const CRLF_CRLF = needle('\r\n\r\n')
 const LF = 10
 const BRACE = 125
 const DONE_TAIL = 24
+const HELD_BYTES_MAX = 65_536
 
 interface Options extends ReaderOptions {
   /** Reads usage out of a parsed chunk, wherever this host puts it. */
@@ -44,6 +45,7 @@ class Passthrough implements StreamReader {
   private restBytes = 0
   /** Events held back until content commits them. */
   private held: Uint8Array[] = []
+  private heldBytes = 0
   private separator: Uint8Array = LF_LF
   /** Bytes of an event that are not text, learned from the first content event. */
   private overhead = 0
@@ -114,7 +116,10 @@ class Passthrough implements StreamReader {
     this.eachEvent(block, (start, end) => {
       const event = block.subarray(start, end)
       const data = dataOf(this.o.bytes.text(event))
-      if (data === undefined) return true
+      if (data === undefined) {
+        this.keep(event)
+        return true
+      }
       if (data === '[DONE]') {
         this.state.done = true
         return false
@@ -134,7 +139,7 @@ class Passthrough implements StreamReader {
         return false
       }
       // Azure's first chunk and role chunks wait; a usage-only event before content is not for a caller who did not ask
-      if (this.o.wantsUsage || !isUsageOnly(chunk)) this.held.push(event)
+      if (this.o.wantsUsage || !isUsageOnly(chunk)) this.keep(event)
       return true
     })
     if (committedAt < 0) return undefined
@@ -144,19 +149,17 @@ class Passthrough implements StreamReader {
     return out.length === 1 ? out[0] : this.o.bytes.concat(out)
   }
 
+  /** Held back until content commits them; a host that sends comments for minutes must not fill our memory. */
+  private keep(event: Uint8Array): void {
+    this.heldBytes += event.length
+    if (this.heldBytes <= HELD_BYTES_MAX) this.held.push(event)
+  }
+
   private flow(block: Uint8Array): Uint8Array | undefined {
     const { bytes } = this.o
-    let body = this.cutDone(block)
-    body = this.dropBroken(body)
+    if (this.state.finishReason === undefined) this.state.finishReason = this.finishIn(block)
+    const body = this.dropBroken(this.cutDone(block))
     if (body.length === 0) return undefined
-    if (this.state.finishReason === undefined) {
-      for (const mark of FINISH) {
-        const at = bytes.find(body, mark)
-        if (at >= 0)
-          this.state.finishReason = finishOf(this.chunkAt(body, at) ?? {}) ?? this.laterFinish(body, mark, at)
-        if (this.state.finishReason !== undefined) break
-      }
-    }
     const errorAt = bytes.find(body, ERROR)
     if (errorAt >= 0) {
       const chunk = this.chunkAt(body, errorAt)
@@ -166,21 +169,23 @@ class Passthrough implements StreamReader {
         this.state.usageIsFinal = stated !== undefined
         this.state.failure = { kind: 'interrupted', message: 'error event', body: chunk }
         const [start] = this.boundsAt(body, errorAt)
-        return start > 0 ? body.subarray(0, start) : undefined
+        return start > 0 ? this.usageIn(body.subarray(0, start)) : undefined
       }
     }
     return this.usageIn(body)
   }
 
-  /** A host that sends `"finish_reason":""` on every event: look on. */
-  private laterFinish(body: Uint8Array, mark: Uint8Array, from: number): string | undefined {
-    let at = from
-    for (;;) {
-      at = this.o.bytes.find(body, mark, at + mark.length)
-      if (at < 0) return undefined
-      const reason = finishOf(this.chunkAt(body, at) ?? {})
-      if (reason !== undefined) return reason
+  /** First finish reason of the block; some hosts send an empty one on every event. */
+  private finishIn(block: Uint8Array): string | undefined {
+    for (const mark of FINISH) {
+      let at = this.o.bytes.find(block, mark)
+      while (at >= 0) {
+        const reason = finishOf(this.chunkAt(block, at) ?? {})
+        if (reason !== undefined) return reason
+        at = this.o.bytes.find(block, mark, at + mark.length)
+      }
     }
+    return undefined
   }
 
   /** Reads the last usage of the block; takes the usage-only event out, or adds the cost, as the caller asked. */
@@ -203,15 +208,20 @@ class Passthrough implements StreamReader {
     return bytes.concat([body.subarray(0, start), bytes.of(withCost(text, cost)), body.subarray(end)])
   }
 
-  /** `[DONE]` is kept back: it goes out after the settlement. */
+  /** `[DONE]` is kept back: it goes out after the settlement. What comes behind it is not part of the answer. */
   private cutDone(block: Uint8Array): Uint8Array {
-    const from = Math.max(0, block.length - DONE_TAIL)
-    const at = this.o.bytes.find(block, DONE, from)
-    if (at < 0) return block
-    const [start, end] = this.boundsAt(block, at)
-    if (dataOf(this.o.bytes.text(block.subarray(start, end))) !== '[DONE]') return block
-    this.state.done = true
-    return block.subarray(0, start)
+    // before the finish reason it can only stand at the end of a block, where a short look finds it
+    let at = this.state.finishReason === undefined ? Math.max(0, block.length - DONE_TAIL) : 0
+    for (;;) {
+      at = this.o.bytes.find(block, DONE, at)
+      if (at < 0) return block
+      const [start, end] = this.boundsAt(block, at)
+      if (dataOf(this.o.bytes.text(block.subarray(start, end))) === '[DONE]') {
+        this.state.done = true
+        return block.subarray(0, start)
+      }
+      at += DONE.length
+    }
   }
 
   /** Counts events and text; an event cut short inside (it does not end in `}`) is dropped, or strict clients would die of it. */

@@ -92,7 +92,8 @@ function named(wanted: Wanted, market: Market): { groups: Named[][]; strategy: S
     } else if (found.kind === 'not_sold') {
       first ??= new GatewayError('unknown_model', found.message, { param: 'model' })
     } else {
-      const near = found.near.length > 0 ? ` Did you mean ${found.near.join(', ')}?` : ''
+      const others = found.near.filter(other => other !== name)
+      const near = others.length > 0 ? ` Did you mean ${others.join(', ')}?` : ''
       first ??= new GatewayError('unknown_model', `The model '${shown(name)}' does not exist here.${near}`, {
         param: 'model',
       })
@@ -125,7 +126,9 @@ export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
       throw notFor(wanted, key, deps)
     throw nothingLeft(wanted, excluded, soonest(able.flat(), deps), deps.nowMs)
   }
-  const kept = wanted.preferences?.allowFallbacks === false ? targets.slice(0, 1) : targets
+  const { allowFallbacks, order } = wanted.preferences ?? {}
+  // without fallbacks: the named providers, or the first choice alone
+  const kept = allowFallbacks === false && !order ? targets.slice(0, 1) : targets
   return { targets: kept, excluded, strategy }
 }
 
@@ -178,6 +181,8 @@ function whyOut(listing: Listing, alias: string | undefined, wanted: Wanted, key
   const operation = wanted.operation ?? 'chat'
   if (!serves(listing, operation)) return `${NOT_FOR} ${nameOf(operation)}`
   if (p?.only && !p.only.includes(offer.provider)) return 'not in provider.only'
+  if (p?.allowFallbacks === false && p.order && !p.order.includes(offer.provider))
+    return 'not in provider.order'
   if (p?.ignore?.includes(offer.provider)) return 'in provider.ignore'
   if (!offer.price && key.budgets.length > 0) return UNPRICED
   if (p?.maxPrice && tooDear(listing, p.maxPrice)) return 'above provider.max_price'

@@ -35,13 +35,14 @@ const MEMBERS_MAX = 1_024
 const LOOK_BYTES = 24
 /** `"__proto__"` with every character written as \uXXXX. */
 const PROTO_BYTES_MAX = 56
-const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
+const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__'])
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
-function invalid(message: string, param?: string): GatewayError {
-  return new GatewayError('invalid_request', message, param === undefined ? {} : { param })
+/** `param` names the place; what is wrong with the whole is at `body`. */
+function invalid(message: string, param = 'body'): GatewayError {
+  return new GatewayError('invalid_request', message, { param })
 }
 
 function notJson(bytes: Uint8Array, at: number, what: string): GatewayError {

@@ -87,5 +87,6 @@ export function errorHeaders(error: GatewayError): string[] {
   }
   if (error.limit !== undefined) headers.push('x-switchgate-limit', error.limit)
   if (error.allow !== undefined) headers.push('allow', error.allow)
+  headers.push(...error.headers)
   return headers
 }

@@ -13,6 +13,7 @@ import {
   type Script,
   type ScriptedUpstream,
   sendJson,
+  sleep,
   sse,
   startGateway,
   startUpstream,
@@ -343,6 +344,52 @@ test('a dead address in front: refused connections move on', async () => {
   } finally {
     await half.close()
   }
+})
+
+test('without fallbacks nobody outside provider.order is asked, even while the named one is resting', async () => {
+  first.script = status(429, undefined, { 'retry-after': '9' })
+  const body = { ...CHAT, provider: { order: ['alpha'], allow_fallbacks: false } }
+  expect((await gateway.post(key, body)).status).toBe(429)
+  expect((await gateway.post(key, body)).status).toBe(503)
+  expect(second.seen).toHaveLength(0)
+})
+
+test('two credentials of one provider are one route: a slow answer has the whole time, not the time of a target that has a successor', async () => {
+  const two = configFor(
+    { alpha: first.port },
+    'timeouts: { first_byte_ms: 200, first_token_ms: 200, total_ms: 4000 }\n',
+  ).replace(
+    '    models:',
+    '    credentials: [{ name: one, secret: env://KEY_ONE }, { name: two, secret: env://KEY_TWO }]\n    models:',
+  )
+  const slow = await startGateway({
+    config: two,
+    env: { KEY_ONE: 'credential-one-x', KEY_TWO: 'credential-two-x' },
+  })
+  try {
+    first.script = async (response, seen, n) => {
+      await sleep(500)
+      ;(seen.json().stream ? goodStream : good)(response, seen, n)
+    }
+    const text = await slow.key()
+    expect((await slow.post(text, CHAT)).status).toBe(200)
+    expect((await slow.post(text, { ...CHAT, stream: true })).status).toBe(200)
+    first.script = (response, seen) =>
+      seen.headers.authorization === 'Bearer credential-one-x'
+        ? status(401)(response, seen, 0)
+        : good(response, seen, 0)
+    for (let i = 0; i < 6; i++) expect((await slow.post(text, CHAT)).status).toBe(200)
+  } finally {
+    await slow.close()
+  }
+})
+
+test('our own overhead leaves the waits for upstreams and the pauses before repeats out', async () => {
+  first.script = status(500)
+  second.script = status(500)
+  const answer = await gateway.post(key, CHAT)
+  expect(answer.status).toBe(502)
+  expect(Number(answer.headers.get('x-switchgate-overhead-ms'))).toBeLessThan(60)
 })
 
 test('models[] and provider{…} steer, and unknown wishes are refused by name', async () => {

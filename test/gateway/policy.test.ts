@@ -187,6 +187,24 @@ describe('what is asked', () => {
     expect(upstream.seen).toHaveLength(0)
   })
 
+  test('a field called constructor is the upstream’s business; what is no JSON names the body', async () => {
+    const key = await gateway.key()
+    expect((await gateway.post(key, { ...CHAT, constructor: 1 })).status).toBe(200)
+    expect((await told(await gateway.post(key, 'nonsense'))).param).toBe('body')
+  })
+
+  test('one model: broken escapes are 404, and the cure is named as on the chat route', async () => {
+    const headers = { authorization: `Bearer ${await gateway.key()}` }
+    for (const id of ['%zz', '%ff', '%E0%A4%A']) {
+      expect((await told(await fetch(`${gateway.url}/v1/models/${id}`, { headers }))).status).toBe(404)
+    }
+    expect((await told(await fetch(`${gateway.url}/v1/models/gpt-5`, { headers }))).message).toContain(
+      'OPENAI_API_KEY',
+    )
+    const wrong = await fetch(`${gateway.url}/healthz`, { method: 'POST' })
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET, HEAD, OPTIONS'])
+  })
+
   test('the 404s help: near names, and who would sell it', async () => {
     const key = await gateway.key()
     expect((await told(await gateway.post(key, { ...CHAT, model: 'house-modle' }))).message).toContain(
@@ -360,6 +378,8 @@ describe('rates', () => {
     const refused = await told(await gateway.post(key, CHAT))
     expect(refused).toMatchObject({ status: 429, code: 'rate_limit_exceeded', type: 'rate_limit_error' })
     expect(refused.headers.get('x-switchgate-limit')).toBe('key.rpm')
+    expect(refused.headers.get('x-ratelimit-remaining-requests')).toBe('0')
+    expect(refused.headers.get('x-ratelimit-limit-requests')).toBe('3')
     expect(refused.headers.get('x-should-retry')).toBe('true')
     expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(20)
     expect(upstream.seen).toHaveLength(3)

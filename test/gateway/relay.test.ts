@@ -238,6 +238,32 @@ describe('a stream', () => {
     expect(text.endsWith(delta('late') + finish() + DONE)).toBe(true)
   })
 
+  test('a comment before the first content stays, what follows [DONE] does not, and there is one [DONE]', async () => {
+    const after = delta('not part of the answer')
+    upstream.script = response =>
+      void sse(response).end(
+        `: hello\n\n${role}${delta('a')}${finish()}${usageEvent}${DONE}${after}${': bye\n\n'.repeat(20)}`,
+      )
+    const text = await (await gateway.post(key, stream())).text()
+    expect(text).toBe(`: hello\n\n${role}${delta('a')}${finish()}${DONE}`)
+  })
+
+  test('an error after the usage event: the event nobody asked for stays out all the same', async () => {
+    upstream.script = response =>
+      void sse(response).end(
+        role + delta('a') + usageEvent + event({ error: { message: 'late', code: 500 } }),
+      )
+    const text = await (await gateway.post(key, stream())).text()
+    expect(text).not.toContain('"usage"')
+    expect(text).toContain('"error"')
+  })
+
+  test('a byte order mark is no reason to fail', async () => {
+    upstream.script = response =>
+      void sse(response).end(`\ufeff${role}${delta('a')}${finish()}${usageEvent}${DONE}`)
+    expect(await (await gateway.post(key, stream())).text()).toContain(delta('a') + finish() + DONE)
+  })
+
   test('an event that is broken JSON is dropped, the rest goes on', async () => {
     upstream.script = response =>
       void sse(response).end(
@@ -301,6 +327,43 @@ describe('a caller who leaves', () => {
     await expect(answer).rejects.toThrow()
     await until(() => closed, 250)
   })
+})
+
+test('what still runs when the gateway must go is told so in its own wire, settled, and closed upstream', async () => {
+  const going = await startGateway({ config: configFor({ alpha: upstream.port }) })
+  try {
+    const text = await going.key({
+      budgets: [{ window: 'total', limitNanoUsd: 1_000_000_000, softNanoUsd: null }],
+    })
+    let closed = 0
+    upstream.script = (response, seen) => {
+      response.on('close', () => closed++)
+      if (seen.json().stream) sse(response).write(role + delta('half'))
+    }
+    const streamed = await going.post(text, stream())
+    const whole = going.post(text, CHAT)
+    await until(() => upstream.seen.length === 2)
+    going.gateway.drain()
+    going.gateway.breakOff()
+    const told = await streamed.text()
+    expect(told).toContain('"code":"draining"')
+    expect(told).not.toContain('[DONE]')
+    const refused = await whole
+    expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining('draining')])
+    await until(() => closed === 2, 250)
+    expect(going.gateway.ledger.openHolds()).toBe(0)
+    const rows = await going.rows()
+    expect(rows.map(row => [row.error, row.certainty])).toEqual([
+      ['draining', 'estimated'],
+      ['draining', 'estimated'],
+    ])
+    expect(rows.every(row => (row.costNanoUsd ?? 0) > 0 && (row.costNanoUsd ?? 0) <= row.heldNanoUsd)).toBe(
+      true,
+    )
+    expect(going.gateway.deps.health.state('alpha/house-model/-')?.errorRate ?? 0).toBe(0)
+  } finally {
+    await going.close()
+  }
 })
 
 describe('back-pressure', () => {

