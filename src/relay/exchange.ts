@@ -39,7 +39,6 @@ class Exchange implements Receiver, Watched {
   private readonly i: ExchangeInput
   private readonly deps: Deps
   private readonly resolve: (result: ExchangeResult) => void
-
   private keepAliveDueMs: number
   private limitDueMs: number
 
