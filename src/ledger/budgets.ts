@@ -21,7 +21,15 @@ interface Purse {
   readonly budget: Budget
 }
 
+/** A window that is now past its soft limit. Nano-USD. */
+export interface SoftPassed {
+  readonly window: BudgetWindow
+  readonly spentNanoUsd: number
+  readonly softNanoUsd: number
+}
+
 const NO_BUCKETS: readonly Bucket[] = []
+const NONE_PASSED: readonly SoftPassed[] = []
 
 export interface Budgets {
   /** The buckets that now hold the amount (empty for a key without budgets), or why not. */
@@ -30,16 +38,19 @@ export interface Budgets {
   extend(key: Key, buckets: readonly Bucket[], nanoUsd: number, nowMs: number): boolean
   available(key: Key, nowMs: number): Shortfall | undefined
   usage(key: Key, nowMs: number): readonly BudgetUse[]
+  /**
+   * Held becomes spent in every bucket of an earlier `take`; more spent than held (an overrun) is allowed here and stops
+   * what comes next. Returns the windows whose spend this took past their soft limit, each once a window.
+   */
+  settle(
+    key: Key,
+    buckets: readonly Bucket[],
+    heldNanoUsd: number,
+    spentNanoUsd: number,
+    nowMs: number,
+  ): readonly SoftPassed[]
   /** Sets what is spent in a bucket, as the store remembers it. */
   restore(lineage: string, window: BudgetWindow, bucketStartMs: number, spentNanoUsd: number): void
-}
-
-/** Held becomes spent in every bucket; more spent than held (an overrun) is allowed here and stops what comes next. */
-export function settleIn(buckets: readonly Bucket[], heldNanoUsd: number, spentNanoUsd: number): void {
-  for (const bucket of buckets) {
-    bucket.heldNanoUsd -= heldNanoUsd
-    bucket.spentNanoUsd += spentNanoUsd
-  }
 }
 
 export function createBudgets(): Budgets {
@@ -130,6 +141,24 @@ export function createBudgets(): Budgets {
       }
       for (const bucket of buckets) bucket.heldNanoUsd += nanoUsd
       return true
+    },
+    settle(key, buckets, heldNanoUsd, spentNanoUsd, nowMs) {
+      const list = pursesOf(key)
+      let passed: SoftPassed[] | undefined
+      for (let i = 0; i < buckets.length; i++) {
+        const bucket = buckets[i] as Bucket
+        bucket.heldNanoUsd -= heldNanoUsd
+        bucket.spentNanoUsd += spentNanoUsd
+        const { lease, budget } = list[i] as Purse
+        const { softNanoUsd } = budget
+        if (softNanoUsd === null) continue
+        const spent = lease.spentBeside(bucket, nowMs)
+        if (spent === undefined || spent <= softNanoUsd || spent - spentNanoUsd > softNanoUsd) continue
+        if (!lease.tellSoft(bucket, softNanoUsd)) continue
+        passed ??= []
+        passed.push({ window: lease.window, spentNanoUsd: spent, softNanoUsd })
+      }
+      return passed ?? NONE_PASSED
     },
     available(key, nowMs) {
       const list = pursesOf(key)

@@ -29,6 +29,8 @@ export class Lease {
   readonly span: Span
   /** Oldest first. */
   private readonly buckets: Bucket[] = []
+  /** The soft limit that was last told of, and until when that counts. */
+  private toldSoft: { readonly softNanoUsd: number; readonly untilMs: number } | undefined
 
   constructor(window: BudgetWindow) {
     this.window = window
@@ -97,6 +99,20 @@ export class Lease {
   usedBeside(bucket: Bucket, nowMs: number): number | undefined {
     if (bucket.leavesAtMs > nowMs) return this.used(nowMs)
     return this.span.kind === 'rolling' ? undefined : bucket.spentNanoUsd + bucket.heldNanoUsd
+  }
+
+  /** What is spent in the window that a hold was opened in: an ended calendar window is its bucket alone; undefined = a rolling bucket that has left. */
+  spentBeside(bucket: Bucket, nowMs: number): number | undefined {
+    if (bucket.leavesAtMs > nowMs) return this.spent(nowMs)
+    return this.span.kind === 'rolling' ? undefined : bucket.spentNanoUsd
+  }
+
+  /** True once in the life of a bucket's money for each soft limit: a rolling window that hovers around it is told of once a period. */
+  tellSoft(bucket: Bucket, softNanoUsd: number): boolean {
+    const told = this.toldSoft
+    if (told?.softNanoUsd === softNanoUsd && bucket.ref.bucketStartMs < told.untilMs) return false
+    this.toldSoft = { softNanoUsd, untilMs: bucket.leavesAtMs }
+    return true
   }
 
   /** Epoch ms at which money comes back by time: a calendar window's end, or when the oldest used bucket leaves; null = never or nothing used. */

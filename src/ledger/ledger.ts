@@ -4,9 +4,10 @@
  */
 import type { Clock, Hold, HoldFacts, Ledger, Log, Shortfall } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
+import { usdFromNano } from '../price.ts'
 import type { Store } from '../store/store.ts'
 import type { AttemptRow, Key } from '../terms.ts'
-import { type BudgetUse, createBudgets, settleIn } from './budgets.ts'
+import { type BudgetUse, createBudgets } from './budgets.ts'
 import { createFolder } from './fold.ts'
 import type { Entry, Journal } from './journal.ts'
 import type { Bucket, BucketRef } from './lease.ts'
@@ -153,7 +154,14 @@ export function createLedger(input: {
       return
     }
     const kept = vouchFor(row, held.heldNanoUsd, held.buckets.length > 0)
-    settleIn(held.buckets, held.heldNanoUsd, kept.costNanoUsd ?? 0)
+    const cost = kept.costNanoUsd ?? 0
+    for (const soft of budgets.settle(held.key, held.buckets, held.heldNanoUsd, cost, clock.now()))
+      log('warn', 'budget.soft_limit', {
+        key: held.key.id,
+        window: soft.window,
+        spent_usd: usdFromNano(soft.spentNanoUsd),
+        soft_usd: usdFromNano(soft.softNanoUsd),
+      })
     const settled = { say: 'settle', row: kept, buckets: held.refs } as const
     say(settled)
     folder.add(settled)
