@@ -31,7 +31,8 @@ function whyBadUrl(text: string): string | undefined {
 export function checkFile(file: ConfigFile, world: ConfigWorld, report: Report): void {
   const allow = file.egress.allow.filter((entry, i) => {
     if (parseAllowEntry(entry) !== undefined) return true
-    report(['egress', 'allow', i], 'not host:port; write for example "127.0.0.1:11434" or "[::1]:8080"')
+    const what = entry.includes('*') ? 'patterns are not supported: list each address' : 'not host:port'
+    report(['egress', 'allow', i], `${what}; write for example "127.0.0.1:11434" or "[::1]:8080"`)
     return false
   })
   const guard = createGuard(allow)

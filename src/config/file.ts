@@ -21,7 +21,17 @@ const ms = (defaultMs: number, describe: string) =>
   z.int().min(1).max(86_400_000).default(defaultMs).describe(describe)
 const bytes = (defaultBytes: number, most: number, describe: string) =>
   z.int().min(1_024).max(most).default(defaultBytes).describe(describe)
-const usd = (describe: string) => z.number().min(0).max(10_000).optional().describe(describe)
+const usd = (describe: string) =>
+  z
+    .number()
+    .min(0)
+    .max(10_000)
+    .refine(
+      usd => usd === 0 || usd >= 0.000001,
+      'must be 0 (free) or at least 0.000001: less would round to nothing',
+    )
+    .optional()
+    .describe(describe)
 const tokens = (describe: string) => z.int().min(1).max(1_000_000_000).optional().describe(describe)
 
 /** The message for a value that is planned but not built: refused rather than ignored. */

@@ -53,6 +53,18 @@ function tidied(node: unknown, path: Spot, report: (path: Spot, reason: string) 
 
 type Issue = z.core.$ZodIssue
 
+/** One issue per bound of a value: a number beyond what integers hold breaks the schema's own bound as well. The later check is the tighter one. */
+function withoutEchoes(issues: readonly Issue[]): readonly Issue[] {
+  const bounds = new Map<string, Issue>()
+  for (const issue of issues)
+    if (issue.code === 'too_big' || issue.code === 'too_small')
+      bounds.set(`${issue.code} ${formatPath(issue.path)}`, issue)
+  return issues.filter(issue => {
+    if (issue.code !== 'too_big' && issue.code !== 'too_small') return true
+    return bounds.get(`${issue.code} ${formatPath(issue.path)}`) === issue
+  })
+}
+
 /** zod's issue in plain words; the value itself never stands in them. */
 function wordsOf(issue: Issue): string {
   if (issue.code === 'too_small' || issue.code === 'too_big') {
@@ -104,7 +116,7 @@ export function loadConfig(text: string, world: ConfigWorld): LoadedConfig {
   const value = tidied(parsed.value, [], report)
   let file = ConfigFile.safeParse(value)
   if (!file.success) {
-    for (const issue of file.error.issues)
+    for (const issue of withoutEchoes(file.error.issues))
       for (const { path, reason } of faultsOfIssue(issue)) report(path, reason)
     // Unknown keys hide nothing: without them the rest is checked as well, so that one run shows every fault.
     file = ConfigFile.safeParse(withoutUnknown(value, file.error.issues))

@@ -53,7 +53,10 @@ export function parseAllowEntry(text: string): AllowEntry | undefined {
   const url = URL.parse(`http://${text}`)
   if (url === null) return undefined
   const host = bare(url.hostname)
-  return host === '' ? undefined : { host, port: Number(match[2]), literal: parseAddress(host) }
+  const literal = parseAddress(host)
+  // A URL may hold `*` and the like in its host; as an entry they would look like a pattern and match nothing.
+  if (literal === undefined && !/^[a-z0-9._-]+$/.test(host)) return undefined
+  return { host, port: Number(match[2]), literal }
 }
 
 function parseOrigin(text: string): VettedOrigin | Refusal {
@@ -89,16 +92,15 @@ export function createGuard(allow: readonly string[]): Guard {
           ? entry.host === host
           : isSameAddress(entry.literal, literal)),
     )
-  const cure = (at: VettedOrigin): string => {
-    const host = at.literal !== undefined && !at.literal.v4 ? `[${at.host}]` : at.host
-    return `add "${host}:${at.port}" to egress.allow in the config file if this is meant`
-  }
+  const place = (at: VettedOrigin): string => `${at.host.includes(':') ? `[${at.host}]` : at.host}:${at.port}`
+  const cure = (at: VettedOrigin): string =>
+    `add "${place(at)}" to egress.allow in the config file if this is meant`
 
   return {
     origin(text) {
       const at = parseOrigin(text)
       if ('why' in at || isListed(at.host, at.literal, at.port)) return at
-      if (at.protocol === 'http:') return { why: `${at.host}:${at.port} is plain http; ${cure(at)}` }
+      if (at.protocol === 'http:') return { why: `${place(at)} is plain http; ${cure(at)}` }
       const denied = at.literal === undefined ? undefined : whyDenied(at.literal)
       if (denied !== undefined) return { why: `${at.host} is not a public address (${denied}); ${cure(at)}` }
       if (NAMES.has(at.host) || at.host.endsWith('.localhost'))

@@ -223,6 +223,22 @@ describe('what a mistake says', () => {
       'egress:\n  allow:\n    - 10.0.0.0/8',
       'egress.allow[0]: not host:port; write for example "127.0.0.1:11434" or "[::1]:8080" (line 3)',
     ],
+    [
+      'egress:\n  allow: ["*:80"]',
+      'egress.allow[0]: patterns are not supported: list each address; write for example "127.0.0.1:11434" or "[::1]:8080" (line 2)',
+    ],
+    [
+      'providers:\n  a: { kind: openai, base_url: "http://[::1]:9101/v1" }',
+      'providers.a.base_url: [::1]:9101 is plain http; add "[::1]:9101" to egress.allow in the config file if this is meant (line 2)',
+    ],
+    // a bound is broken once
+    ['limits:\n  body_bytes: 1.0e+99', 'limits.body_bytes: must be at most 104857600 (line 2)'],
+    ['limits:\n  body_bytes: -1.0e+99', 'limits.body_bytes: must be at least 1024 (line 2)'],
+    // what would round to nothing
+    [
+      'providers:\n  groq:\n    models:\n      mine: { input_usd_per_mtok: 1.0e-7, output_usd_per_mtok: 0 }',
+      'providers.groq.models.mine.input_usd_per_mtok: must be 0 (free) or at least 0.000001: less would round to nothing (line 4)',
+    ],
     // credentials
     [
       'providers:\n  groq:\n    credentials:\n      - { name: a, secret: "vault://kv/groq" }',

@@ -90,6 +90,20 @@ describe('egress.allow', () => {
     expect(guard.addresses(vetted([], 'https://gpu.corp.example'), ['10.0.0.9'])).toBeDefined()
   })
 
+  test.each([
+    'http://[::1]:9101',
+    'http://[fd00::7]',
+    'https://[fe80::1]:8443',
+    'https://[::ffff:127.0.0.1]:8080',
+    'http://[::ffff:10.0.0.1]',
+    'http://10.0.0.1',
+    'http://gpu.lan:8000',
+  ])('the cure for %s is accepted and cures it', origin => {
+    const refused = createGuard([]).origin(origin)
+    const entry = /add "([^"]+)" to egress\.allow/.exec('why' in refused ? refused.why : '')?.[1] ?? ''
+    expect(createGuard([entry]).origin(origin)).not.toHaveProperty('why')
+  })
+
   test('the reason names the cure', () => {
     expect(createGuard([]).origin('http://192.168.1.5:8000')).toEqual({
       why: '192.168.1.5:8000 is plain http; add "192.168.1.5:8000" to egress.allow in the config file if this is meant',
@@ -112,11 +126,12 @@ describe('egress.allow', () => {
     'host:80/x',
     'u@host:80',
     '*:80',
+    '*.corp.example:443',
     '::1:80',
     'a b:80',
   ])('%j is no entry, and the fault names it', entry => {
-    expect(parseAllowEntry(entry === '*:80' ? ':80' : entry)).toBeUndefined()
-    if (entry !== '*:80') expect(() => createGuard(['ok:1', entry])).toThrow(/egress\.allow\[1\]/)
+    expect(parseAllowEntry(entry)).toBeUndefined()
+    expect(() => createGuard(['ok:1', entry])).toThrow(/egress\.allow\[1\]/)
   })
 })
 
