@@ -10,7 +10,7 @@ import { DEFAULT, QUICK } from './phases.ts'
 import { hasProc, isPinned, killAll, pinSelf, stopAll } from './proc.ts'
 import { isGood, reportJson, reportText, type Setting } from './report.ts'
 import { build } from './switchgate.ts'
-import { startWorld, TARGET_NAMES, type TargetName } from './targets.ts'
+import { startWorld, TARGET_NAMES, type TargetName, type World } from './targets.ts'
 
 const startedMs = performance.now()
 
@@ -49,10 +49,10 @@ async function main(): Promise<number> {
   }, size.limitSeconds * 1000)
   limit.unref()
   pinSelf()
+  let world: World | undefined
   try {
-    const world = await startWorld(wanted, say)
+    world = await startWorld(wanted, say)
     const results = await measure(world, size, say)
-    await world.stop()
     const setting: Setting = {
       node: process.version,
       cpu: cpus()[0]?.model ?? 'unknown',
@@ -68,6 +68,7 @@ async function main(): Promise<number> {
     process.stdout.write(report)
     return isGood(results) ? 0 : 1
   } finally {
+    await world?.stop()
     await stopAll()
   }
 }

@@ -167,13 +167,14 @@ export async function startSwitchgate(
 export async function reachable(ask: () => Promise<unknown>, exitCode: () => number | null): Promise<void> {
   const endMs = Date.now() + 30_000
   for (;;) {
-    try {
-      await ask()
-      return
-    } catch (error) {
-      if (exitCode() !== null) throw new Error(`the server ended with code ${exitCode()} while starting`)
-      if (Date.now() > endMs) throw error
-      await new Promise(resolve => setTimeout(resolve, 100))
-    }
+    const answered = await ask().then(
+      () => true,
+      () => false,
+    )
+    // asked after the answer: another program on the port must not be taken for ours
+    if (exitCode() !== null) throw new Error(`the server ended with code ${exitCode()} while starting`)
+    if (answered) return
+    if (Date.now() > endMs) throw new Error('the server did not answer in time')
+    await new Promise(resolve => setTimeout(resolve, 100))
   }
 }
