@@ -6,7 +6,7 @@ import type { Config, StrategyName, Timeouts } from '../config/schema.ts'
 import type { Offer } from '../terms.ts'
 import { createResolver } from './names.ts'
 import { demoListing, type Goods, goodsOf } from './offers.ts'
-import { createSites, kindsOf } from './sites.ts'
+import { createSites, kindsOf, whyShut } from './sites.ts'
 
 /** A credential with its secret in clear, on its way into the market. */
 export interface OpenCredential {
@@ -59,7 +59,7 @@ export type Resolution =
       readonly strategy: StrategyName | undefined
       readonly alias: string | undefined
     }
-  /** Known, but no configured provider sells it. `message` says who does and which variable to set. */
+  /** Known, but no configured provider sells it now. `message` says who does and the cure: a variable to set, a credential to mend. */
   | { readonly kind: 'not_sold'; readonly message: string }
   | { readonly kind: 'unknown'; readonly near: readonly string[] }
   /** `:free`, `:online`, `:thinking`. */
@@ -91,13 +91,26 @@ export interface MarketInput {
 /** Builds the snapshot: some 10 ms for the whole catalogue. */
 export function createMarket(input: MarketInput): Market {
   const kinds = kindsOf(input.kinds, input.config.hosts)
-  const sites = createSites(input, kinds)
+  const configured = createSites(input, kinds)
+  const sites = configured.filter(site => site.credentials.length > 0)
+  const shut = configured.filter(site => site.credentials.length === 0)
   const goods: Goods[] =
     sites.length === 0 && Object.keys(input.config.providers).length === 0
       ? [demoListing(input.demo, input.config.timeouts)]
       : sites.flatMap(site => goodsOf(site, input.config, kinds, input.catalog))
   return {
-    resolve: createResolver({ goods, sites, kinds, catalog: input.catalog, aliases: input.config.aliases }),
+    resolve: createResolver({
+      goods,
+      sites,
+      shut: {
+        sites: shut,
+        goods: shut.flatMap(site => goodsOf(site, input.config, kinds, input.catalog)),
+        why: site => whyShut(site.name, input.config, kinds),
+      },
+      kinds,
+      catalog: input.catalog,
+      aliases: input.config.aliases,
+    }),
     listings: goods.filter(good => !good.exactOnly).map(good => good.listing),
     aliases: Object.keys(input.config.aliases),
     sites: [...new Set([...sites, ...goods.map(good => good.listing.site)])],

@@ -12,6 +12,12 @@ type Shelf = Map<string, Listing[]>
 export interface ResolverInput {
   readonly goods: readonly Goods[]
   readonly sites: readonly Site[]
+  /** Configured, but without a credential that works: they sell nothing, and a name that only they would sell says why. */
+  readonly shut: {
+    readonly goods: readonly Goods[]
+    readonly sites: readonly Site[]
+    why(site: Site): string
+  }
   readonly kinds: ReadonlyMap<string, Kind>
   readonly catalog: Catalog
   readonly aliases: Readonly<Record<string, AliasConfig>>
@@ -96,17 +102,22 @@ function upstreamIds(bare: Shelf, exact: Shelf, catalog: Catalog): Shelf {
   return shelf
 }
 
-/** Builds `Market.resolve`. A name that is known but sold by nobody here does not stop the later rules; only what none of them finds is refused. */
-export function createResolver(input: ResolverInput): (name: string) => Resolution {
-  const { catalog } = input
-  const shelves = stock(input.goods, catalog)
+/** Rules 2 to 5 over the goods of these sites. */
+function createRules(goods: readonly Goods[], sites: readonly Site[], catalog: Catalog) {
+  const shelves = stock(goods, catalog)
   const bare = sealed(shelves.bare)
   const at = new Map([...shelves.at].map(([provider, shelf]) => [provider, sealed(shelf)]))
   const upstream = sealed(upstreamIds(shelves.bare, shelves.exact, catalog))
-  const sites = new Map(input.sites.map(site => [site.name, site]))
-  const refuse = createRefusals(input, at)
+  const byName = new Map(sites.map(site => [site.name, site]))
 
-  const byRules = (name: string): Resolution | undefined => {
+  const asItIs = (name: string, sign: number): Found | undefined => {
+    const site = sign < 1 ? undefined : byName.get(name.slice(sign + 1))
+    const wanted = name.slice(0, sign)
+    if (site === undefined || canonicalOf(wanted, catalog) !== undefined || bare.has(wanted)) return undefined
+    return SENDABLE.test(wanted) ? found([unknownListing(site, wanted)]) : undefined
+  }
+
+  const find = (name: string): Found | undefined => {
     const sold = bare.get(name)
     if (sold) return sold
     const sign = name.lastIndexOf('@')
@@ -117,13 +128,16 @@ export function createResolver(input: ResolverInput): (name: string) => Resoluti
     const below = slash < 0 ? undefined : at.get(name.slice(0, slash))?.get(name.slice(slash + 1))
     return below ?? upstream.get(name) ?? asItIs(name, sign)
   }
+  return { find, bare, at }
+}
 
-  const asItIs = (name: string, sign: number): Found | undefined => {
-    const site = sign < 1 ? undefined : sites.get(name.slice(sign + 1))
-    const wanted = name.slice(0, sign)
-    if (site === undefined || canonicalOf(wanted, catalog) !== undefined || bare.has(wanted)) return undefined
-    return SENDABLE.test(wanted) ? found([unknownListing(site, wanted)]) : undefined
-  }
+type Rules = ReturnType<typeof createRules>
+
+/** Builds `Market.resolve`. A name that is known but sold by nobody here does not stop the later rules; only what none of them finds is refused. */
+export function createResolver(input: ResolverInput): (name: string) => Resolution {
+  const rules = createRules(input.goods, input.sites, input.catalog)
+  const byRules = rules.find
+  const refuse = createRefusals(input, rules)
 
   const aliases = new Map<string, Resolution>()
   for (const [alias, { models, strategy }] of Object.entries(input.aliases)) {
@@ -161,11 +175,10 @@ export function createResolver(input: ResolverInput): (name: string) => Resoluti
 }
 
 /** What to say about a name that nothing sold here answers to. */
-function createRefusals(
-  input: ResolverInput,
-  at: ReadonlyMap<string, ReadonlyMap<string, Found>>,
-): (name: string) => Resolution {
-  const { catalog, kinds } = input
+function createRefusals(input: ResolverInput, { bare, at }: Rules): (name: string) => Resolution {
+  const { catalog, kinds, shut } = input
+  const closed = createRules(shut.goods, shut.sites, catalog)
+  const configured = new Set([...input.sites, ...shut.sites].map(site => site.name))
   const sellersOf = (model: string): readonly string[] => {
     const offers = catalog.byModel.get(model) ?? []
     const open = offers.filter(offer => !offer.deprecated && !offer.trial)
@@ -186,14 +199,23 @@ function createRefusals(
       : "not built in yet; describe it under `hosts` if it speaks OpenAI's wire"
   }
 
+  const notThere = (name: string, provider: string, sellers: string): Resolution => ({
+    kind: 'not_sold',
+    message: `${name} is not known to be sold by ${provider}, but by ${sellers}: if it is, add it to providers.${provider}.models`,
+  })
+
+  /** Sold by configured providers alone that have no credential that works. */
+  const shutOut = (name: string): Resolution | undefined => {
+    const sites = [...new Set(closed.find(name)?.listings.map(listing => listing.site))]
+    if (sites.length === 0) return undefined
+    const reasons = sites.slice(0, 3).map(site => `${site.name} is configured, but ${shut.why(site)}`)
+    return { kind: 'not_sold', message: `${name} cannot be called now: ${reasons.join('; ')}` }
+  }
+
   const notSold = (name: string, canonical: string, provider?: string): Resolution => {
     const sellers = sellersOf(canonical)
     const list = `${sellers.slice(0, 5).join(', ')}${sellers.length > 5 ? ', …' : ''}`
-    if (provider !== undefined && at.has(provider))
-      return {
-        kind: 'not_sold',
-        message: `${name} is not known to be sold by ${provider}, but by ${list}: if it is, add it to providers.${provider}.models`,
-      }
+    if (provider !== undefined && configured.has(provider)) return notThere(name, provider, list)
     const only = provider !== undefined && sellers.includes(provider) ? [provider] : sellers
     return {
       kind: 'not_sold',
@@ -217,20 +239,31 @@ function createRefusals(
   return name => {
     if (name === 'demo/echo')
       return { kind: 'not_sold', message: 'demo/echo answers only while no provider is configured' }
+    const out = shutOut(name)
+    if (out !== undefined) return out
     const canonical = canonicalOf(name, catalog)
     if (canonical !== undefined) return notSold(name, canonical)
     const sign = name.lastIndexOf('@')
     const provider = name.slice(sign + 1)
     const wanted = sign < 1 ? undefined : canonicalOf(name.slice(0, sign), catalog)
-    if (wanted !== undefined && (at.has(provider) || kinds.has(provider) || catalog.byProvider.has(provider)))
+    if (
+      wanted !== undefined &&
+      (configured.has(provider) || kinds.has(provider) || catalog.byProvider.has(provider))
+    )
       return notSold(name.slice(0, sign), wanted, provider)
-    if (sign >= 1 && kinds.has(provider) && !at.has(provider))
+    const here = sign < 1 || !configured.has(provider) ? undefined : bare.get(name.slice(0, sign))
+    if (here !== undefined) {
+      const sellers = [...new Set(here.listings.map(listing => listing.site.name))].slice(0, 5).join(', ')
+      return notThere(name.slice(0, sign), provider, sellers)
+    }
+    if (sign >= 1 && kinds.has(provider) && !configured.has(provider))
       return { kind: 'not_sold', message: `${provider} is not configured: ${cure([provider])}` }
     const plain = sign < 1 ? name : name.slice(0, sign)
     const shops =
       sign < 1 || !SENDABLE.test(plain) ? [] : nearest(provider, at.keys()).map(shop => `${plain}@${shop}`)
-    const bare = nearest(plain.slice(plain.indexOf('/') + 1), vocabulary())
-    const near = plain.includes('/') ? [...nearest(plain, vocabulary()), ...bare] : bare
-    return { kind: 'unknown', near: [...new Set([...shops, ...near])].slice(0, 3) }
+    const last = nearest(plain.slice(plain.indexOf('/') + 1), vocabulary())
+    const near = plain.includes('/') ? [...nearest(plain, vocabulary()), ...last] : last
+    const others = new Set([...shops, ...near].filter(other => other !== name))
+    return { kind: 'unknown', near: [...others].slice(0, 3) }
   }
 }

@@ -61,7 +61,7 @@ function credentialsOf(
   })
 }
 
-/** Every provider that can be called now; one without a credential that it needs is left out. */
+/** Every configured provider with an address; one that needs a credential and has none that works has an empty list. */
 export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>): readonly Site[] {
   const providers = new Map(Object.entries(input.config.providers))
   for (const name of Object.keys(input.credentials))
@@ -72,7 +72,7 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
     if (kind === undefined) return []
     const credentials = credentialsOf(name, config, kind, input)
     const url = URL.parse(config.baseUrl ?? filledUrl(kind.host.baseUrl, config.options))
-    if (credentials.length === 0 || url === null) return []
+    if (url === null) return []
     return {
       name,
       provider: kind.provider,
@@ -87,6 +87,18 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
       builtIn: false,
     } satisfies Site
   })
+}
+
+/** Why a site without a credential that works is shut, and the cure; for callers, so no path and no reference stands in it. */
+export function whyShut(name: string, config: Config, kinds: ReadonlyMap<string, Kind>): string {
+  const listed = config.providers[name]?.credentials ?? []
+  if (listed.length > 0) {
+    const names = listed.map(credential => `"${credential.name}"`).join(', ')
+    return `its credential ${names} cannot be read or used: \`switchgate config check\` and the log say why`
+  }
+  const [variable] = kindOfSite(name, config, kinds)?.host.env ?? []
+  const set = variable === undefined ? '' : `set ${variable} or `
+  return `it has no credential that works: ${set}run \`switchgate credential add ${name}\``
 }
 
 /** The kind of a configured provider; undefined when the file does not mention it and no kind has its name. */

@@ -122,6 +122,11 @@ describe('names', () => {
     ['claude-sonnet-5@anthropic', '- claude-sonnet-5 is sold by anthropic: set ANTHROPIC_API_KEY'],
     ['demo/echo', '- demo/echo answers only while no provider is configured'],
     ['anything@xai', '- xai is not configured: set XAI_API_KEY'],
+    [
+      'mystery@beta',
+      '- mystery is not known to be sold by beta, but by alpha: if it is, add it to providers.beta.models',
+    ],
+    ['house-model@groq', /^- house-model is not known to be sold by groq, but by alpha, beta: /],
     // unknown
     ['gtp-5', '? gpt-5 glm-5'],
     ['house-modle', '? house-model'],
@@ -154,6 +159,58 @@ describe('names', () => {
     )
     expect(shortly(empty, 'voyage-3')).toBe(
       "- voyage-3 is sold by voyage: not built in yet; describe it under `hosts` if it speaks OpenAI's wire",
+    )
+  })
+
+  test('what only a provider without a working credential would sell says so, and the cure', () => {
+    const shut = marketFrom(
+      `
+providers:
+  alpha:
+    kind: openai
+    base_url: http://127.0.0.1:9101/v1
+    credentials: [{ name: main, secret: "file:///nope/secret" }]
+    models: { house-model: { upstream: house-v2 }, both: {} }
+  beta: { kind: openai, base_url: "http://127.0.0.1:9102/v1", models: { both: {}, beta-only: {} } }
+  groq:
+aliases: { fast: { models: [house-model] } }
+egress: { allow: ["127.0.0.1:9101", "127.0.0.1:9102"] }
+`,
+    )
+    const alpha =
+      'alpha is configured, but its credential "main" cannot be read or used: `switchgate config check` and the log say why'
+    const groq =
+      'groq is configured, but it has no credential that works: set GROQ_API_KEY or run `switchgate credential add groq`'
+    for (const [name, expected] of [
+      ['house-model', `- house-model cannot be called now: ${alpha}`],
+      ['house-model@alpha', `- house-model@alpha cannot be called now: ${alpha}`],
+      ['alpha/house-model', `- alpha/house-model cannot be called now: ${alpha}`],
+      ['house-v2@alpha', `- house-v2@alpha cannot be called now: ${alpha}`],
+      ['anything-else@alpha', `- anything-else@alpha cannot be called now: ${alpha}`],
+      ['house-model:floor', `- house-model cannot be called now: ${alpha}`],
+      ['fast', `- no model of the alias fast is for sale here; house-model cannot be called now: ${alpha}`],
+      ['openai/gpt-oss-120b', `- openai/gpt-oss-120b cannot be called now: ${groq}`],
+      ['gpt-5@groq', /^- gpt-5 is not known to be sold by groq, but by openai, /],
+      ['beta-only@alpha', `- beta-only@alpha cannot be called now: ${alpha}`],
+      // Who has none is in nobody's way.
+      ['both', 'beta>both'],
+      ['house-modle', '?'],
+    ] as const) {
+      const got = shortly(shut, name)
+      if (typeof expected === 'string') expect(got, name).toBe(expected)
+      else expect(got, name).toMatch(expected)
+      expect(got, name).not.toContain('/nope')
+    }
+    expect(shut.sites.map(site => site.name)).toEqual(['beta'])
+    expect(new Set(shut.listings.map(({ site }) => site.name))).toEqual(new Set(['beta']))
+  })
+
+  test('a refused name is never proposed as its own cure', () => {
+    const two = marketFrom(
+      'providers: { alpha: { kind: openai, base_url: "https://a.example/v1", models: { ok: } }, beta: { kind: openai, base_url: "https://b.example/v1", models: { other: } } }',
+    )
+    expect(shortly(two, 'ok@beta')).toBe(
+      '- ok is not known to be sold by beta, but by alpha: if it is, add it to providers.beta.models',
     )
   })
 
