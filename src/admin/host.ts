@@ -1,5 +1,6 @@
 /** What concerns the gateway itself: sealing it, its admin token, a backup of its database. */
 import { z } from 'zod'
+import { GatewayError } from '../errors.ts'
 import { type AdminRoute, withBody } from './route.ts'
 
 const backupSchema = z.strictObject({
@@ -8,6 +9,29 @@ const backupSchema = z.strictObject({
     .regex(/^(\/|[A-Za-z]:[\\/]).+/, 'must be an absolute path on the machine of the gateway')
     .max(4096),
 })
+
+/** What an operator can do about a file that cannot be written, by the system's code. */
+const WRITE_CURES: Readonly<Record<string, string>> = {
+  ENOENT: 'its folder does not exist: make it first',
+  ENOTDIR: 'a part of the path is a file: name a file in a folder that exists',
+  EEXIST: 'it exists already: name a new file',
+  EISDIR: 'it is a folder: name a file in it',
+  EACCES: 'the gateway may not write there: name a folder that its user may write to',
+  EPERM: 'the gateway may not write there: name a folder that its user may write to',
+  EROFS: 'that disk is read-only: name a folder on another one',
+  ENOSPC: 'the disk is full: make room, or name a folder on another one',
+  ENAMETOOLONG: 'the name is too long: name a shorter one',
+}
+
+/** A backup that could not be written, with its place and the reason; what the store itself refuses keeps its own words. */
+function backupFailed(path: string, error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error
+  const code = (error as { code?: unknown } | null)?.code
+  const words = error instanceof Error ? error.message : String(error)
+  const why = (typeof code === 'string' ? WRITE_CURES[code] : undefined) ?? words
+  const options = { param: 'path', cause: error, ...(code === 'EEXIST' && { status: 409, code: 'conflict' }) }
+  return new GatewayError('invalid_request', `no backup was made at ${path}: ${why}`, options)
+}
 
 export const hostRoutes: readonly AdminRoute[] = [
   {
@@ -38,7 +62,9 @@ export const hostRoutes: readonly AdminRoute[] = [
     localOnly: true,
     async handle(deps, call) {
       await deps.ledger.fold()
-      await deps.store.backup(call.body.path)
+      await deps.store.backup(call.body.path).catch((error: unknown) => {
+        throw backupFailed(call.body.path, error)
+      })
       return { json: { path: call.body.path } }
     },
   }),

@@ -13,13 +13,14 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 import type { Log } from '../../deps.ts'
 import { parseMasterKey } from '../../vault/master.ts'
 import { toBase64Url } from '../../vault/seal.ts'
 import type { Secret } from '../../vault/secret.ts'
 import { nodeRandomBytes } from './digest.ts'
+import { SettingsError } from './settings.ts'
 
 export interface DataFolder {
   /** Absolute. */
@@ -39,10 +40,53 @@ export class FolderInUse extends Error {
 
 const hasModes = process.platform !== 'win32'
 
+/** What an operator can do about a folder that cannot be had, by the system's code. */
+const FOLDER_CURES: Readonly<Record<string, string>> = {
+  ENOTDIR: 'a part of the path is a file',
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'that disk is read-only',
+  ENOSPC: 'the disk is full',
+  ENOENT: 'it cannot be made there',
+  ENAMETOOLONG: 'the name is too long',
+  ELOOP: 'its links lead in a circle',
+  SQLITE_CANTOPEN: 'this user may not write there',
+  SQLITE_READONLY: 'this user may not write there',
+}
+
+/** The fault of a folder that cannot be used: exit 78, naming the variable and the cure. */
+function unusable(path: string, error: unknown): Error {
+  if (error instanceof SettingsError || error instanceof FolderInUse) return error
+  const code = (error as { code?: unknown } | null)?.code
+  const words = error instanceof Error ? error.message : String(error)
+  const why = (typeof code === 'string' ? FOLDER_CURES[code] : undefined) ?? words
+  return new SettingsError(
+    `SWITCHGATE_DATA: ${path} cannot be used as the data folder: ${why}. Set it to a folder that this user may write to.`,
+  )
+}
+
+/** Parent by parent: `recursive` never returns where a file system refuses to make folders at all, as /proc does (Node 24). */
+function makeFolders(path: string): void {
+  const missing: string[] = []
+  for (let at = path; statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at))
+    missing.push(at)
+  for (const folder of missing.reverse()) {
+    try {
+      mkdirSync(folder, { mode: 0o700 })
+    } catch (error) {
+      // Another start may have been quicker.
+      if ((error as { code?: unknown }).code !== 'EEXIST') throw error
+    }
+  }
+}
+
 function makePrivate(path: string, log: Log): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+  makeFolders(path)
   const stat = statSync(path)
-  if (!stat.isDirectory()) throw new Error(`SWITCHGATE_DATA: ${path} is not a folder`)
+  if (!stat.isDirectory())
+    throw new SettingsError(
+      `SWITCHGATE_DATA: ${path} is a file. Set it to a folder that this user may write to.`,
+    )
   if (!hasModes || (stat.mode & 0o077) === 0) return
   try {
     chmodSync(path, 0o700)
@@ -97,13 +141,25 @@ function syncFolder(path: string): void {
   }
 }
 
-/** Makes the folder if needed (0700) and takes its lock. Throws FolderInUse when another gateway has it. */
+/** Makes the folder and takes its lock; `pidFile` says who has it. */
+function claim(path: string, pidFile: string, log: Log): Database.Database {
+  let held: Database.Database | undefined
+  try {
+    makePrivate(path, log)
+    held = lock(path)
+    writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 })
+    return held
+  } catch (error) {
+    held?.close()
+    throw unusable(path, error)
+  }
+}
+
+/** Makes the folder if needed (0700) and takes its lock. Throws FolderInUse when another gateway has it, and SettingsError when it cannot be used. */
 export function openDataFolder(given: string, log: Log): DataFolder {
   const path = resolve(given)
-  makePrivate(path, log)
-  const held = lock(path)
   const pidFile = join(path, 'lock.pid')
-  writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 })
+  const held = claim(path, pidFile, log)
   return {
     path,
     file: name => join(path, name),

@@ -9,6 +9,7 @@ import { FolderInUse } from './folder.ts'
 import { createListener, type ListenerOptions } from './listener.ts'
 import { createLog, logSettings } from './log.ts'
 import { type App, type Gateway, openGateway } from './open.ts'
+import { listen, listenAt, type Place, PlaceTaken } from './place.ts'
 import { type Env, isLoopbackHost, readSettings, type Settings } from './settings.ts'
 import { createPeerOf, parseTrustedProxies } from './trust.ts'
 
@@ -33,16 +34,6 @@ const SERVER_OPTIONS = {
 interface Listening {
   readonly server: Server
   readonly url: string
-}
-
-function listen(server: Server, at: { port: number; host: string } | { path: string }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ ...at, backlog: 4096 }, () => {
-      server.removeListener('error', reject)
-      resolve()
-    })
-  })
 }
 
 /** What cannot be read as HTTP is refused in the same words as everything else; there is no request to name. */
@@ -93,18 +84,10 @@ const isLanguageError = (error: Error) =>
   error instanceof RangeError
 
 /** What every fault at start is told with: exit code and one clear message. */
-function fatal(error: unknown, settings: Settings | undefined): { code: number; message: string } {
+function fatal(error: unknown): { code: number; message: string } {
   const message = error instanceof Error ? error.message : String(error)
-  if (error instanceof FolderInUse) return { code: EXIT_UNAVAILABLE, message }
+  if (error instanceof FolderInUse || error instanceof PlaceTaken) return { code: EXIT_UNAVAILABLE, message }
   const code = (error as { code?: unknown })?.code
-  if (code === 'EADDRINUSE') {
-    const port = (error as { port?: number }).port ?? settings?.port
-    return {
-      code: EXIT_UNAVAILABLE,
-      message: `port ${port} is already in use. Stop what listens there, or set PORT to another one.`,
-    }
-  }
-  if (code === 'EACCES') return { code: EXIT_UNAVAILABLE, message: `may not listen there: ${message}` }
   // what we throw on purpose at a start says what to set; what the language throws is a bug
   const isOurs = error instanceof Error && code === undefined && !isLanguageError(error)
   return { code: isOurs ? EXIT_CONFIG : 1, message }
@@ -117,9 +100,8 @@ export async function serve(_argv: readonly string[], given: Env): Promise<numbe
   // a reader that went away must not take the gateway with it
   stdout.on('error', () => undefined)
   process.stderr.on('error', () => undefined)
-  let settings: Settings | undefined
   try {
-    settings = readSettings(given)
+    const settings = readSettings(given)
     const log = createLog({
       ...logSettings(settings.env, stdout.isTTY === true),
       scrub: text => redactor.scrub(text),
@@ -133,7 +115,7 @@ export async function serve(_argv: readonly string[], given: Env): Promise<numbe
     })
     return await run(settings, log, redactor)
   } catch (error) {
-    const { code, message } = fatal(error, settings)
+    const { code, message } = fatal(error)
     process.stderr.write(`switchgate: ${redactor.scrub(message)}\n`)
     return code
   }
@@ -156,17 +138,17 @@ async function run(
   try {
     const data = await open(
       listener(loopback ? gateway.whole : gateway.data),
-      settings.host,
-      settings.port,
-      settings,
+      { host: settings.host, port: settings.port, hostVariable: 'HOST', portVariable: 'PORT' },
+      settings.tls,
     )
     listening.push(data)
-    const admin = loopback
-      ? data
-      : await open(listener(gateway.admin), settings.adminHost, settings.adminPort, {
-          ...settings,
-          tls: undefined,
-        })
+    const adminPlace: Place = {
+      host: settings.adminHost,
+      port: settings.adminPort,
+      hostVariable: 'SWITCHGATE_ADMIN_HOST',
+      portVariable: 'SWITCHGATE_ADMIN_PORT',
+    }
+    const admin = loopback ? data : await open(listener(gateway.admin), adminPlace, undefined)
     if (!loopback) listening.push(admin)
     const socket = await openSocket(gateway, listener(gateway.admin, { trusted: true, secure: false }))
     if (socket) listening.push(socket)
@@ -185,15 +167,10 @@ async function run(
   return stopped(gateway, listening, log, settings)
 }
 
-async function open(
-  listener: RequestListener,
-  host: string,
-  port: number,
-  settings: Settings,
-): Promise<Listening> {
-  const server = makeServer(listener, settings.tls)
-  await listen(server, { host: host.replace(/^\[|\]$/g, ''), port })
-  return { server, url: urlOf(server, host, settings.tls !== undefined) }
+async function open(listener: RequestListener, place: Place, tls: Settings['tls']): Promise<Listening> {
+  const server = makeServer(listener, tls)
+  await listenAt(server, place)
+  return { server, url: urlOf(server, place.host, tls !== undefined) }
 }
 
 /** The command line's way in: `<data>/switchgate.sock`, 0600. A path too long for a socket is done without. */

@@ -1,0 +1,83 @@
+/** What `serve` says when it cannot start: exit code, the variable, and the cure, within seconds. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { serve } from '../../src/runtime/node/main.ts'
+
+// Each start listens to the process it believes to be its own.
+for (const shared of [process, process.stdout, process.stderr]) shared.setMaxListeners(50)
+
+let root = ''
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'switchgate-start-'))
+  writeFileSync(join(root, 'empty.yaml'), '')
+  writeFileSync(join(root, 'file'), '')
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(root, { recursive: true, force: true })
+})
+
+async function fails(env: Record<string, string>): Promise<{ code: number; said: string }> {
+  let said = ''
+  vi.spyOn(process.stderr, 'write').mockImplementation(text => {
+    said += String(text)
+    return true
+  })
+  const given = { PORT: '0', SWITCHGATE_ADMIN_PORT: '0', LOG_LEVEL: 'error', LOG_FORMAT: 'json', ...env }
+  const code = await serve([], {
+    SWITCHGATE_CONFIG: join(root, 'empty.yaml'),
+    SWITCHGATE_DATA: join(root, 'data'),
+    ...given,
+  })
+  return { code, said }
+}
+
+test.each([
+  ['HOST', 'nonsense.invalid'],
+  ['HOST', '203.0.113.7'],
+  ['SWITCHGATE_ADMIN_HOST', '203.0.113.7'],
+])('%s=%s is no address of this machine: exit 78, the variable and the cure', async (variable, host) => {
+  const { code, said } = await fails({ HOST: '0.0.0.0', [variable]: host })
+  expect(said).toMatch(
+    new RegExp(`^switchgate: ${variable}: ${host} .*Set ${variable} to an address of this machine`),
+  )
+  expect(code).toBe(78)
+})
+
+test.each(['PORT', 'SWITCHGATE_ADMIN_PORT'])(
+  '%s that is taken: exit 69, the port and the variable',
+  async variable => {
+    const other = createServer()
+    await new Promise<void>(resolve => other.listen(0, '127.0.0.1', resolve))
+    const address = other.address()
+    const port = String(typeof address === 'object' ? address?.port : '')
+    const { code, said } = await fails({
+      HOST: variable === 'PORT' ? '127.0.0.1' : '0.0.0.0',
+      [variable]: port,
+    })
+    expect(said).toContain(
+      `port ${port} is already in use. Stop what listens there, or set ${variable} to another one.`,
+    )
+    expect(code).toBe(69)
+    await new Promise(resolve => other.close(resolve))
+  },
+)
+
+test.each([
+  ['a file', () => join(root, 'file')],
+  ['below a file', () => join(root, 'file', 'x', 'y')],
+  ['/dev/null/x', () => '/dev/null/x'],
+  // mkdir with `recursive` never comes back from this one
+  ['/proc/x', () => '/proc/x'],
+  ['/proc/x/y', () => '/proc/x/y'],
+  ['/proc', () => '/proc'],
+  ['a name too long', () => join(root, 'x'.repeat(300))],
+])('SWITCHGATE_DATA as %s: exit 78, the variable and the cure', async (_name, path) => {
+  const { code, said } = await fails({ SWITCHGATE_DATA: path() })
+  expect(said).toContain(`switchgate: SWITCHGATE_DATA: ${path()} `)
+  expect(said).toContain('Set it to a folder that this user may write to.')
+  expect(code).toBe(78)
+})
