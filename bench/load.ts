@@ -24,8 +24,9 @@ export interface Traffic {
   readonly connections: number
 }
 
-/** A target that says nothing for this long past the end of its run has hung. */
+/** A target that has answered nobody for this long has hung. */
 const GRACE_MS = 30_000
+const LOOK_MS = 1_000
 const HEAD_END = Buffer.from('\r\n\r\n')
 const BODY_END = Buffer.from('0\r\n\r\n')
 const LENGTH = /\r\ncontent-length: *(\d+)/i
@@ -128,6 +129,16 @@ class Tally {
   readonly startedMs = performance.now()
   private lastMs = this.startedMs
 
+  /** Calls `hung` once if nothing is answered for the grace. */
+  watch(hung: () => void): () => void {
+    const timer = setInterval(() => {
+      if (performance.now() - this.lastMs < GRACE_MS) return
+      clearInterval(timer)
+      hung()
+    }, LOOK_MS)
+    return () => clearInterval(timer)
+  }
+
   add(sinceMs: number, fault: string | undefined): void {
     this.lastMs = performance.now()
     if (fault === undefined) {
@@ -174,13 +185,12 @@ export async function closedLoop(
   let started = 0
   let running = callers.length
   await new Promise<void>(resolve => {
-    const late = setTimeout(resolve, until.seconds * 1000 + GRACE_MS)
+    const rest = tally.watch(resolve)
     const next = (caller: Caller) => {
       const nowMs = performance.now()
-      const isOver = (nowMs >= endMs && started >= until.count) || nowMs >= endMs + GRACE_MS
-      if (isOver || !caller.isOpen) {
+      if ((nowMs >= endMs && started >= until.count) || !caller.isOpen) {
         if (--running > 0) return
-        clearTimeout(late)
+        rest()
         return resolve()
       }
       started++
@@ -216,7 +226,7 @@ export async function openLoop(
   const total = Math.max(1, Math.round(pace.perSecond * pace.seconds))
   let started = 0
   await new Promise<void>(resolve => {
-    const late = setTimeout(resolve, pace.seconds * 1000 + GRACE_MS)
+    const rest = tally.watch(resolve)
     const serve = (caller: Caller, sinceMs: number) =>
       caller.send(traffic.request, fault => {
         tally.add(sinceMs, fault)
@@ -224,7 +234,7 @@ export async function openLoop(
         if (waiting !== undefined && caller.isOpen) serve(caller, waiting)
         else if (caller.isOpen) free.push(caller)
         if (tally.ok + tally.failed === total) {
-          clearTimeout(late)
+          rest()
           resolve()
         }
       })
@@ -256,12 +266,12 @@ export async function openStreams(
   let heads = 0
   let running = callers.length
   const end = () => {
-    clearTimeout(late)
+    rest()
     opened.resolve()
     for (const caller of callers) caller.close()
     finished.resolve(withUnanswered(tally, callers.length))
   }
-  const late = setTimeout(end, 2 * GRACE_MS)
+  const rest = tally.watch(end)
   for (const caller of callers) {
     caller.onHead = () => {
       if (++heads === callers.length) opened.resolve()
