@@ -126,14 +126,21 @@ function openRemote({ url, token, env }: ClientOptions): Way {
   return { reach: reachRemote(url, secret), where: url, close: async () => {} }
 }
 
-function messageOf({ status, text }: AdminAnswer): string {
+/** The gateway's own error, or that this was no gateway of ours. */
+function failureOf({ status, text }: AdminAnswer): CommandError {
   try {
-    const { error } = JSON.parse(text) as { error?: { message?: unknown } }
-    if (typeof error?.message === 'string') return error.message
+    const { error } = JSON.parse(text) as { error?: Record<string, unknown> }
+    if (typeof error?.message === 'string')
+      return new CommandError(error.message, EXIT.failed, {
+        type: typeof error.type === 'string' ? error.type : 'api_error',
+        param: typeof error.param === 'string' ? error.param : null,
+        code: typeof error.code === 'string' ? error.code : 'failed',
+      })
   } catch {
     // Not ours: a proxy in between, or another program on that port.
   }
-  return `unexpected answer (status ${status}): is this the admin plane of Switchgate?`
+  const message = `unexpected answer (status ${status}): is this the admin plane of Switchgate?`
+  return new CommandError(message, EXIT.failed, { type: 'api_error', param: null, code: 'unexpected_answer' })
 }
 
 function isJson(text: string): boolean {
@@ -158,8 +165,7 @@ export function createClient(options: ClientOptions): AdminClient {
     const { reach } = await open()
     const answer = await reach(method, path, body === undefined ? undefined : JSON.stringify(body), accept)
     const isFine = answer.status >= 200 && answer.status <= 299
-    if (!isFine || (accept === 'application/json' && !isJson(answer.text)))
-      throw new CommandError(messageOf(answer))
+    if (!isFine || (accept === 'application/json' && !isJson(answer.text))) throw failureOf(answer)
     return answer
   }
   return {

@@ -5,14 +5,23 @@ import type { AdminClient } from './client.ts'
 /** Exit codes of sysexits.h, where they say something. */
 export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, config: 78 } as const
 
-/** Ends a command with a message for people. */
+/** The error object of `--json`: the same four members as the gateway's own errors. */
+export interface ErrorFacts {
+  readonly type: string
+  readonly param: string | null
+  readonly code: string
+}
+
+/** Ends a command with a message for people; `facts` are what the gateway said of it, if it was the gateway. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly code: number
+  readonly facts: ErrorFacts | undefined
 
-  constructor(message: string, code: number = EXIT.failed) {
+  constructor(message: string, code: number = EXIT.failed, facts?: ErrorFacts) {
     super(message)
     this.code = code
+    this.facts = facts
   }
 }
 

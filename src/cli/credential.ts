@@ -1,7 +1,7 @@
 /** `switchgate credential …`: secrets come from standard input or a variable, never from the command's arguments. */
 import { getAll } from './client.ts'
 import { type Command, type CommandCall, CommandError, EXIT, numberOf, textOf } from './command.ts'
-import { plain, table, time } from './print.ts'
+import { listText, plain, table, time } from './print.ts'
 
 type Wire = Record<string, unknown>
 
@@ -56,7 +56,7 @@ async function add(call: CommandCall): Promise<number> {
 async function list(call: CommandCall): Promise<number> {
   const credentials = await getAll(call.admin, '/credentials')
   if (call.json) {
-    call.shell.out(`${JSON.stringify({ data: credentials }, null, 2)}\n`)
+    call.shell.out(listText(credentials))
     return EXIT.ok
   }
   if (credentials.length === 0) {

@@ -1,9 +1,11 @@
 /** `switchgate doctor`: looks at everything a start needs, and says what to do about what it finds. */
 import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { formatFault } from '../config/text.ts'
 import { getAll } from './client.ts'
 import { type Command, type CommandCall, EXIT } from './command.ts'
-import { plain } from './print.ts'
+import { checkConfig } from './config.ts'
+import { jsonText, plain } from './print.ts'
 
 interface Finding {
   readonly name: string
@@ -22,15 +24,10 @@ async function attempt(name: string, look: () => Promise<Omit<Finding, 'name'>>)
 }
 
 async function configuration(call: CommandCall): Promise<Omit<Finding, 'name'>> {
-  const { readSettings } = await import('../runtime/node/settings.ts')
-  const { readConfig } = await import('../runtime/node/supply.ts')
-  const settings = readSettings(call.shell.env)
-  const config = readConfig(settings.configPath, settings.env)
-  const count = Object.keys(config.providers).length
-  return {
-    state: 'ok',
-    message: `${settings.configPath ?? 'no file, defaults'}; providers configured: ${count}`,
-  }
+  const { path, providers, faults } = await checkConfig(call.shell.env)
+  const where = path ?? 'no file, defaults'
+  if (faults.length > 0) return { state: 'fault', message: `${where}: ${faults.map(formatFault).join('; ')}` }
+  return { state: 'ok', message: `${where}; providers configured: ${providers.length}` }
 }
 
 async function folder(call: CommandCall): Promise<Omit<Finding, 'name'>> {
@@ -97,7 +94,7 @@ async function run(call: CommandCall): Promise<number> {
     findings.push(...(await credentials(call)))
   }
   const ok = findings.every(finding => finding.state !== 'fault')
-  if (call.json) call.shell.out(`${JSON.stringify({ ok, findings }, null, 2)}\n`)
+  if (call.json) call.shell.out(jsonText({ ok, findings }))
   else {
     const marks = { ok: '✓', warning: '!', fault: '✗' }
     for (const { name, state, message } of findings)

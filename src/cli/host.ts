@@ -1,4 +1,4 @@
-/** `switchgate admin-token reset`, `backup`, `config check`: what concerns the gateway on this machine. */
+/** `switchgate admin-token reset`, `backup`: what concerns the gateway on this machine. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Command, type CommandCall, CommandError, EXIT } from './command.ts'
@@ -30,29 +30,6 @@ async function backup(call: CommandCall): Promise<number> {
   return EXIT.ok
 }
 
-async function check(call: CommandCall): Promise<number> {
-  const { readSettings } = await import('../runtime/node/settings.ts')
-  const { readConfig } = await import('../runtime/node/supply.ts')
-  const faults: string[] = []
-  let path: string | undefined
-  let providers: string[] = []
-  try {
-    const settings = readSettings(call.shell.env)
-    path = settings.configPath
-    providers = Object.keys(readConfig(path, settings.env).providers)
-  } catch (error) {
-    faults.push(error instanceof Error ? error.message : String(error))
-  }
-  const ok = faults.length === 0
-  if (call.json) call.shell.out(`${JSON.stringify({ ok, path: path ?? null, providers, faults }, null, 2)}\n`)
-  else if (!ok) call.shell.err(`${faults.join('\n')}\n`)
-  else
-    call.shell.out(
-      `${path ?? 'no config file, defaults'}: fine. Providers: ${providers.join(', ') || 'none'}\n`,
-    )
-  return ok ? EXIT.ok : EXIT.config
-}
-
 export const hostCommands: readonly Command[] = [
   {
     name: 'admin-token reset',
@@ -62,11 +39,4 @@ export const hostCommands: readonly Command[] = [
     run: reset,
   },
   { name: 'backup', summary: 'Copy the database to a new file', usage: '<file>', words: [1, 1], run: backup },
-  {
-    name: 'config check',
-    summary: 'Check switchgate.yaml and the environment',
-    usage: '',
-    words: [0, 0],
-    run: check,
-  },
 ]

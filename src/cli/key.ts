@@ -1,7 +1,7 @@
 /** `switchgate key …` */
 import { type Command, type CommandCall, CommandError, EXIT, listOf, numberOf, textOf } from './command.ts'
 import { getAll } from './client.ts'
-import { money, plain, table, time } from './print.ts'
+import { listText, money, plain, table, time } from './print.ts'
 
 type Wire = Record<string, unknown>
 
@@ -85,7 +85,10 @@ const budgetsText = (key: Wire): string =>
 
 async function list(call: CommandCall): Promise<number> {
   const keys = await getAll(call.admin, '/keys')
-  if (call.json) return printJson(call, { data: keys })
+  if (call.json) {
+    call.shell.out(listText(keys))
+    return EXIT.ok
+  }
   if (keys.length === 0) {
     call.shell.err('No keys yet. Make one: switchgate key create --name my-program\n')
     return EXIT.ok
@@ -110,12 +113,7 @@ async function list(call: CommandCall): Promise<number> {
   return EXIT.ok
 }
 
-function printJson(call: CommandCall, value: unknown): number {
-  call.shell.out(`${JSON.stringify(value, null, 2)}\n`)
-  return EXIT.ok
-}
-
-const listText = (value: unknown, empty: string): string =>
+const joined = (value: unknown, empty: string): string =>
   Array.isArray(value) ? value.join(', ') || 'none' : empty
 
 async function show(call: CommandCall): Promise<number> {
@@ -129,8 +127,8 @@ async function show(call: CommandCall): Promise<number> {
       ['name', key.name],
       ['status', key.status],
       ['environment', key.env],
-      ['models', listText(key.models, 'all')],
-      ['providers', listText(key.providers, 'all')],
+      ['models', joined(key.models, 'all')],
+      ['providers', joined(key.providers, 'all')],
       ['limits', limits.map(([name, value]) => `${name} ${value}`).join(', ') || 'none'],
       ['budgets', budgetsText(key) || 'none'],
       ['spent in all', money(key.spent_usd)],

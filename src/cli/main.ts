@@ -1,7 +1,8 @@
 /** The program: `serve`, or one command of the command line. Node only. */
 import { readFileSync } from 'node:fs'
-import { EXIT, type Shell } from './command.ts'
-import { run } from './run.ts'
+import { CommandError, EXIT, type Shell } from './command.ts'
+import { jsonText } from './print.ts'
+import { run, tell, wantsJson } from './run.ts'
 
 /** `version` of the nearest package.json: one level up from `src/` when run from sources, two from `dist/src/`. */
 function versionText(): string {
@@ -39,16 +40,15 @@ const shell: Shell = {
 
 async function main(args: readonly string[]): Promise<number> {
   const [first, ...rest] = args
+  const json = wantsJson(args)
   if (first === '--version' || first === '-v') {
-    shell.out(`${versionText()}\n`)
+    shell.out(json ? jsonText({ version: versionText() }) : `${versionText()}\n`)
     return EXIT.ok
   }
   if (first !== undefined && first !== 'serve') return run(args, shell)
   if (rest.length > 0 && rest[0] !== '--help' && rest[0] !== '-h') {
-    shell.err(
-      `switchgate: serve takes no words or options ("${rest[0]}"): it is set by the environment and switchgate.yaml\n`,
-    )
-    return EXIT.usage
+    const why = `serve takes no words or options ("${rest[0]}"): it is set by the environment and switchgate.yaml`
+    return tell(new CommandError(why, EXIT.usage), json, shell)
   }
   if (rest.length > 0) return run(['help'], shell)
   const { serve } = await import('../runtime/node/main.ts')

@@ -2,7 +2,7 @@
 import { PICO_PER_USD_PER_MTOK, type Price } from '../price.ts'
 import { getAll } from './client.ts'
 import { type Command, type CommandCall, EXIT } from './command.ts'
-import { money, table } from './print.ts'
+import { listText, money, table } from './print.ts'
 
 interface OfferWire {
   readonly provider: string
@@ -59,8 +59,7 @@ async function run(call: CommandCall): Promise<number> {
   const models = call.values.all === true ? await inCatalogue() : await forSale(call)
   const sorted = [...models].toSorted(([a], [b]) => (a < b ? -1 : 1))
   if (call.json) {
-    const data = sorted.map(([id, offers]) => ({ id, offers }))
-    call.shell.out(`${JSON.stringify({ data }, null, 2)}\n`)
+    call.shell.out(listText(sorted.map(([id, offers]) => ({ id, offers }))))
     return EXIT.ok
   }
   if (sorted.length === 0) {

@@ -22,6 +22,21 @@ export function table(columns: readonly Column[], rows: readonly (readonly unkno
   return `${[titles, ...cells].map(line).join('\n')}\n`
 }
 
+/** Text that stands in JSON as a number exactly as written. ES2025, in Node ≥ 22. */
+const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON
+
+/** A value as JSON for scripts; small amounts stay plain decimals, which `JSON.stringify` alone would write as 5e-7. */
+export function jsonText(value: unknown): string {
+  const plainly = (_: string, member: unknown) =>
+    typeof member === 'number' && /e/.test(String(member))
+      ? rawJson(member.toLocaleString('en-US', { useGrouping: false, maximumSignificantDigits: 17 }))
+      : member
+  return `${JSON.stringify(value, plainly, 2)}\n`
+}
+
+/** A whole list in the shape of every list: nothing is left to ask for. */
+export const listText = (data: readonly unknown[]): string => jsonText({ data, next_cursor: null })
+
 /** USD of an answer → text for people. Null = unknown. */
 export function money(usd: unknown): string {
   return typeof usd === 'number' ? readableUsd(Math.round(usd * 1e9)) : 'unknown'

@@ -2,12 +2,22 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { didYouMean } from '../config/nearest.ts'
 import { createClient } from './client.ts'
-import { type Command, CommandError, EXIT, type Shell, textOf, type Values } from './command.ts'
+import {
+  type Command,
+  CommandError,
+  type ErrorFacts,
+  EXIT,
+  type Shell,
+  textOf,
+  type Values,
+} from './command.ts'
+import { configCommands } from './config.ts'
 import { credentialCommands } from './credential.ts'
 import { doctorCommands } from './doctor.ts'
 import { hostCommands } from './host.ts'
 import { keyCommands } from './key.ts'
 import { modelCommands } from './models.ts'
+import { jsonText, listText } from './print.ts'
 import { spendCommands } from './spend.ts'
 
 export const COMMANDS: readonly Command[] = [
@@ -16,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   ...modelCommands,
   ...spendCommands,
   ...hostCommands,
+  ...configCommands,
   ...doctorCommands,
 ]
 
@@ -47,7 +58,12 @@ export function helpText(): string {
 const usageText = (command: Command): string =>
   `${command.summary}\n\n  switchgate ${command.name}${command.usage === '' ? '' : ` ${command.usage}`} [--json] [--url URL --token TOKEN]\n`
 
+/** A command as `help --json` tells it. */
+const described = ({ name, summary, usage }: Command) => ({ name, summary, usage })
+
 function unknown(words: readonly string[]): CommandError {
+  if (words.length === 0)
+    return new CommandError('there is no command here. See: switchgate help', EXIT.usage)
   const typed = words.slice(0, 2).join(' ')
   const verbs = COMMANDS.filter(command => command.name.startsWith(`${words[0]} `)).map(
     command => command.name,
@@ -92,7 +108,7 @@ async function runCommand(args: readonly string[], shell: Shell): Promise<number
   const command = commandOf(firstOption < 0 ? args : args.slice(0, firstOption))
   const { values, words } = parse(command, args.slice(command.name.split(' ').length))
   if (values.help === true) {
-    shell.out(usageText(command))
+    shell.out(values.json === true ? jsonText(described(command)) : usageText(command))
     return EXIT.ok
   }
   const [least, most] = command.words
@@ -108,21 +124,57 @@ async function runCommand(args: readonly string[], shell: Shell): Promise<number
   }
 }
 
+function help(words: readonly string[], json: boolean, shell: Shell): number {
+  const command = words.length === 0 ? undefined : commandOf(words)
+  if (json)
+    shell.out(command === undefined ? listText(COMMANDS.map(described)) : jsonText(described(command)))
+  else shell.out(command === undefined ? helpText() : usageText(command))
+  return EXIT.ok
+}
+
+const CONFIG_ERRORS = new Set(['SettingsError', 'MasterKeyMismatch', 'KeyringLost'])
+
+function exitOf(error: unknown): number {
+  if (error instanceof CommandError) return error.code
+  const name = error instanceof Error ? error.name : ''
+  if (CONFIG_ERRORS.has(name)) return EXIT.config
+  return name === 'FolderInUse' ? EXIT.unavailable : EXIT.failed
+}
+
+/** What an error of our own is called where scripts read it, by exit code. */
+const FACTS: Readonly<Record<number, ErrorFacts>> = {
+  [EXIT.failed]: { type: 'api_error', param: null, code: 'failed' },
+  [EXIT.usage]: { type: 'invalid_request_error', param: null, code: 'usage' },
+  [EXIT.unavailable]: { type: 'api_error', param: null, code: 'unavailable' },
+  [EXIT.config]: { type: 'invalid_request_error', param: null, code: 'config' },
+}
+
+/** Tells an error, as a JSON object on standard output or in words on the other one, and gives its exit code. */
+export function tell(error: unknown, json: boolean, shell: Shell): number {
+  const message = (error instanceof Error ? error.message : String(error)).trimEnd()
+  const code = exitOf(error)
+  if (json) {
+    const facts = (error instanceof CommandError ? error.facts : undefined) ?? FACTS[code]
+    // The usage that follows a usage error is for people.
+    shell.out(jsonText({ error: { message: message.split('\n\n')[0], ...facts } }))
+  } else shell.err(`switchgate: ${message}\n`)
+  return code
+}
+
+/** Is `--json` among these words? Asked before they are understood, since not understanding them must be told in JSON too. */
+export function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return (end < 0 ? args : args.slice(0, end)).includes('--json')
+}
+
 /** Runs one command (anything but `serve`). Resolves with the exit code; never throws. */
 export async function run(args: readonly string[], shell: Shell): Promise<number> {
+  const json = wantsJson(args)
   try {
-    const [first, ...rest] = args
-    if (first === 'help' || first === '--help' || first === '-h') {
-      shell.out(rest.length === 0 ? helpText() : usageText(commandOf(rest)))
-      return EXIT.ok
-    }
+    const [first, ...rest] = args.filter(arg => arg !== '--json')
+    if (first === 'help' || first === '--help' || first === '-h') return help(rest, json, shell)
     return await runCommand(args, shell)
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    shell.err(`switchgate: ${message.trimEnd()}\n`)
-    if (error instanceof CommandError) return error.code
-    const name = error instanceof Error ? error.name : ''
-    if (name === 'SettingsError' || name === 'MasterKeyMismatch' || name === 'KeyringLost') return EXIT.config
-    return name === 'FolderInUse' ? EXIT.unavailable : EXIT.failed
+    return tell(error, json, shell)
   }
 }

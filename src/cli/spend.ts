@@ -1,12 +1,14 @@
 /** `switchgate spend`: money by key, model, provider, time, user or tag. */
 import { readableCount } from '../wire/readable.ts'
-import { type Command, type CommandCall, EXIT, textOf } from './command.ts'
+import { type Command, type CommandCall, CommandError, EXIT, textOf } from './command.ts'
 import { money, table, time } from './print.ts'
 
 type Wire = Record<string, unknown>
 
 async function run(call: CommandCall): Promise<number> {
   const { values, shell } = call
+  if (call.json && values.csv === true)
+    throw new CommandError('--json and --csv: choose one of the two', EXIT.usage)
   const query = new URLSearchParams()
   for (const [option, name] of [
     ['from', 'from'],

@@ -100,6 +100,10 @@ function checkCredentials(provider: FileProvider, world: ConfigWorld, path: Spot
     const variable = /^env:\/\/(.+)$/.exec(credential.secret)?.[1]
     if (variable !== undefined && !world.env[variable]?.trim())
       report([...at, 'secret'], `the environment variable${nameable(variable)} is not set`)
+    else {
+      const why = world.whyUnusable?.(credential.secret)
+      if (why !== undefined) report([...at, 'secret'], why)
+    }
   })
 }
 

@@ -21,6 +21,8 @@ export interface ConfigWorld {
   readonly kinds: ReadonlyMap<string, Kind>
   readonly catalog: Catalog
   readonly env: Env
+  /** Why the secret that a reference points to cannot be had now; undefined = it can, or nobody has looked. */
+  readonly whyUnusable?: (reference: string) => string | undefined
 }
 
 export type LoadedConfig =

@@ -46,7 +46,7 @@ describe('words', () => {
       ['key create --nam x', /unknown option --nam, did you mean "name"/],
       ['key show', /something is missing/],
       ['key show a b', /one word too many/],
-      ['--json', /there is no command/],
+      ['', /there is no command here/],
       ['key create --rpm many', /not a number/],
       ['key create --budget lots', /25\/month/],
       ['key rotate x --grace soon', /24h/],
@@ -58,6 +58,13 @@ describe('words', () => {
       expect(said.code, args).toBe(64)
       expect(said.err, args).toMatch(message)
       expect(said.out, args).toBe('')
+      const json = await say(`${args} --json`)
+      expect(json, args).toMatchObject({ code: 64, err: '' })
+      const { error } = JSON.parse(json.out)
+      expect(Object.keys(error).sort(), args).toEqual(['code', 'message', 'param', 'type'])
+      expect(error, args).toMatchObject({ type: 'invalid_request_error', param: null, code: 'usage' })
+      expect(error.message, args).toMatch(message)
+      expect(error.message, args).not.toContain('\n')
     }
   })
 
@@ -69,6 +76,11 @@ describe('words', () => {
       expect(said.out).toContain(`switchgate ${name}`)
     }
     expect((await say('help')).out).toBe(helpText())
+    const listed = JSON.parse((await say('help --json')).out)
+    expect(listed.data.map((one: { name: string }) => one.name)).toEqual(COMMANDS.map(({ name }) => name))
+    expect(listed.next_cursor).toBeNull()
+    for (const args of ['help key create --json', 'key create --help --json'])
+      expect(JSON.parse((await say(args)).out), args).toMatchObject({ name: 'key create' })
   })
 })
 
@@ -156,6 +168,18 @@ describe('the folder of a gateway that does not run', () => {
     const again = await say(`backup ${path}`, env)
     expect(again.code).toBe(64)
     expect(again.err).toMatch(/exists already/)
+    for (const [bad, why] of [
+      ['/nope/x', /no backup was made at \/nope\/x: its folder does not exist/],
+      [`${path}/x`, /a part of the path is a file/],
+      [join(folder, 'x'.repeat(300)), /too long/],
+    ] as const) {
+      const refused = await say(`backup ${bad}`, env)
+      expect(refused, bad).toMatchObject({ code: 1, out: '' })
+      expect(refused.err, bad).toMatch(why)
+      expect(existsSync(bad)).toBe(false)
+      const { error } = JSON.parse((await say(`backup ${bad} --json`, env)).out)
+      expect(error).toMatchObject({ type: 'invalid_request_error', param: 'path', code: 'invalid_request' })
+    }
   })
 
   it('has its config checked: exit 78, place and reason', async () => {
@@ -164,8 +188,132 @@ describe('the folder of a gateway that does not run', () => {
     const said = await say('config check', { ...env, SWITCHGATE_CONFIG: path })
     expect(said.code).toBe(78)
     expect(said.err).toMatch(/providers\.alpha.*kind/s)
-    expect((await say('config check --json', env)).code).toBe(0)
-    expect((await say('key list', { ...env, SWITCHGATE_CONFIG: '/nowhere.yaml' })).code).toBe(78)
+    const wrong = await say('config check --json', { ...env, SWITCHGATE_CONFIG: path })
+    expect(wrong).toMatchObject({ code: 78, err: '' })
+    expect(JSON.parse(wrong.out)).toMatchObject({
+      ok: false,
+      path,
+      faults: [
+        { path: 'providers.alpha.knd', reason: expect.stringContaining('"kind"'), line: 3 },
+        { line: 2 },
+      ],
+    })
+    const fine = await say('config check --json', env)
+    expect(fine.code).toBe(0)
+    expect(JSON.parse(fine.out)).toEqual({ ok: true, path: null, providers: [], faults: [] })
+    const nowhere = { ...env, SWITCHGATE_CONFIG: '/nowhere.yaml' }
+    expect((await say('key list', nowhere)).code).toBe(78)
+    const lost = await say('key list --json', nowhere)
+    expect(lost).toMatchObject({ code: 78, err: '' })
+    expect(JSON.parse(lost.out).error).toMatchObject({
+      message: expect.stringContaining('SWITCHGATE_CONFIG'),
+      code: 'config',
+    })
+    expect(JSON.parse((await say('config check --json', nowhere)).out).faults).toEqual([
+      { path: 'SWITCHGATE_CONFIG', reason: '/nowhere.yaml does not exist', line: null },
+    ])
+    const aFolder = await say('config check --json', { ...env, SWITCHGATE_CONFIG: folder })
+    expect(JSON.parse(aFolder.out).faults).toMatchObject([{ path: '', reason: /cannot be read/ }])
+  })
+
+  it('has every secret that its config points to tried: one that cannot be had is a fault with its line', async () => {
+    const path = join(folder, 'secrets.yaml')
+    const good = join(folder, 'good.key')
+    const lines = join(folder, 'lines.key')
+    writeFileSync(good, 'sk-canary-good\n')
+    writeFileSync(lines, 'sk-canary-one\nsk-canary-two\n')
+    const ref = (name: string, secret: string) => `      - { name: ${name}, secret: "${secret}" }\n`
+    writeFileSync(
+      path,
+      `providers:\n  groq:\n    credentials:\n${ref('good', `file://${good}`)}${ref('gone', 'file:///nope/key')}${ref('lines', `file://${lines}`)}${ref('unset', 'env://NOPE_X')}${ref('set', 'env://SET_X')}`,
+    )
+    const own = { ...env, SWITCHGATE_CONFIG: path, SET_X: 'sk-canary-x' }
+    const said = await say('config check --json', own)
+    expect(said.code).toBe(78)
+    expect(JSON.parse(said.out).faults).toEqual([
+      {
+        path: 'providers.groq.credentials[1].secret',
+        reason: expect.stringMatching(/^file:\/\/\/nope\/key does not exist.*put the secret there/),
+        line: 5,
+      },
+      {
+        path: 'providers.groq.credentials[2].secret',
+        reason: expect.stringMatching(/lines\.key cannot be sent to a provider/),
+        line: 6,
+      },
+      {
+        path: 'providers.groq.credentials[3].secret',
+        reason: 'the environment variable NOPE_X is not set',
+        line: 7,
+      },
+    ])
+    const doctor = await say('doctor', own)
+    expect(doctor.out).toMatch(/✗ configuration: .*file:\/\/\/nope\/key/)
+    for (const { out, err } of [said, doctor, await say('config check', own)])
+      expect(out + err).not.toContain('canary')
+  })
+
+  it('answers every command with JSON under --json, also when it fails, and says nothing beside it', async () => {
+    const made = JSON.parse((await say('key create --name j --budget 0.0000005/day --json', env)).out)
+    const spare = JSON.parse((await say('key create --json', env)).out)
+    const added = JSON.parse((await say('credential add openai --json', env, 'sk-json\n')).out)
+    const list = (data: unknown) => ({ data, next_cursor: null })
+    const rows: Readonly<Record<string, readonly (readonly [string, number, unknown])[]>> = {
+      'key create': [
+        ['--name x', 0, { key: expect.stringMatching(/^sgate_live_/) }],
+        ['--budget -1', 64, { error: { code: 'usage' } }],
+        ['--rpm 0', 1, { error: { param: 'limits.rpm', code: 'invalid_request' } }],
+      ],
+      'key list': [['', 0, list(expect.arrayContaining([expect.objectContaining({ id: made.id })]))]],
+      'key show': [
+        [made.id, 0, { id: made.id, tags: null }],
+        ['nobody', 1, { error: { type: 'invalid_request_error', param: 'id', code: 'not_found' } }],
+      ],
+      'key rotate': [[`${made.id} --grace 1h`, 0, { replaces: made.id }]],
+      'key suspend': [[made.id, 0, { status: 'suspended' }]],
+      'key resume': [[made.id, 0, { status: 'active' }]],
+      'key revoke': [
+        [spare.id, 0, { status: 'revoked' }],
+        ['nobody', 1, { error: { code: 'not_found' } }],
+      ],
+      'credential add': [
+        ['opanai --secret-env PATH', 1, { error: { param: 'provider' } }],
+        [
+          'groq --ref env://NOPE_X',
+          1,
+          { error: { param: 'ref', message: expect.stringContaining('NOPE_X') } },
+        ],
+      ],
+      'credential list': [['', 0, list(expect.arrayContaining([expect.objectContaining({ id: added.id })]))]],
+      'credential test': [['nobody', 1, { error: { code: 'not_found' } }]],
+      'credential rotate': [
+        [`${added.id} --secret-env NEXT_KEY`, 0, { id: added.id }],
+        [`${added.id} --secret-env UNSET_X`, 64, { error: { code: 'usage' } }],
+      ],
+      models: [
+        ['', 0, list(expect.any(Array))],
+        ['--all', 0, list(expect.any(Array))],
+      ],
+      spend: [
+        ['', 0, { group_by: ['key'], total: {} }],
+        ['--from never', 1, { error: { param: 'from' } }],
+        ['--csv', 64, { error: { code: 'usage' } }],
+      ],
+      'admin-token reset': [['', 0, { admin_token: expect.stringMatching(/^sgate_admin_/) }]],
+      backup: [[join(folder, 'json.db'), 0, { path: join(folder, 'json.db') }]],
+      'config check': [['', 0, { ok: true, faults: [] }]],
+      doctor: [['--url http://127.0.0.1:9 --token t', 1, { ok: false }]],
+    }
+    expect(Object.keys(rows).sort()).toEqual(COMMANDS.map(({ name }) => name).sort())
+    for (const [name, calls] of Object.entries(rows)) {
+      for (const [args, code, shape] of calls) {
+        const said = await say(`${name} ${args} --json`, { ...env, NEXT_KEY: 'sk-next' })
+        expect(said, `${name} ${args}`).toMatchObject({ code, err: '' })
+        expect(JSON.parse(said.out), `${name} ${args}`).toMatchObject(shape as object)
+      }
+    }
+    // Money as plain decimals here too.
+    expect((await say('key list --json', env)).out).toMatch(/"usd": 0\.0000005,/)
   })
 
   it('gets a new admin token', async () => {
@@ -226,6 +374,9 @@ describe('a gateway that runs', () => {
     const gone = await say('key list --url http://127.0.0.1:9 --token t')
     expect(gone.code).toBe(69)
     expect(gone.err).toMatch(/cannot reach/)
+    const json = await say('key list --url http://127.0.0.1:9 --token t --json')
+    expect(json).toMatchObject({ code: 69, err: '' })
+    expect(JSON.parse(json.out).error).toMatchObject({ type: 'api_error', param: null, code: 'unavailable' })
     const server = createServer((_, response) => response.end('<html>'))
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
     closers.push(() => new Promise(resolve => server.close(() => resolve())))
