@@ -28,6 +28,13 @@ export interface SoftPassed {
   readonly softNanoUsd: number
 }
 
+/** Money that an earlier `take` put into these buckets, nano-USD in each. */
+export interface TakenMoney {
+  readonly key: Key
+  readonly buckets: readonly Bucket[]
+  readonly heldNanoUsd: number
+}
+
 const NO_BUCKETS: readonly Bucket[] = []
 const NONE_PASSED: readonly SoftPassed[] = []
 
@@ -42,15 +49,55 @@ export interface Budgets {
    * Held becomes spent in every bucket of an earlier `take`; more spent than held (an overrun) is allowed here and stops
    * what comes next. Returns the windows whose spend this took past their soft limit, each once a window.
    */
-  settle(
-    key: Key,
-    buckets: readonly Bucket[],
-    heldNanoUsd: number,
-    spentNanoUsd: number,
-    nowMs: number,
-  ): readonly SoftPassed[]
+  settle(hold: TakenMoney, spentNanoUsd: number, nowMs: number): readonly SoftPassed[]
   /** Sets what is spent in a bucket, as the store remembers it. */
   restore(lineage: string, window: BudgetWindow, bucketStartMs: number, spentNanoUsd: number): void
+}
+
+function settleIn(
+  list: readonly Purse[],
+  { buckets, heldNanoUsd }: TakenMoney,
+  spentNanoUsd: number,
+  nowMs: number,
+): readonly SoftPassed[] {
+  let passed: SoftPassed[] | undefined
+  for (let i = 0; i < buckets.length; i++) {
+    const bucket = buckets[i] as Bucket
+    bucket.heldNanoUsd -= heldNanoUsd
+    bucket.spentNanoUsd += spentNanoUsd
+    const { lease, budget } = list[i] as Purse
+    const { softNanoUsd } = budget
+    if (softNanoUsd === null) continue
+    const spent = lease.spentBeside(bucket, nowMs)
+    if (spent === undefined || spent <= softNanoUsd || spent - spentNanoUsd > softNanoUsd) continue
+    if (!lease.tellSoft(bucket, softNanoUsd)) continue
+    passed ??= []
+    passed.push({ window: lease.window, spentNanoUsd: spent, softNanoUsd })
+  }
+  return passed ?? NONE_PASSED
+}
+
+/** The tightest budget, seen from a request of this amount. */
+function shortfall(list: readonly Purse[], nanoUsd: number, nowMs: number): Shortfall | undefined {
+  let tightest: Purse | undefined
+  let availableNanoUsd = Number.POSITIVE_INFINITY
+  let heldByOthers = true
+  for (const purse of list) {
+    const left = Math.max(0, purse.limitNanoUsd - purse.lease.used(nowMs))
+    // One budget that is really spent makes waiting for the others useless.
+    if (left < nanoUsd && purse.lease.spent(nowMs) + nanoUsd > purse.limitNanoUsd) heldByOthers = false
+    if (left < availableNanoUsd) {
+      availableNanoUsd = left
+      tightest = purse
+    }
+  }
+  if (tightest === undefined) return undefined
+  return {
+    limit: `key.budget.${tightest.lease.window}`,
+    availableNanoUsd,
+    heldByOthers,
+    resetsAtMs: tightest.lease.resetsAt(nowMs),
+  }
 }
 
 export function createBudgets(): Budgets {
@@ -92,29 +139,6 @@ export function createBudgets(): Budgets {
     return found
   }
 
-  /** The tightest budget, seen from a request of this amount. */
-  function shortfall(list: readonly Purse[], nanoUsd: number, nowMs: number): Shortfall | undefined {
-    let tightest: Purse | undefined
-    let availableNanoUsd = Number.POSITIVE_INFINITY
-    let heldByOthers = true
-    for (const purse of list) {
-      const left = Math.max(0, purse.limitNanoUsd - purse.lease.used(nowMs))
-      // One budget that is really spent makes waiting for the others useless.
-      if (left < nanoUsd && purse.lease.spent(nowMs) + nanoUsd > purse.limitNanoUsd) heldByOthers = false
-      if (left < availableNanoUsd) {
-        availableNanoUsd = left
-        tightest = purse
-      }
-    }
-    if (tightest === undefined) return undefined
-    return {
-      limit: `key.budget.${tightest.lease.window}`,
-      availableNanoUsd,
-      heldByOthers,
-      resetsAtMs: tightest.lease.resetsAt(nowMs),
-    }
-  }
-
   return {
     take(key, nanoUsd, nowMs) {
       if (key.budgets.length === 0) return NO_BUCKETS
@@ -142,24 +166,7 @@ export function createBudgets(): Budgets {
       for (const bucket of buckets) bucket.heldNanoUsd += nanoUsd
       return true
     },
-    settle(key, buckets, heldNanoUsd, spentNanoUsd, nowMs) {
-      const list = pursesOf(key)
-      let passed: SoftPassed[] | undefined
-      for (let i = 0; i < buckets.length; i++) {
-        const bucket = buckets[i] as Bucket
-        bucket.heldNanoUsd -= heldNanoUsd
-        bucket.spentNanoUsd += spentNanoUsd
-        const { lease, budget } = list[i] as Purse
-        const { softNanoUsd } = budget
-        if (softNanoUsd === null) continue
-        const spent = lease.spentBeside(bucket, nowMs)
-        if (spent === undefined || spent <= softNanoUsd || spent - spentNanoUsd > softNanoUsd) continue
-        if (!lease.tellSoft(bucket, softNanoUsd)) continue
-        passed ??= []
-        passed.push({ window: lease.window, spentNanoUsd: spent, softNanoUsd })
-      }
-      return passed ?? NONE_PASSED
-    },
+    settle: (hold, spentNanoUsd, nowMs) => settleIn(pursesOf(hold.key), hold, spentNanoUsd, nowMs),
     available(key, nowMs) {
       const list = pursesOf(key)
       const state = shortfall(list, 0, nowMs)

@@ -7,7 +7,7 @@ import { GatewayError } from '../errors.ts'
 import { usdFromNano } from '../price.ts'
 import type { Store } from '../store/store.ts'
 import type { AttemptRow, Key } from '../terms.ts'
-import { type BudgetUse, createBudgets } from './budgets.ts'
+import { type BudgetUse, createBudgets, type SoftPassed } from './budgets.ts'
 import { createFolder } from './fold.ts'
 import type { Entry, Journal } from './journal.ts'
 import type { Bucket, BucketRef } from './lease.ts'
@@ -61,6 +61,16 @@ const unavailable = (cause: unknown) =>
     retryAfterMs: 1_000,
     cause,
   })
+
+function warnOfSoft(log: Log, key: Key, passed: readonly SoftPassed[]): void {
+  for (const { window, spentNanoUsd, softNanoUsd } of passed)
+    log('warn', 'budget.soft_limit', {
+      key: key.id,
+      window,
+      spent_usd: usdFromNano(spentNanoUsd),
+      soft_usd: usdFromNano(softNanoUsd),
+    })
+}
 
 /** Without a journal (Workers) `durable` waits for the store itself. */
 export function createLedger(input: {
@@ -154,14 +164,7 @@ export function createLedger(input: {
       return
     }
     const kept = vouchFor(row, held.heldNanoUsd, held.buckets.length > 0)
-    const cost = kept.costNanoUsd ?? 0
-    for (const soft of budgets.settle(held.key, held.buckets, held.heldNanoUsd, cost, clock.now()))
-      log('warn', 'budget.soft_limit', {
-        key: held.key.id,
-        window: soft.window,
-        spent_usd: usdFromNano(soft.spentNanoUsd),
-        soft_usd: usdFromNano(soft.softNanoUsd),
-      })
+    warnOfSoft(log, held.key, budgets.settle(held, kept.costNanoUsd ?? 0, clock.now()))
     const settled = { say: 'settle', row: kept, buckets: held.refs } as const
     say(settled)
     folder.add(settled)

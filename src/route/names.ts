@@ -174,11 +174,8 @@ export function createResolver(input: ResolverInput): (name: string) => Resoluti
   }
 }
 
-/** What to say about a name that nothing sold here answers to. */
-function createRefusals(input: ResolverInput, { bare, at }: Rules): (name: string) => Resolution {
-  const { catalog, kinds, shut } = input
-  const closed = createRules(shut.goods, shut.sites, catalog)
-  const configured = new Set([...input.sites, ...shut.sites].map(site => site.name))
+/** What to say about a model that the catalogue knows: who sells it, and how to get it from them. */
+function createSellers({ catalog, kinds }: ResolverInput, configured: ReadonlySet<string>) {
   const sellersOf = (model: string): readonly string[] => {
     const offers = catalog.byModel.get(model) ?? []
     const open = offers.filter(offer => !offer.deprecated && !offer.trial)
@@ -204,14 +201,6 @@ function createRefusals(input: ResolverInput, { bare, at }: Rules): (name: strin
     message: `${name} is not known to be sold by ${provider}, but by ${sellers}: if it is, add it to providers.${provider}.models`,
   })
 
-  /** Sold by configured providers alone that have no credential that works. */
-  const shutOut = (name: string): Resolution | undefined => {
-    const sites = [...new Set(closed.find(name)?.listings.map(listing => listing.site))]
-    if (sites.length === 0) return undefined
-    const reasons = sites.slice(0, 3).map(site => `${site.name} is configured, but ${shut.why(site)}`)
-    return { kind: 'not_sold', message: `${name} cannot be called now: ${reasons.join('; ')}` }
-  }
-
   const notSold = (name: string, canonical: string, provider?: string): Resolution => {
     const sellers = sellersOf(canonical)
     const list = `${sellers.slice(0, 5).join(', ')}${sellers.length > 5 ? ', …' : ''}`
@@ -221,6 +210,24 @@ function createRefusals(input: ResolverInput, { bare, at }: Rules): (name: strin
       kind: 'not_sold',
       message: `${name} is sold by ${only.length === 1 ? only[0] : list}: ${cure(only)}`,
     }
+  }
+
+  return { cure, notThere, notSold }
+}
+
+/** What to say about a name that nothing sold here answers to. */
+function createRefusals(input: ResolverInput, { bare, at }: Rules): (name: string) => Resolution {
+  const { catalog, kinds, shut } = input
+  const closed = createRules(shut.goods, shut.sites, catalog)
+  const configured = new Set([...input.sites, ...shut.sites].map(site => site.name))
+  const { cure, notThere, notSold } = createSellers(input, configured)
+
+  /** Sold by configured providers alone that have no credential that works. */
+  const shutOut = (name: string): Resolution | undefined => {
+    const sites = [...new Set(closed.find(name)?.listings.map(listing => listing.site))]
+    if (sites.length === 0) return undefined
+    const reasons = sites.slice(0, 3).map(site => `${site.name} is configured, but ${shut.why(site)}`)
+    return { kind: 'not_sold', message: `${name} cannot be called now: ${reasons.join('; ')}` }
   }
 
   let words: readonly string[] | undefined
