@@ -24,8 +24,9 @@ const THEIRS =
 const BEARER = /\b(bearer|basic)(\s+|%20)[\w.~+/%=-]{8,}/gi
 const IN_URL = /(:\/\/[^\s/:@]{0,256}:)[^\s/@]{1,256}@/g
 const NAMED = /([?&](?:key|api_key|api-key|access_token|token|sig|signature)=)[^&\s"']{1,4096}/gi
+// Without the flag for case: it alone doubles the time of a search that every log line pays for.
 const QUICK =
-  /sgate_|sk-|AIza|gsk_|xai-|A[KS]IA|ya29\.|hf_|r8_|pplx-|nvapi-|ghp_|github_pat_|eyJ|bearer|basic|:\/\/|[?&]\w/i
+  /sgate_|sk-|AIza|gsk_|xai-|A[KS]IA|ya29\.|hf_|r8_|pplx-|nvapi-|ghp_|github_pat_|eyJ|:\/\/|[?&]\w|[bB][eE][aA][rR][eE][rR]|[bB][aA][sS][iI][cC]/
 
 /** A scrubber with its own memory of secrets. */
 export function createRedactor(): Redactor {

@@ -18,7 +18,7 @@ import type { Inbound } from '../wire/inbound.ts'
 import type { ChatFacts } from '../wire/openai.ts'
 import { nextTarget, repeatTarget, soonestRetryMs, type Tried } from './choose.ts'
 import { answerHeaders } from './headers.ts'
-import { holdMoney, type Money } from './hold.ts'
+import { holdMoney, limitToSend, type Money, type Spending } from './hold.ts'
 import { type Carried, carry, prepare } from './send.ts'
 
 /** One admitted request on its way. */
@@ -50,7 +50,9 @@ export interface Attempted {
 const REPEAT_PAUSE_MS = 100
 
 export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
-  const most = deps.config().retries.attempts
+  const { retries, limits } = deps.config()
+  const most = retries.attempts
+  const defaultMax = limits.defaultMaxOutputTokens
   const tried: Tried[] = []
   let attempts = 0
   let elsewhereMs = 0
@@ -60,10 +62,13 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
     const here: Target = target
     let encoded: Encoded
     let money: Money
+    let limit: number | undefined
     try {
       // what cannot be said to this target at all may be said to another
-      encoded = prepare(job, here)
-      money = await setAside(job, here, attempts + 1, deps)
+      const spending = spendingOf(job, here)
+      limit = limitToSend(here.listing.offer, spending, job.caller.key, defaultMax)
+      encoded = prepare(job, here, limit)
+      money = await setAside(job, here, spending, attempts + 1, deps)
     } catch (error) {
       if (!(error instanceof GatewayError) || error.kind !== 'invalid_request') throw error
       last ??= error
@@ -71,7 +76,7 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
       target = nextTarget(job.plan, tried)
       continue
     }
-    if (money.sendMaxTokens !== undefined) encoded = prepare(job, here, money.sendMaxTokens)
+    if (money.sendMaxTokens !== limit) encoded = prepare(job, here, money.sendMaxTokens)
     attempts++
     const carried: Carried = {
       encoded,
@@ -134,7 +139,26 @@ function thinkingTokensOf({ reasoning, thinking }: ChatFacts['json']): number | 
   return typeof tokens === 'number' ? tokens : undefined
 }
 
-async function setAside(job: Job, here: Target, attempt: number, deps: Deps): Promise<Money> {
+function spendingOf(job: Job, here: Target): Spending {
+  const { facts } = job
+  const { offer } = here.listing
+  return {
+    stream: facts.stream,
+    maxOutputTokens: facts.maxOutputTokens,
+    n: facts.n,
+    boundInputTokens: boundInputTokens(facts, offer.upstream),
+    prompts: facts.prompts?.length ?? 1,
+    thinkingTokens: thinkingTokensOf(facts.json),
+  }
+}
+
+async function setAside(
+  job: Job,
+  here: Target,
+  spending: Spending,
+  attempt: number,
+  deps: Deps,
+): Promise<Money> {
   const { facts, caller, call } = job
   const { offer } = here.listing
   const row = {
@@ -150,14 +174,6 @@ async function setAside(job: Job, here: Target, attempt: number, deps: Deps): Pr
     tags: facts.tags,
     priceId: offer.price?.id ?? null,
     why: here.why,
-  }
-  const spending = {
-    stream: facts.stream,
-    maxOutputTokens: facts.maxOutputTokens,
-    n: facts.n,
-    boundInputTokens: boundInputTokens(facts, offer.upstream),
-    prompts: facts.prompts?.length ?? 1,
-    thinkingTokens: thinkingTokensOf(facts.json),
   }
   const money = await holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
   await deps.ledger.durable()

@@ -61,6 +61,10 @@ function floorFor(s: Spending, wish: Wish): number {
   return s.thinkingTokens === undefined ? floor : Math.max(floor, s.thinkingTokens + THINKING_MARGIN)
 }
 
+/** The output limit that this attempt will send if the money suffices; undefined = the caller's own, untouched. */
+export const limitToSend = (offer: Offer, s: Spending, key: Key, defaultMax: number): number | undefined =>
+  wishFor(offer, s, key, defaultMax).send
+
 /** Sets money aside or throws `budget_exhausted`. The caller of this makes it durable before anything is sent. */
 export async function holdMoney(
   offer: Offer,

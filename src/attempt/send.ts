@@ -111,13 +111,16 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     likelyInputTokens: job.likelyInputTokens,
   }
   const writer = job.inbound.stream?.(render) ?? job.inbound.untouched ?? chatWriter
-  job.answer.lastWords = error => writer.error?.(error)
+  // named first, then assigned: see `start` in relay/exchange.ts
+  const lastWords: typeof job.answer.lastWords = error => writer.error?.(error)
+  job.answer.lastWords = lastWords
   const tapped = native && facts.stream ? createNative(native.tap(), options) : undefined
   const reader =
     tapped ?? (facts.stream ? readerFor(job, codec, context, writer, { ...options, usageOf }) : undefined)
-  carried.ending = (result, metered) =>
+  const lastEvents: Carried['ending'] = (result, metered) =>
     tapped?.ending(result.cutShort, metered.usage) ??
     ending(result, metered, facts.wantsUsageEvent, context, costOf !== undefined, writer)
+  carried.ending = lastEvents
   const sentAtMs = deps.clock.monotonic()
   const headers = () => {
     const waitedMs = carried.elsewhereMs + (deps.clock.monotonic() - sentAtMs)

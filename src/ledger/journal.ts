@@ -2,6 +2,7 @@
 import type { HoldFacts } from '../deps.ts'
 import type { AttemptRow } from '../terms.ts'
 import type { BucketRef } from './lease.ts'
+import { packRow, unpackRow } from './packed.ts'
 
 /** Append-only lines in segments. `rotate` is how it forgets. Implemented per runtime; see `createMemoryJournal` for the meaning. */
 export interface Journal {
@@ -38,15 +39,19 @@ export type Entry =
 
 export type HoldEntry = Extract<Entry, { say: 'hold' }>
 
+/** An entry as its line. */
+export const formatEntry = (entry: Entry): string =>
+  JSON.stringify(entry.say === 'settle' ? { ...entry, row: packRow(entry.row) } : entry)
+
 /** A line's entry; undefined = not one of ours (torn or damaged). */
 export function parseEntry(line: string): Entry | undefined {
   try {
     const value: unknown = JSON.parse(line)
     if (typeof value !== 'object' || value === null || !('say' in value)) return undefined
-    if (value.say === 'settle')
-      return 'row' in value && typeof value.row === 'object' && value.row !== null && 'buckets' in value
-        ? (value as Entry)
-        : undefined
+    if (value.say === 'settle') {
+      const row = 'row' in value && 'buckets' in value ? unpackRow(value.row) : undefined
+      return row && ({ ...value, row } as Entry)
+    }
     if (value.say !== 'hold' && value.say !== 'extend') return undefined
     return 'id' in value && typeof value.id === 'string' && 'nanoUsd' in value ? (value as Entry) : undefined
   } catch {

@@ -9,7 +9,7 @@ import type { Store } from '../store/store.ts'
 import type { AttemptRow, Key } from '../terms.ts'
 import { type BudgetUse, createBudgets, type SoftPassed } from './budgets.ts'
 import { createFolder } from './fold.ts'
-import type { Entry, Journal } from './journal.ts'
+import { type Entry, formatEntry, type Journal } from './journal.ts'
 import type { Bucket, BucketRef } from './lease.ts'
 import { createRates } from './rates.ts'
 import { type Recovery, recoverLedger } from './recover.ts'
@@ -101,7 +101,7 @@ export function createLedger(input: {
   }
 
   function say(entry: Entry): string {
-    const line = JSON.stringify(entry)
+    const line = formatEntry(entry)
     journal?.append(line)
     return line
   }

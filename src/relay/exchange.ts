@@ -55,7 +55,10 @@ class Exchange implements Receiver, Watched {
 
   start(): void {
     if (this.i.answer.left) return this.finish(new GatewayError('cancelled', 'the caller left'))
-    this.i.answer.onLeft = () => this.callerLeft()
+    // named first: V8 puts a function literal that is assigned to a property into old space, where it keeps
+    // the whole request alive until a full collection
+    const left = () => this.callerLeft()
+    this.i.answer.onLeft = left
     this.setDue()
     this.deps.watch.add(this)
     this.upstream = this.i.send(this.i.request, this)

@@ -31,11 +31,22 @@ export function createPeerOf(trustedProxies: readonly string[]): PeerOf {
   const trusted = trustedProxies.map(parseNetwork).filter(network => network !== undefined)
   const isTrusted = (address: Address): boolean => trusted.some(network => isInside(address, network))
 
+  // connections are kept alive: the same neighbour asks again and again
+  let lastText: string | undefined
+  let lastPlain = ''
+
   return (socketAddress, forwardedFor) => {
     if (socketAddress === undefined) return ''
+    const plain = forwardedFor === undefined || trusted.length === 0
+    if (plain && socketAddress === lastText) return lastPlain
     const direct = parseAddress(socketAddress)
     if (direct === undefined) return socketAddress
-    if (forwardedFor === undefined || trusted.length === 0 || !isTrusted(direct)) return formatAddress(direct)
+    if (plain) {
+      lastText = socketAddress
+      lastPlain = formatAddress(direct)
+      return lastPlain
+    }
+    if (!isTrusted(direct)) return formatAddress(direct)
     let client = direct
     const hops = forwardedFor.split(',')
     for (let i = hops.length - 1; i >= 0 && i >= hops.length - HOPS_MAX; i--) {
