@@ -63,3 +63,6 @@ export interface ExchangeResult {
   /** The caller had left, and the rest was read for the sake of its usage. */
   readonly drained: boolean
 }
+
+/** Where an exchange stands: before the head; reading an error, a whole answer or a stream; over but for its connection; over. */
+export type Phase = 'waiting' | 'error' | 'whole' | 'stream' | 'linger' | 'over'

@@ -7,7 +7,7 @@ import { classify, type HeaderMap, headerOf, refusalOf, upstreamError } from '..
 import type { Deps, Watched } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import type { Receiver, Upstream } from '../terms.ts'
-import type { ExchangeInput, ExchangeResult } from './contract.ts'
+import type { ExchangeInput, ExchangeResult, Phase } from './contract.ts'
 import { readWhole, type WholeAnswer } from './whole.ts'
 
 const ERROR_BODY_BYTES_MAX = 65_536
@@ -15,8 +15,6 @@ const ERROR_BODY_BYTES_MAX = 65_536
 const LINGER_MS = 1_000
 /** After a disconnect with `on_disconnect: drain`. */
 const DRAIN_MS_MAX = 60_000
-
-type Phase = 'waiting' | 'error' | 'whole' | 'stream' | 'linger' | 'over'
 
 export function runExchange(input: ExchangeInput, deps: Deps): Promise<ExchangeResult> {
   return new Promise(resolve => new Exchange(input, deps, resolve).start())
@@ -55,8 +53,7 @@ class Exchange implements Receiver, Watched {
 
   start(): void {
     if (this.i.answer.left) return this.finish(new GatewayError('cancelled', 'the caller left'))
-    // named first: V8 puts a function literal that is assigned to a property into old space, where it keeps
-    // the whole request alive until a full collection
+    // named first: assigned as a literal, V8 puts it into old space, where it keeps the whole request alive
     const left = () => this.callerLeft()
     this.i.answer.onLeft = left
     this.setDue()
