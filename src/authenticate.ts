@@ -68,21 +68,26 @@ const twoKeys = (param: string): GatewayError =>
     { param },
   )
 
-/** A header sent twice arrives joined by commas: the same key twice is one key. */
-function oneOf(value: string): string {
-  if (!value.includes(',')) return value
-  const keys = new Set(value.split(',').map(part => part.trim().replace(/^bearer\s+/i, '')))
-  if (keys.size > 1) throw twoKeys('authorization')
-  return [...keys][0] ?? value
+/** A value of ours in one header. A header sent twice arrives joined by commas: the same key twice is one key. */
+function ours(value: string, param: string): string | undefined {
+  if (!value.includes(',')) return value.startsWith(KEY_PREFIX) ? value : undefined
+  const keys = new Set<string>()
+  for (const part of value.split(',')) {
+    const text = part.trim().replace(/^bearer\s+/i, '')
+    if (text.startsWith(KEY_PREFIX)) keys.add(text)
+  }
+  if (keys.size > 1) throw twoKeys(param)
+  return keys.values().next().value
 }
 
 /** The one credential of ours in the request; undefined = none. Values without our prefix belong to somebody else. */
 function credentialOf(call: Call): string | undefined {
   const first = bearer(call.header('authorization'))
-  let found = first?.startsWith(KEY_PREFIX) ? oneOf(first) : undefined
+  let found = first === undefined ? undefined : ours(first, 'authorization')
   for (const name of CARRIERS) {
-    const value = call.header(name)
-    if (value === undefined || !value.startsWith(KEY_PREFIX)) continue
+    const sent = call.header(name)
+    const value = sent === undefined ? undefined : ours(sent, name)
+    if (value === undefined) continue
     if (found !== undefined && found !== value) throw twoKeys(name)
     found = value
   }

@@ -11,6 +11,7 @@ export interface Bytes {
   find(hay: Uint8Array, needle: Uint8Array, from?: number): number
   findLast(hay: Uint8Array, needle: Uint8Array): number
   concat(parts: readonly Uint8Array[]): Uint8Array
+  isUtf8(bytes: Uint8Array): boolean
   /** UTF-8 decoding; invalid sequences become U+FFFD. */
   text(bytes: Uint8Array): string
   /** UTF-8 encoding. */

@@ -27,6 +27,8 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     caller = await authenticate(call, deps)
 
     const bytes = await call.read(deps.config().limits.bodyBytes)
+    if (!deps.bytes.isUtf8(bytes))
+      throw new GatewayError('invalid_request', 'The request body is not valid UTF-8.', { param: 'body' })
     const body = parseBody(bytes, deps.bytes.text(bytes), { depthMax: BODY_DEPTH_MAX })
     const facts = inbound.read(body)
     const model = facts.model ?? caller.key.defaultModel ?? noModel()
@@ -40,7 +42,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
       random: deps.random,
       strategy: deps.config().routing.strategy,
     })
-    admission = admit(caller, inbound.local ? 0 : likely, facts.maxOutputTokens, deps)
+    admission = inbound.local ? admit(caller, 0, 0, deps) : admit(caller, likely, facts.maxOutputTokens, deps)
     if (inbound.local) {
       const upstream = plan.targets[0]?.listing.offer.upstream ?? model
       const told = inbound.local(facts, likely, upstream)
@@ -66,10 +68,17 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
   } catch (error) {
     failure = asGatewayError(error, deps)
     admission?.release(0)
-    answer.refuse(failure)
+    answer.refuse(failure, ownHeaders(call, admission, deps))
   }
   logOutcome({ call, endpoint, caller, answer, attempted, failure }, deps)
   return { status: answer.status, failure: failure?.kind, attempts: attempted?.attempts ?? 0 }
+}
+
+/** Headers of a refusal that no upstream had a part in. */
+function ownHeaders(call: Call, admission: Admission | undefined, deps: Deps): string[] {
+  const overhead = deps.clock.monotonic() - call.startedAtMs
+  const own = ['x-switchgate-attempts', '0', 'x-switchgate-overhead-ms', overhead.toFixed(2)]
+  return admission ? [...own, ...rateHeaders(admission)] : own
 }
 
 function refuseWhenClosed(deps: Deps): void {

@@ -2,6 +2,7 @@
 import type { Deps, Hold, HoldFacts, Shortfall } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { holdFor } from '../meter.ts'
+import { usdFromNano } from '../price.ts'
 import type { Key, Offer } from '../terms.ts'
 
 /** What holding needs to know about a request. */
@@ -92,9 +93,12 @@ export async function holdMoney(
       continue
     }
     const clamped = affordable(taken, cost, wish.outputTokens)
-    if (clamped < floorFor(s, wish)) throw exhausted(taken, config.budgets.refusalStatus, deps.clock.now())
+    const floor = floorFor(s, wish)
+    const refuse = (short: Shortfall) =>
+      exhausted(short, cost(floor), config.budgets.refusalStatus, deps.clock.now())
+    if (clamped < floor) throw refuse(taken)
     const less = deps.ledger.hold(key, attemptId, cost(clamped), facts)
-    if (!('attemptId' in less)) throw exhausted(less, config.budgets.refusalStatus, deps.clock.now())
+    if (!('attemptId' in less)) throw refuse(less)
     const send = wish.slices ? undefined : clamped
     return money(less, { ...wish, send: send ?? wish.send }, clamped, input, offer, s, deps)
   }
@@ -137,7 +141,8 @@ function money(
   return { hold, sendMaxTokens: wish.send, afford }
 }
 
-function exhausted(short: Shortfall, status: 402 | 429, nowMs: number): GatewayError {
+/** `askedNanoUsd` = the least that would have been worth having. */
+function exhausted(short: Shortfall, askedNanoUsd: number, status: 402 | 429, nowMs: number): GatewayError {
   if (short.heldByOthers) {
     const message = `The budget ${short.limit} is held by requests that are still running.`
     return new GatewayError('budget_exhausted', message, {
@@ -148,7 +153,12 @@ function exhausted(short: Shortfall, status: 402 | 429, nowMs: number): GatewayE
     })
   }
   const when = short.resetsAtMs === null ? '' : ` It resets at ${new Date(short.resetsAtMs).toISOString()}.`
-  return new GatewayError('budget_exhausted', `The budget ${short.limit} of this key is used up.${when}`, {
+  const left = Math.max(0, short.availableNanoUsd)
+  const message =
+    left === 0
+      ? `The budget ${short.limit} of this key is used up.${when}`
+      : `This request may cost up to $${usdFromNano(askedNanoUsd)} and the budget ${short.limit} of this key has $${usdFromNano(left)} left. Set a lower max_tokens or send a shorter prompt.${when}`
+  return new GatewayError('budget_exhausted', message, {
     status,
     limit: short.limit,
     retryAfterMs: short.resetsAtMs === null ? undefined : Math.max(1000, short.resetsAtMs - nowMs),

@@ -3,6 +3,7 @@ import type { Bytes } from '../deps.ts'
 
 // A byte order mark is data here: Buffer keeps it, so this does too.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const strict = new TextDecoder('utf-8', { fatal: true })
 const encoder = new TextEncoder()
 
 function matchesAt(hay: Uint8Array, needle: Uint8Array, at: number): boolean {
@@ -39,6 +40,14 @@ export const portableBytes: Bytes = {
       at += part.length
     }
     return whole
+  },
+  isUtf8(bytes) {
+    try {
+      strict.decode(bytes)
+      return true
+    } catch {
+      return false
+    }
   },
   text: bytes => decoder.decode(bytes),
   of: text => encoder.encode(text),

@@ -39,7 +39,15 @@ function errorObject(wire: Wire, error: GatewayError): Record<string, unknown> {
   const { message, code, status } = error
   const param = error.param ?? null
   if (wire === 'anthropic') {
-    return { type: 'error', error: { type: ANTHROPIC_TYPES[status] ?? 'api_error', message, code, param } }
+    return {
+      type: 'error',
+      error: {
+        type: ANTHROPIC_TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error'),
+        message,
+        code,
+        param,
+      },
+    }
   }
   if (wire === 'gemini') {
     const info = {

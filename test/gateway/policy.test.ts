@@ -1,4 +1,5 @@
 /** What a key may do, what it may spend, how often it may ask; and every refusal in the contract's words. */
+import { request } from 'node:http'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   CHAT,
@@ -187,6 +188,49 @@ describe('what is asked', () => {
     expect(upstream.seen).toHaveLength(0)
   })
 
+  test('bytes that are no UTF-8 are refused, not passed on', async () => {
+    const bytes = Buffer.concat([
+      Buffer.from('{"model":"house-model","messages":[{"role":"user","content":"'),
+      Buffer.from([0xff, 0xfe]),
+      Buffer.from('"}]}'),
+    ])
+    const answer = await gateway.post(await gateway.key(), '', { body: bytes })
+    expect(await told(answer)).toMatchObject({ status: 400, param: 'body' })
+    expect(upstream.seen).toHaveLength(0)
+  })
+
+  test('two Authorization lines: different keys are refused, a foreign one does not count, the same key is one', async () => {
+    const [one, two] = [await gateway.key(), await gateway.key()]
+    const send = (...values: string[]) =>
+      new Promise<number>((resolve, reject) => {
+        const body = JSON.stringify(CHAT)
+        const headers = [
+          'host',
+          'gateway.test',
+          'content-type',
+          'application/json',
+          'content-length',
+          String(body.length),
+          ...values.flatMap(value => ['authorization', value]),
+        ]
+        const call = request(
+          `${gateway.url}/v1/chat/completions`,
+          { method: 'POST', headers: headers as never },
+          answer => {
+            answer.resume()
+            answer.on('end', () => resolve(answer.statusCode ?? 0))
+          },
+        )
+        call.on('error', reject)
+        call.end(body)
+      })
+    expect(await send(`Bearer ${one}`, `Bearer ${two}`)).toBe(400)
+    expect(await send(`Bearer ${one}`, 'Bearer sgate_live_bogus')).toBe(400)
+    expect(await send('Bearer sk-foreign', `Bearer ${one}`)).toBe(200)
+    expect(await send(`Bearer ${one}`, `Bearer ${one}`)).toBe(200)
+    expect(await send('Bearer sk-foreign', 'Bearer sk-other')).toBe(401)
+  })
+
   test('a field called constructor is the upstream’s business; what is no JSON names the body', async () => {
     const key = await gateway.key()
     expect((await gateway.post(key, { ...CHAT, constructor: 1 })).status).toBe(200)
@@ -292,6 +336,8 @@ describe('money', () => {
     const refused = await told(await gateway.post(key, CHAT))
     expect(refused).toMatchObject({ status: 429, code: 'insufficient_quota', type: 'insufficient_quota' })
     expect(refused.headers.get('x-switchgate-limit')).toMatch(/budget/)
+    expect(refused.headers.get('x-switchgate-overhead-ms')).toMatch(/^\d+\.\d\d$/)
+    expect(refused.message).toMatch(/may cost up to \$0\.\d+ .* has \$0\.000001 left.*max_tokens/)
     expect((await gateway.post(key, { ...CHAT, model: 'free-model' })).status).toBe(200)
   })
 

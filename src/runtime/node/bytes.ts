@@ -1,5 +1,5 @@
 /** The Bytes port on Buffer: native searches, no copies. */
-import { Buffer } from 'node:buffer'
+import { Buffer, isUtf8 } from 'node:buffer'
 import type { Bytes } from '../../deps.ts'
 
 const view = (bytes: Uint8Array): Buffer =>
@@ -10,6 +10,7 @@ export const nodeBytes: Bytes = {
   find: (hay, needle, from) => view(hay).indexOf(needle, from),
   findLast: (hay, needle) => view(hay).lastIndexOf(needle),
   concat: parts => Buffer.concat(parts),
+  isUtf8: bytes => isUtf8(bytes),
   text: bytes => view(bytes).toString('utf8'),
   of: text => Buffer.from(text, 'utf8'),
 }

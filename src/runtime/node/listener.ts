@@ -62,8 +62,21 @@ class NodeCall implements Call {
   }
 
   header(name: string): string | undefined {
+    if (name === 'authorization') return this.authorization()
     const value = this.request.headers[name]
     return Array.isArray(value) ? value[0] : value
+  }
+
+  /** Node drops a second Authorization line; two of them must be seen, since they may hold two keys. */
+  private authorization(): string | undefined {
+    const { rawHeaders, headers } = this.request
+    let all: string | undefined
+    for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i]
+      if (name?.length !== 13 || name.toLowerCase() !== 'authorization') continue
+      all = all === undefined ? rawHeaders[i + 1] : `${all}, ${rawHeaders[i + 1]}`
+    }
+    return all ?? headers.authorization
   }
 
   async read(bytesMax: number): Promise<Uint8Array> {
