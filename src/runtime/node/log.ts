@@ -1,9 +1,12 @@
-/** Log sink on Node: structured lines, scrubbed, written once per turn of the event loop so that no request waits for a pipe. */
+/** Log sink on Node: structured lines, scrubbed, gathered for a moment and written together, so that no request waits for a pipe or a file. */
 import type { Log, LogFields, LogLevel } from '../../deps.ts'
 
 const ORDER: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 /** A reader that has stopped reading must not fill our memory: above this, lines are dropped and counted. */
 const BACKLOG_BYTES_MAX = 8 << 20
+/** Lines wait at most this long, or until so many are there. Writing to a file blocks: one write a request costs more than the rest of the line. */
+const GATHER_MS = 40
+const GATHER_LINES = 512
 
 export interface LogOptions {
   readonly level: LogLevel
@@ -44,7 +47,9 @@ export function createLog(options: LogOptions): Log & { flush(): void } {
       dropped++
       return
     }
-    if (lines.length === 0) setImmediate(flush)
+    // what went wrong is written at once: it may be the last thing that is
+    if (level === 'error' || lines.length >= GATHER_LINES) setImmediate(flush)
+    else if (lines.length === 0) setTimeout(flush, GATHER_MS)
     const lost = dropped > 0 ? { dropped_lines: dropped } : undefined
     dropped = 0
     lines.push(
