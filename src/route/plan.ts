@@ -7,7 +7,7 @@ import type { Preferences } from '../wire/extensions.ts'
 import { nameOf, serves } from './codec.ts'
 import type { Health } from './health.ts'
 import type { Credential, Listing, Market } from './market.ts'
-import { type Candidate, STRATEGIES, shuffled } from './strategy.ts'
+import { type Candidate, type Sort, STRATEGIES, shuffled } from './strategy.ts'
 
 /** What routing needs to know about a request. */
 export interface Wanted {
@@ -41,7 +41,7 @@ export interface Excluded {
 export interface Plan {
   readonly targets: readonly Target[]
   readonly excluded: readonly Excluded[]
-  readonly strategy: StrategyName
+  readonly strategy: Sort
 }
 
 export interface RouteDeps {
@@ -109,7 +109,7 @@ const shown = (name: string) => (name.length > 100 ? `${name.slice(0, 100)}…` 
 export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
   const { groups, strategy: asked } = named(wanted, deps.market)
   const sort = wanted.preferences?.sort
-  const strategy = sort === 'throughput' ? 'latency' : (sort ?? asked ?? deps.strategy)
+  const strategy = sort ?? asked ?? deps.strategy
   const excluded: Excluded[] = []
   const able = groups.map(group =>
     group.filter(({ listing, alias }) => {
@@ -141,7 +141,7 @@ function walk(
   group: readonly Named[],
   open: Open,
   wanted: Wanted,
-  strategy: StrategyName,
+  strategy: Sort,
   deps: RouteDeps,
 ): Target[] {
   const candidates: Candidate[] = []
@@ -219,15 +219,25 @@ function openCredentials(listing: Listing, open: Open, deps: RouteDeps): readonl
   return usable.length === 1 ? usable : shuffled(usable, c => c.weight, deps.random)
 }
 
+/** Known to be slower than the caller would like: asked after the others, not left out. What is unknown is not slow. */
+function missesWish({ health }: Candidate, p: Preferences | undefined): boolean {
+  const { preferredMaxLatencyMs: most, preferredMinTokensPerSecond: least } = p ?? {}
+  const late = most !== undefined && health?.ttftMs !== undefined && health.ttftMs > most
+  const slow = least !== undefined && health?.tokensPerSecond !== undefined && health.tokensPerSecond < least
+  return late || slow
+}
+
 function inOrder(
   candidates: readonly Candidate[],
-  strategy: StrategyName,
+  strategy: Sort,
   preferences: Preferences | undefined,
   deps: RouteDeps,
 ): Target[] {
   let ordered: readonly Candidate[] = candidates
   if (candidates.length > 1) {
     ordered = STRATEGIES[strategy](shuffled(candidates, () => 1, deps.random))
+    const slow = (c: Candidate) => Number(missesWish(c, preferences))
+    ordered = [...ordered].sort((a, b) => slow(a) - slow(b))
     const wish = preferences?.order
     if (wish) {
       const place = (c: Candidate) => {

@@ -46,7 +46,11 @@ const LATENCY_WEIGHT = 0.2
 const UPTIME_FLOOR = 0.95
 const UPTIME_WEIGHT = 40
 
-export const STRATEGIES: Readonly<Record<StrategyName, Strategy>> = {
+/** What a caller may sort by, beside what the configuration knows. */
+export type Sort = StrategyName | 'throughput'
+
+export const STRATEGIES: Readonly<Record<Sort, Strategy>> = {
+  throughput: byScore(c => -(c.health?.tokensPerSecond ?? 0) * successOf(c)),
   price: candidates => {
     const cost = trusted(candidates)
     return byScore(c => cost(c) / successOf(c))(candidates)
