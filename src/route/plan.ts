@@ -7,7 +7,7 @@ import type { Preferences } from '../wire/extensions.ts'
 import { nameOf, serves } from './codec.ts'
 import type { Health } from './health.ts'
 import type { Credential, Listing, Market } from './market.ts'
-import { type Candidate, type Sort, STRATEGIES, shuffled } from './strategy.ts'
+import { type Candidate, missesWish, type Sort, STRATEGIES, shuffled } from './strategy.ts'
 
 /** What routing needs to know about a request. */
 export interface Wanted {
@@ -217,14 +217,6 @@ function openCredentials(listing: Listing, open: Open, deps: RouteDeps): readonl
   const usable = credentials.filter(c => open(c.id, deps) && open(targetKey(listing, c), deps))
   if (usable.length === 0) return undefined
   return usable.length === 1 ? usable : shuffled(usable, c => c.weight, deps.random)
-}
-
-/** Known to be slower than the caller would like: asked after the others, not left out. What is unknown is not slow. */
-function missesWish({ health }: Candidate, p: Preferences | undefined): boolean {
-  const { preferredMaxLatencyMs: most, preferredMinTokensPerSecond: least } = p ?? {}
-  const late = most !== undefined && health?.ttftMs !== undefined && health.ttftMs > most
-  const slow = least !== undefined && health?.tokensPerSecond !== undefined && health.tokensPerSecond < least
-  return late || slow
 }
 
 function inOrder(

@@ -1,5 +1,6 @@
 /** Strategies: pure functions that put candidates in order. One function and one line in the table make a new one. */
 import type { StrategyName } from '../config/schema.ts'
+import type { Preferences } from '../wire/extensions.ts'
 import type { HealthState } from './health.ts'
 import type { Credential, Listing } from './market.ts'
 
@@ -86,4 +87,12 @@ export function shuffled<T>(items: readonly T[], weight: (item: T) => number, ra
     .map(item => ({ item, key: random() ** (1 / Math.max(1e-9, weight(item))) }))
     .sort((a, b) => b.key - a.key)
     .map(({ item }) => item)
+}
+
+/** Known to be slower than the caller would like: asked after the others, not left out. What is unknown is not slow. */
+export function missesWish({ health }: Candidate, p: Preferences | undefined): boolean {
+  const { preferredMaxLatencyMs: most, preferredMinTokensPerSecond: least } = p ?? {}
+  const late = most !== undefined && health?.ttftMs !== undefined && health.ttftMs > most
+  const slow = least !== undefined && health?.tokensPerSecond !== undefined && health.tokensPerSecond < least
+  return late || slow
 }
