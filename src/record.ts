@@ -1,7 +1,7 @@
 /** Last stage: one ledger row per attempt, the hold settled, health fed. The only caller of `settle`. */
 import { RATE_LIMIT_PAUSE_MS } from './attempt/choose.ts'
 import type { Deps, Hold } from './deps.ts'
-import { FAILURES, type Failure } from './errors.ts'
+import { FAILURES, type Failure, type GatewayError } from './errors.ts'
 import { billFor, estimateUsage } from './meter.ts'
 import type { ExchangeResult } from './relay/contract.ts'
 import { offerKey, type Target } from './route/plan.ts'
@@ -17,6 +17,7 @@ export interface Metered {
 export function meter(result: ExchangeResult, target: Target, likelyInputTokens: number): Metered {
   const { price } = target.listing.offer
   const { usage, failure, status, textBytes } = result
+  if (!result.sent) return nothing(target, 'exact')
   const complete = (failure === undefined && !result.cutShort) || result.usageIsFinal
   if (usage && complete) return { usage, bill: billFor(usage, price, result.drained ? 'recovered' : 'exact') }
   const refused = status !== 0 && (status < 200 || status >= 300)
@@ -35,6 +36,25 @@ export function meter(result: ExchangeResult, target: Target, likelyInputTokens:
   })
   return { usage: guess, bill: billFor(guess, price, 'estimated') }
 }
+
+/** The result of an attempt that ended before anything was sent. */
+export const notSent = (failure: GatewayError): ExchangeResult => ({
+  failure,
+  committed: false,
+  sent: false,
+  status: 0,
+  usage: undefined,
+  usageIsFinal: false,
+  finishReason: undefined,
+  answerId: undefined,
+  textBytes: 0,
+  contentEvents: 0,
+  ttftMs: undefined,
+  totalMs: 0,
+  whole: undefined,
+  cutShort: false,
+  drained: false,
+})
 
 function nothing(target: Target, certainty: 'exact' | 'estimated'): Metered {
   const { price } = target.listing.offer

@@ -7,7 +7,7 @@ import type { Admission, Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { boundInputTokens } from '../estimate.ts'
 import { usdFromNano } from '../price.ts'
-import { type Metered, meter, observe, record } from '../record.ts'
+import { type Metered, meter, notSent, observe, record } from '../record.ts'
 import type { Answer } from '../relay/answer.ts'
 import type { ExchangeResult } from '../relay/contract.ts'
 import { withCost } from '../relay/reader.ts'
@@ -176,9 +176,22 @@ async function setAside(
     why: here.why,
   }
   const money = await holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
-  await deps.ledger.durable()
+  try {
+    await deps.ledger.durable()
+  } catch (error) {
+    // money that is not safely held must not stay held either: nothing was sent, nothing is owed
+    const failure = asUnavailable(error)
+    const result = notSent(failure)
+    record(told(job, here, { money, attempt }, failure.status), result, meter(result, here, 0), deps)
+    throw failure
+  }
   return money
 }
+
+const asUnavailable = (error: unknown): GatewayError =>
+  error instanceof GatewayError
+    ? error
+    : new GatewayError('storage_unavailable', 'The ledger cannot be written at the moment.', { cause: error })
 
 /** A settlement that cannot be made durable now is retried by the ledger; the caller's answer does not wait for the disk. */
 async function settled(deps: Deps): Promise<void> {
@@ -191,7 +204,12 @@ async function settled(deps: Deps): Promise<void> {
   }
 }
 
-function told(job: Job, target: Target, carried: Carried, finalStatus: number | undefined) {
+function told(
+  job: Job,
+  target: Target,
+  carried: Pick<Carried, 'money' | 'attempt'>,
+  finalStatus: number | undefined,
+) {
   const { call, facts } = job
   return {
     hold: carried.money.hold,

@@ -23,7 +23,9 @@ async function refresh() {
     if (!answer.ok) return;
     const next = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('main');
     if (next) { old.replaceWith(next); ready(); }
-  } catch {}
+  } catch {
+    // offline or signed out: the page stays as it is until the next try
+  }
 }
 ready();
 const seconds = Number(document.querySelector('main[data-refresh]')?.dataset.refresh);

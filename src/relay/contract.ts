@@ -45,6 +45,8 @@ export interface ExchangeResult {
   readonly failure: GatewayError | undefined
   /** Content of this attempt went to the caller: no other target may follow. */
   readonly committed: boolean
+  /** False = nothing left this process. */
+  readonly sent: boolean
   /** The upstream's status; 0 = it never answered. */
   readonly status: number
   readonly usage: Usage | undefined

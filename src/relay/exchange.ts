@@ -131,8 +131,7 @@ class Exchange implements Receiver, Watched {
       return this.release()
     }
     if (nowMs >= this.limitDueMs) {
-      if (this.pausedByCaller) return this.cancel()
-      return this.fail(new GatewayError('silent', 'time limit'))
+      return this.pausedByCaller ? this.cancel() : this.fail(new GatewayError('silent', 'time limit'))
     }
     if (nowMs >= this.keepAliveDueMs) {
       this.keepAliveDueMs = nowMs + this.i.timeouts.keepaliveMs
@@ -283,6 +282,7 @@ class Exchange implements Receiver, Watched {
     this.resolve({
       failure,
       committed: this.committed,
+      sent: this.upstream !== undefined,
       status: this.status,
       usage: seen?.usage,
       usageIsFinal: state?.usageIsFinal ?? false,

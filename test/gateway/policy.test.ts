@@ -1,6 +1,7 @@
 /** What a key may do, what it may spend, how often it may ask; and every refusal in the contract's words. */
 import { request } from 'node:http'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { GatewayError } from '../../src/errors.ts'
 import {
   CHAT,
   completion,
@@ -329,6 +330,25 @@ describe('money', () => {
     expect(sent).toBeGreaterThan(256)
     expect(sent).toBeLessThan(1000)
     expect(answer.headers.get('x-switchgate-max-tokens')).toBe(String(sent))
+  })
+
+  test('a hold that cannot be made durable is refused and given back: nothing is sent, nothing is owed', async () => {
+    const key = await gateway.key(budget(0.01))
+    const ledger = gateway.gateway.deps.ledger as { durable(): Promise<void> }
+    const real = ledger.durable
+    ledger.durable = () =>
+      Promise.reject(new GatewayError('storage_unavailable', 'full', { retryAfterMs: 1000 }))
+    try {
+      const refused = await told(await gateway.post(key, { ...CHAT, max_tokens: 100 }))
+      expect(refused).toMatchObject({ status: 503, code: 'storage_unavailable' })
+      expect(refused.headers.get('x-should-retry')).toBe('true')
+    } finally {
+      ledger.durable = real
+    }
+    expect(upstream.seen).toHaveLength(0)
+    expect(gateway.gateway.ledger.openHolds()).toBe(0)
+    expect((await gateway.rows()).at(-1)).toMatchObject({ costNanoUsd: 0, certainty: 'exact', status: 503 })
+    expect((await gateway.post(key, { ...CHAT, max_tokens: 100 })).status).toBe(200)
   })
 
   test('an exhausted budget does not block what costs nothing', async () => {
