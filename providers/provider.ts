@@ -84,6 +84,18 @@ export interface ChatCodec {
   decodeStream?(context: DecodeContext, out: ChunkSink): StreamDecoder
   /** Is this whole answer, already in the caller's wire, one at all? Absent = it has `choices`. */
   isAnswer?(answer: Json): boolean
+  /** For answers that are OpenAI's but for a host's known faults; undefined = nothing to mend, bytes pass. One for one answer. */
+  repair?(context: DecodeContext): Repair | undefined
+}
+
+/** Mends what a host is known to get wrong (`quirks`) in answers of the chat wire. What is right stays as it came, byte for byte. */
+export interface Repair {
+  /** One parsed chunk, which it may change → what goes on in its place; undefined = it goes on as it came. */
+  chunk(chunk: Json): readonly Json[] | undefined
+  /** Chunks that are still owed when the stream ends: before `[DONE]`, or where the connection closed. */
+  end(): readonly Json[]
+  /** A whole answer, which it may change; false = it is as it came. */
+  whole(answer: Json): boolean
 }
 
 /** A request that goes to its target in the caller's own wire. */
@@ -175,6 +187,45 @@ export interface Quirks {
   readonly replaysReasoning?: boolean
   /** completion_tokens leaves reasoning out: add it. */
   readonly reasoningOutsideCompletion?: boolean
+
+  /** It refuses `null` and empty arrays (`tools: []`, `function_call: null`): they are left out, which says the same. */
+  readonly refusesNull?: boolean
+  /** Its templates fail on `content: null`: '' is sent. */
+  readonly refusesNullContent?: boolean
+  /** Members of messages that it refuses: removed and reported. Reasoning that goes back by another name is none of them. */
+  readonly messageDrops?: readonly string[]
+  /** Ids of tool calls it takes; others are mapped to ids that it does, the same for a call and its result, always. */
+  readonly toolIds?: '9_alphanumeric' | '40_chars'
+  /** What it takes of `tool_choice`; 'required_only' knows no names: only that tool is sent, and `required`. */
+  readonly toolChoice?: 'auto_only' | 'required_only'
+  /** False: it refuses `tools[].function.strict`: removed and reported. */
+  readonly strictTools?: boolean
+  /** It has `json_object` only: a schema goes into the system message, and `response_format` is reported. */
+  readonly jsonSchema?: 'object_only'
+  /** It fetches no pictures: `data:` URLs only, others are refused with the cure. */
+  readonly pictures?: 'inline_only'
+
+  /** Where reasoning comes, if not in `reasoning_content`: it comes out there too, and goes back by the host's own way. */
+  readonly reasoningField?: 'reasoning' | 'reasoning_details' | 'think_tags' | 'content_parts'
+  /** Where a stream's usage comes: asked for in a chunk of its own (OpenAI's way, and passed on as it is), or … */
+  readonly usageIn?: 'own_chunk' | 'finish_chunk' | 'every_chunk' | 'x_groq' | 'choice'
+  /** Its streamed tool calls miss `index`, repeat or empty their ids, or come whole with the finish reason: mended. */
+  readonly repairsToolCalls?: boolean
+  /** Its own finish reasons → OpenAI's; 'error' = the answer failed. Its own word stays in `native_finish_reason`. */
+  readonly finishReasons?: Readonly<Record<string, string>>
+  /** A stream's deltas may repeat all of the text so far instead of going on. */
+  readonly cumulativeDeltas?: boolean
+
+  /** Codes of its errors that OpenAI's and other hosts' tables do not have, or mean otherwise. */
+  readonly errorCodes?: Readonly<Record<string, Failure>>
+  /** Headers that tell what is left of a limit and when it is whole again; absent = OpenAI's names. For 429s without Retry-After. */
+  readonly rateLimits?: readonly RateLimitHeaders[]
+}
+
+/** Names in lower case. The form of the reset is told by its look: seconds, `6m0s`, epoch seconds or ms, RFC 3339. */
+export interface RateLimitHeaders {
+  readonly remaining: string
+  readonly reset: string
 }
 
 /** One OpenAI-compatible host. The same schema reads `hosts:` of the config file. */

@@ -33,7 +33,8 @@ export function splice(body: Body, edits: Edits): Uint8Array {
   return patches.length === 0 ? body.bytes : patch(body.bytes, patches)
 }
 
-function patchesOf(body: Body, edits: Edits): Patch[] {
+/** The same edits as patches, for an object that lies inside a body too: `members` are its own (`membersAt`), at least one. */
+export function patchesOf(body: Pick<Body, 'bytes' | 'members'>, edits: Edits): Patch[] {
   const { bytes, members } = body
   const patches: Patch[] = []
   const names = finalNames(members, edits)
