@@ -1,11 +1,12 @@
 /** OpenAI chat request → Anthropic Messages request. Pure; https://docs.claude.com/en/api/messages. */
+import { lostIn, type Taken } from '../../src/wire/lost.ts'
 import type { ChatRequest, Encoded, Json } from '../provider.ts'
 import { type Block, refuse } from './content.ts'
 import { JSON_INSTRUCTION, jsonMode } from './json-mode.ts'
 import { conversation, type Turn } from './messages.ts'
 import { type ModelFacts, modelFacts } from './models.ts'
 import { isObject, writeJson } from './raw.ts'
-import { isThinking } from './reasoning.ts'
+import { isClaude, isThinking } from './reasoning.ts'
 import { encodeThinking } from './thinking.ts'
 import { encodeTools } from './tools.ts'
 
@@ -27,6 +28,12 @@ const NATIVE: Readonly<Record<string, string | undefined>> = {
   container: undefined,
   context_management: 'context-management-2025-06-27',
   mcp_servers: 'mcp-client-2025-04-04',
+}
+
+/** What is taken below the top level; a strict tool that is not taken as such is named by `encodeTools`. */
+const TAKEN: Taken = {
+  members: new Set(['cache_control', 'strict', 'source', 'title', 'context', 'citations', 'content']),
+  readsDetail: isClaude,
 }
 
 /** Values that ask for nothing, as some SDKs always send them. */
@@ -75,6 +82,7 @@ export function encode(request: ChatRequest): Encoded {
     stream: stream ? true : undefined,
   }
   const dropped = [...thinking.dropped, ...tools.dropped, ...sampling.dropped, ...unknownMembers(request)]
+  dropped.push(...lostIn(json, TAKEN))
   if (json.service_tier != null && tier === undefined) dropped.push('service_tier')
   if (json.safety_identifier != null && userId === undefined) dropped.push('safety_identifier')
   const betas = betasOf(json, turns, thinking.thinking, tools.tools.length > 0, offer.upstream)
@@ -144,8 +152,10 @@ function encodeSampling(
     // While thinking, only top_p close to 1 is taken; temperature and top_p together are refused since 4.5.
     const fits =
       name === 'top_p' ? (!thinking || value >= 0.95) && members.temperature === undefined : !thinking
-    if (allowed && fits) members[name] = name === 'temperature' ? Math.min(Math.max(value, 0), 1) : value
-    else dropped.push(name)
+    const most = name === 'temperature' ? Math.min(Math.max(value, 0), 1) : value
+    if (allowed && fits) members[name] = most
+    // above 1 is chat's alone: the most that this wire has goes out, and is said to be less
+    if (!allowed || !fits || most !== value) dropped.push(name)
   }
   return { members, dropped }
 }

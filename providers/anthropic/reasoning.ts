@@ -40,7 +40,8 @@ export function thinkingBlocks(details: unknown): Block[] {
   return blocks
 }
 
-const isClaude = (detail: Json): boolean =>
+/** Is this detail Claude's own, as far as it says? */
+export const isClaude = (detail: Json): boolean =>
   detail.format === undefined || detail.format === null || detail.format === REASONING_FORMAT
 
 /** Is this the block that a turn with thinking has to begin with? */

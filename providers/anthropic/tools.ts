@@ -25,6 +25,8 @@ export function encodeTools(
 ): Tools {
   const dropped: string[] = []
   let tools = readTools(json.tools, facts)
+  if (Array.isArray(json.tools) && json.tools.some((tool, i) => isStrict(tool) && tools[i]?.strict !== true))
+    dropped.push('strict')
   let { choice, allowed } = readChoice(json.tool_choice)
   if (allowed !== undefined) {
     const only = allowed

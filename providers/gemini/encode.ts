@@ -7,10 +7,12 @@ import type {
   Tool,
   ToolConfig,
 } from '@google/genai'
+import { lostIn, type Taken } from '../../src/wire/lost.ts'
 import type { ChatRequest, Encoded, Json } from '../provider.ts'
 import { encodeMessages } from './messages.ts'
 import { factsOf, googleExtra, type ModelFacts, thinkingConfig } from './model.ts'
 import { isObject, listAt, numberAt, objectAt, refusal, wholeAt } from './params.ts'
+import { SIGNATURE_FORMAT } from './signatures.ts'
 import { encodeTools, type EncodedTools, toolNames } from './tools.ts'
 import type { Plain } from './wire.ts'
 
@@ -22,6 +24,12 @@ const READ = new Set(
     /\s+/,
   ),
 )
+
+/** What is taken below the top level; `detail` and `strict` are named where they are judged. */
+const TAKEN: Taken = {
+  members: new Set(['extra_content', 'detail', 'strict', 'video_metadata']),
+  readsDetail: detail => detail.format === SIGNATURE_FORMAT,
+}
 
 /** The fields of a request beside `contents`. */
 interface Fields {
@@ -41,6 +49,7 @@ export function encode(request: ChatRequest): Encoded {
   const dropped = Object.keys(json).filter(
     key => json[key] != null && !READ.has(key) && !request.extensions.includes(key),
   )
+  dropped.push(...lostIn(json, TAKEN))
   const names = toolNames(json)
   const { contents, system } = encodeMessages(json, facts, names)
   const tools = encodeTools(json, facts, names, dropped)
@@ -98,7 +107,7 @@ function generation(
     set(made, 'logprobs', wholeAt(json, 'top_logprobs'))
   }
   set(made, 'thinkingConfig', thinkingConfig(json, facts, dropped))
-  set(made, 'mediaResolution', facts.modern ? resolutionOf(json) : undefined)
+  set(made, 'mediaResolution', resolutionOf(json, facts, dropped))
   modalities(json, made)
   return { ...made, ...format }
 }
@@ -124,7 +133,7 @@ function stopSequences(json: Json): string[] {
 }
 
 /** Gemini resolves all media of a request alike, so `detail` counts when the parts agree on it. */
-function resolutionOf(json: Json): Plain<MediaResolution> | undefined {
+function resolutionOf(json: Json, facts: ModelFacts, dropped: string[]): Plain<MediaResolution> | undefined {
   const seen = new Set<unknown>()
   for (const message of listAt(json, 'messages') ?? []) {
     if (!isObject(message) || !Array.isArray(message.content)) continue
@@ -132,9 +141,11 @@ function resolutionOf(json: Json): Plain<MediaResolution> | undefined {
       if (isObject(part) && isObject(part.image_url)) seen.add(part.image_url.detail ?? 'auto')
     }
   }
-  if (seen.size !== 1) return undefined
-  if (seen.has('low')) return 'MEDIA_RESOLUTION_LOW'
-  return seen.has('high') ? 'MEDIA_RESOLUTION_HIGH' : undefined
+  if (!seen.has('low') && !seen.has('high')) return undefined
+  if (facts.modern && seen.size === 1)
+    return seen.has('low') ? 'MEDIA_RESOLUTION_LOW' : 'MEDIA_RESOLUTION_HIGH'
+  dropped.push('detail')
+  return undefined
 }
 
 const MODALITIES = ['TEXT', 'IMAGE', 'AUDIO'] as const

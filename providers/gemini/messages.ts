@@ -151,6 +151,8 @@ function addAssistant(talk: Conversation, message: Json, param: string): void {
     const thoughtSignature = part.text === undefined ? undefined : spare.shift()
     turn.parts.push(partText(thoughtSignature === undefined ? part : { ...part, thoughtSignature }))
   }
+  if (typeof message.refusal === 'string' && message.refusal !== '')
+    turn.parts.push(partText({ text: message.refusal }))
   for (const call of callsOf(message, param)) addCall(talk, turn, call)
   // A signature may come on a last part without text, and must go back: without it later turns end empty.
   for (const thoughtSignature of spare) turn.parts.push(partText({ text: '', thoughtSignature }))

@@ -176,6 +176,8 @@ export function encodeTools(
     else tools.push({ googleSearch: {} })
   }
   const strict = facts.modern && offered.some(tool => tool.strict)
+  // before Gemini 3 nothing checks the arguments
+  if (!facts.modern && offered.some(tool => tool.strict)) dropped.push('strict')
   return {
     tools: tools.length > 0 ? tools : undefined,
     toolConfig: hasFunctions ? toolConfigOf(choice, answer !== undefined, strict, names) : undefined,

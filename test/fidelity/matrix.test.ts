@@ -1,0 +1,123 @@
+/**
+ * The fidelity contract, cell by cell: every feature of every caller's wire goes through a real gateway to every kind of
+ * target, and what the upstream saw decides: exact, reported, refused, or kept here. Nothing may be lost in silence.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Json } from '../../providers/provider.ts'
+import { type ScriptedUpstream, startGateway, startUpstream, type TestGateway } from '../gateway/harness.ts'
+import { chat } from './chat.ts'
+import type { Arrival, Fate, Feature, Sent, WireRow } from './feature.ts'
+import { answer, configFor, speechOf, TARGETS, type TargetRow } from './targets.ts'
+
+const WIRES: readonly WireRow[] = [chat]
+
+let upstream: ScriptedUpstream
+let gateway: TestGateway
+let key: string
+
+beforeAll(async () => {
+  upstream = await startUpstream((response, seen) => answer(response, seen.url, seen.body))
+  gateway = await startGateway({ config: configFor(upstream.port) })
+  key = await gateway.key()
+})
+afterAll(async () => {
+  await gateway?.close()
+  await upstream?.close()
+})
+
+interface Told {
+  readonly status: number
+  readonly dropped: readonly string[]
+  /** What a refusal says: `param` and message. */
+  readonly param: string
+  readonly sent: Sent | undefined
+}
+
+async function put(wire: WireRow, feature: Feature, target: TargetRow, more: Json = {}): Promise<Told> {
+  upstream.seen.length = 0
+  const body = { ...wire.smallest(target.name), ...feature.more, ...more }
+  const response = await fetch(`${gateway.url}${wire.path(target.name)}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...feature.headers },
+    body: JSON.stringify(body),
+  })
+  const text = await response.text()
+  const seen = upstream.seen[0]
+  const refusal =
+    response.ok || !text.startsWith('{') ? undefined : ((JSON.parse(text) as { error?: Json }).error ?? {})
+  return {
+    status: response.status,
+    dropped: (response.headers.get('x-switchgate-dropped') ?? '').split(',').filter(name => name !== ''),
+    param: refusal === undefined ? '' : String(refusal.param ?? refusal.message),
+    sent: seen && { speech: speechOf(seen.url), url: seen.url, body: seen.json(), headers: seen.headers },
+  }
+}
+
+function isWithin(part: unknown, whole: unknown): boolean {
+  if (Array.isArray(part))
+    return (
+      Array.isArray(whole) && whole.length === part.length && part.every((one, i) => isWithin(one, whole[i]))
+    )
+  if (typeof part === 'object' && part !== null)
+    return (
+      typeof whole === 'object' &&
+      whole !== null &&
+      Object.entries(part).every(([name, value]) => isWithin(value, (whole as Json)[name]))
+    )
+  return Object.is(part, whole)
+}
+
+const arrived = (arrival: Arrival, sent: Sent): boolean =>
+  typeof arrival === 'function' ? arrival(sent) : isWithin(arrival, sent.body)
+
+const covers = (name: string, place: string): boolean =>
+  place === name ||
+  place.startsWith(`${name}.`) ||
+  place.startsWith(`${name}[`) ||
+  place.startsWith(`${name}:`)
+
+function fateOf(wire: WireRow, feature: Feature, told: Told): Fate | string {
+  const names = feature.names ?? Object.keys(feature.more)
+  const named = (place: string) => names.some(name => covers(name, place))
+  const { status, dropped, param, sent } = told
+  if (status === 400) return named(param) ? 'refused' : `refused, but for ${param}`
+  if (status !== 200 || sent === undefined) return `status ${status} ${param}`
+  const strange = dropped.filter(name => !named(name))
+  if (strange.length > 0) return `reported ${strange.join(', ')}`
+  if (dropped.length > 0) return 'reported'
+  const arrival = feature.arrives?.[sent.speech]
+  if (arrival !== undefined && arrived(arrival, sent)) return 'exact'
+  if (sent.speech === wire.speech) {
+    const same = Object.entries(feature.more).every(
+      ([name, value]) => JSON.stringify(sent.body[name]) === JSON.stringify(value),
+    )
+    if (same) return 'exact'
+  }
+  const gone = Object.keys(feature.more).every(name => sent.body[name] === undefined)
+  return feature.here !== undefined && gone ? 'here' : 'silent'
+}
+
+const FATES = new Map<string, Fate | string>()
+const cell = (wire: WireRow, feature: Feature, target: TargetRow) =>
+  `${wire.title} ${feature.name} ${target.name}`
+
+for (const wire of WIRES)
+  describe(wire.title, () => {
+    for (const feature of wire.features)
+      test(feature.name, async () => {
+        const faults: string[] = []
+        for (const target of TARGETS) {
+          const told = await put(wire, feature, target)
+          const fate = fateOf(wire, feature, told)
+          FATES.set(cell(wire, feature, target), fate)
+          if (!['exact', 'reported', 'refused', 'here', '–'].includes(fate))
+            faults.push(`${target.name}: ${fate} ← ${JSON.stringify(told.sent?.body)}`)
+          if (fate === 'reported') {
+            const strictly = await put(wire, feature, target, { provider: { require_parameters: true } })
+            if (strictly.status !== 400 || fateOf(wire, feature, strictly) !== 'refused')
+              faults.push(`${target.name}: reported, but not refused with require_parameters`)
+          }
+        }
+        expect(faults).toEqual([])
+      })
+  })

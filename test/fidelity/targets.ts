@@ -1,0 +1,143 @@
+/** The columns of the fidelity matrix: one target of each kind that answers differently, behind one scripted upstream. */
+import type { ServerResponse } from 'node:http'
+import type { Json } from '../../providers/provider.ts'
+import { KINDS } from '../../providers/index.ts'
+import { completion, DONE, delta, finish, role, sendJson, sse, usageEvent } from '../gateway/harness.ts'
+
+/** Wires that a target may speak. */
+export type Speech = 'chat' | 'messages' | 'gemini' | 'completions' | 'embeddings'
+
+export interface TargetRow {
+  /** Configured provider name and head of the column. */
+  readonly name: string
+  readonly kind: string
+  /** How its models are known upstream. */
+  readonly upstream: string
+  readonly basePath: string
+  readonly title: string
+}
+
+/** One row a column. A kind that does not exist yet makes no column. */
+const ROWS: readonly TargetRow[] = [
+  { name: 'openai', kind: 'openai', upstream: 'gpt-5.1', basePath: '/v1', title: 'OpenAI' },
+  {
+    name: 'openrouter',
+    kind: 'openrouter',
+    upstream: 'openai/gpt-5.1',
+    basePath: '/api/v1',
+    title: 'OpenRouter',
+  },
+  { name: 'deepseek', kind: 'deepseek', upstream: 'deepseek-v4', basePath: '/v1', title: 'DeepSeek' },
+  { name: 'mistral', kind: 'mistral', upstream: 'mistral-large', basePath: '/v1', title: 'Mistral' },
+  {
+    name: 'claude45',
+    kind: 'anthropic',
+    upstream: 'claude-sonnet-4-5',
+    basePath: '/v1',
+    title: 'Claude 4.5',
+  },
+  { name: 'claude5', kind: 'anthropic', upstream: 'claude-opus-5', basePath: '/v1', title: 'Claude 5' },
+  {
+    name: 'gemini25',
+    kind: 'gemini',
+    upstream: 'gemini-2.5-flash',
+    basePath: '/v1beta',
+    title: 'Gemini 2.5',
+  },
+  {
+    name: 'gemini3',
+    kind: 'gemini',
+    upstream: 'gemini-3-flash-preview',
+    basePath: '/v1beta',
+    title: 'Gemini 3',
+  },
+]
+
+export const TARGETS: readonly TargetRow[] = ROWS.filter(({ kind }) => KINDS.has(kind))
+
+const PRICE =
+  'input_usd_per_mtok: 1, output_usd_per_mtok: 2, context_tokens: 400000, max_output_tokens: 64000'
+
+/** The config of a gateway before all of them; each sells one model, called as its column. */
+export function configFor(port: number): string {
+  const providers = TARGETS.map(
+    ({ name, kind, upstream, basePath }) => `  ${name}:
+    kind: ${kind}
+    base_url: http://127.0.0.1:${port}/${name}${basePath}
+    models: { ${name}: { upstream: ${upstream}, ${PRICE} } }`,
+  )
+  return `providers:\n${providers.join('\n')}\negress: { allow: ["127.0.0.1:${port}"] }\ndiscover_env: false\n`
+}
+
+/** The wire that a request upstream is written in, by its path. */
+export function speechOf(url: string): Speech {
+  if (url.includes('enerateContent')) return 'gemini'
+  if (/\/messages(\?|$)/.test(url)) return 'messages'
+  if (url.endsWith('/chat/completions')) return 'chat'
+  return url.endsWith('/embeddings') ? 'embeddings' : 'completions'
+}
+
+const message = {
+  id: 'msg_up',
+  type: 'message',
+  role: 'assistant',
+  model: 'claude',
+  content: [{ type: 'text', text: 'Hello there.' }],
+  stop_reason: 'end_turn',
+  stop_sequence: null,
+  usage: { input_tokens: 10, output_tokens: 5 },
+}
+const candidate = {
+  candidates: [
+    { index: 0, content: { role: 'model', parts: [{ text: 'Hello there.' }] }, finishReason: 'STOP' },
+  ],
+  usageMetadata: { promptTokenCount: 10, candidatesTokenCount: 5, totalTokenCount: 15 },
+  modelVersion: 'gemini',
+  responseId: 'r1',
+}
+
+const named = (type: string, more: Json) => `event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`
+
+const STREAMS: Readonly<Partial<Record<Speech, string>>> = {
+  chat: role + delta('Hello there.') + finish() + usageEvent + DONE,
+  messages:
+    named('message_start', { message: { ...message, content: [], stop_reason: null } }) +
+    named('content_block_start', { index: 0, content_block: { type: 'text', text: '' } }) +
+    named('content_block_delta', { index: 0, delta: { type: 'text_delta', text: 'Hello there.' } }) +
+    named('content_block_stop', { index: 0 }) +
+    named('message_delta', {
+      delta: { stop_reason: 'end_turn', stop_sequence: null },
+      usage: { output_tokens: 5 },
+    }) +
+    named('message_stop', {}),
+  gemini: `data: ${JSON.stringify(candidate)}\n\n`,
+}
+
+const WHOLE: Readonly<Record<Speech, unknown>> = {
+  chat: completion(),
+  messages: message,
+  gemini: candidate,
+  completions: {
+    id: 'cmpl-1',
+    object: 'text_completion',
+    created: 1,
+    model: 'm',
+    choices: [{ index: 0, text: 'Hello there.', logprobs: null, finish_reason: 'stop' }],
+    usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+  },
+  embeddings: {
+    object: 'list',
+    model: 'm',
+    data: [{ object: 'embedding', index: 0, embedding: [0.1, 0.2] }],
+    usage: { prompt_tokens: 3, total_tokens: 3 },
+  },
+}
+
+/** The shortest good answer in the wire that was spoken. */
+export function answer(response: ServerResponse, url: string, body: string): void {
+  const speech = speechOf(url)
+  const streams = url.includes(':streamGenerateContent') || /"stream": ?true/.test(body)
+  const events = streams ? STREAMS[speech] : undefined
+  if (events === undefined) sendJson(response, 200, WHOLE[speech])
+  else sse(response).end(events)
+}
