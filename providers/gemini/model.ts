@@ -97,6 +97,9 @@ export function thinkingConfig(json: Json, facts: ModelFacts, dropped: string[])
   if (effort === undefined && typeof tokens !== 'number') return shown
   const budget = effort === undefined ? Number(tokens) : BUDGETS[effort]
   const kind = facts.thinking
+  // it can only think as little as it can
+  if (effort === 'none' && !(kind.by === 'budget' && kind.canStop))
+    dropped.push(json.reasoning_effort != null ? 'reasoning_effort' : 'reasoning')
   if (kind.by === 'level') return { ...shown, thinkingLevel: levelOf(effort, budget, kind) }
   if (budget === 0 && kind.canStop) return { ...shown, thinkingBudget: 0 }
   return { ...shown, thinkingBudget: Math.min(Math.max(budget, kind.min), kind.max) }

@@ -17,6 +17,7 @@ import type { UpstreamRequest, Usage } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
 import type { RenderContext, StreamWriter } from '../wire/inbound.ts'
 import { usageOfAnswer } from '../wire/openai.ts'
+import { callersError, callersNames } from '../wire/words.ts'
 import type { Job } from './attempt.ts'
 import { builtInSend } from './built-in.ts'
 import { answerHeaders } from './headers.ts'
@@ -40,12 +41,21 @@ function chatBody(job: Job): Body {
   return job.chatBody
 }
 
-/** A host whose wire is OpenAI's as it is gets a translated body without what it would refuse. */
+/** A host whose wire is OpenAI's as it is gets a translated body without what it would refuse; losses are told in the caller's words. */
 function throughChat(job: Job, codec: ChatCodec, request: ChatRequest): Encoded {
+  const { inbound, call, body: asked } = job
   const body = chatBody(job)
-  const fitted = codec.decode ? undefined : job.inbound.fit?.(body, request.offer, request.quirks)
-  const encoded = codec.encode({ ...request, body: fitted?.body ?? body })
-  return fitted ? { ...encoded, dropped: [...new Set([...fitted.dropped, ...encoded.dropped])] } : encoded
+  const fitted = codec.decode ? undefined : inbound.fit?.(body, request.offer, request.quirks)
+  if (inbound.words === undefined) return codec.encode({ ...request, body: fitted?.body ?? body })
+  try {
+    const encoded = codec.encode({ ...request, body: fitted?.body ?? body })
+    const quirks = codec.decode ? undefined : request.quirks
+    const lost = inbound.lost?.(asked, quirks, name => call.header(name)) ?? []
+    const dropped = [...lost, ...(fitted?.dropped ?? []), ...encoded.dropped]
+    return { ...encoded, dropped: callersNames(dropped, inbound.words, asked.json) }
+  } catch (error) {
+    throw callersError(error, inbound.words, asked.json)
+  }
 }
 
 /** The request body for this target. Throws `invalid_request` for what its wire cannot say, or when parameters would be dropped and the caller forbids it. */

@@ -41,6 +41,10 @@ export interface Inbound {
   read(body: Body): ChatFacts
   /** The same request in the chat wire, for targets that do not speak the caller's. Called once a request at most. */
   toChat?(body: Body): Body
+  /** Members that `toChat` leaves out, by the caller's names. `quirks` = of a host whose wire is OpenAI's as it is. */
+  lost?(body: Body, quirks: Quirks | undefined, header: (name: string) => string | undefined): readonly string[]
+  /** Chat's names → the caller's, for what an adapter reports or refuses. */
+  readonly words?: Readonly<Record<string, string>>
   /** The codec of a target that speaks the caller's wire: nothing is translated for it. */
   native?(provider: Provider): NativeCodec | undefined
   /** The chat body fitted to a host whose wire is OpenAI's as it is; `dropped` names what it could not take. */

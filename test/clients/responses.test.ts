@@ -573,7 +573,7 @@ describe('refusals in the OpenAI form', () => {
     [{ previous_response_id: 'resp_1' }, 'previous_response_id'],
     [{ background: true }, 'background'],
     [{ conversation: { id: 'c' } }, 'conversation'],
-    [{ tools: [{ type: 'web_search' }] }, 'tools[0].type'],
+    [{ tools: [{ type: 'file_search' }] }, 'tools[0].type'],
     [{ input: [{ type: 'item_reference', id: 'x' }] }, 'input[0].type'],
   ])('%j', async (more, param) => {
     const { status, body } = await refused({ model: 'house-model', input: 'Hi', ...more })

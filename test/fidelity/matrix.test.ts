@@ -6,10 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Json } from '../../providers/provider.ts'
 import { type ScriptedUpstream, startGateway, startUpstream, type TestGateway } from '../gateway/harness.ts'
 import { chat } from './chat.ts'
+import { messagesWire } from './messages.ts'
 import type { Arrival, Fate, Feature, Sent, WireRow } from './feature.ts'
 import { answer, configFor, speechOf, TARGETS, type TargetRow } from './targets.ts'
 
-const WIRES: readonly WireRow[] = [chat]
+const WIRES: readonly WireRow[] = [chat, messagesWire]
 
 let upstream: ScriptedUpstream
 let gateway: TestGateway
@@ -87,7 +88,7 @@ function fateOf(wire: WireRow, feature: Feature, told: Told): Fate | string {
   if (dropped.length > 0) return 'reported'
   const arrival = feature.arrives?.[sent.speech]
   if (arrival !== undefined && arrived(arrival, sent)) return 'exact'
-  if (sent.speech === wire.speech) {
+  if (sent.speech === wire.speech || feature.here !== undefined) {
     const same = Object.entries(feature.more).every(
       ([name, value]) => JSON.stringify(sent.body[name]) === JSON.stringify(value),
     )

@@ -49,6 +49,13 @@ export function fitToHost(chat: Body, offer: Offer, quirks: Quirks): Fitted {
   if (effort !== undefined) {
     if (offer.supports.has('reasoning')) made.reasoning_effort = effort
     else dropped.add('thinking')
+  } else if (
+    isObject(json.reasoning) &&
+    json.reasoning.enabled === false &&
+    offer.supports.has('reasoning')
+  ) {
+    // models that think unasked have no word in common for not thinking
+    dropped.add('thinking')
   }
   const messages = json.messages as Json[]
   made.messages = withPicturesApart(messages).map(message => plainMessage(message, quirks, dropped))
@@ -72,8 +79,9 @@ function effortOf(reasoning: unknown): string | undefined {
 }
 
 function plainMessage(message: Json, quirks: Quirks, dropped: Set<string>): Json {
-  const { reasoning_details: _, reasoning_content: thought, content, ...plain } = message
+  const { reasoning_details: details, reasoning_content: thought, content, ...plain } = message
   const replayed = thought !== undefined && quirks.replaysReasoning === true
+  if (!replayed && (details !== undefined || thought !== undefined)) dropped.add('thinking')
   const calls = plain.tool_calls
   return {
     ...plain,

@@ -3,6 +3,7 @@ import type { Inbound } from '../inbound.ts'
 import { toMessage } from './answer.ts'
 import { countOf } from './count.ts'
 import { fitToHost } from './fit.ts'
+import { lost, WORDS } from './lost.ts'
 import { readCountRequest, readMessagesRequest } from './read.ts'
 import { toChat } from './request.ts'
 import { createMessageWriter } from './stream.ts'
@@ -11,6 +12,8 @@ export const messages: Inbound = {
   read: readMessagesRequest,
   native: provider => provider.messages,
   toChat,
+  lost,
+  words: WORDS,
   fit: fitToHost,
   answer: toMessage,
   stream: createMessageWriter,

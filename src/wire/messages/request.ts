@@ -84,12 +84,12 @@ function choiceOf(choice: Json): unknown {
   throw wrong('tool_choice.type', 'must be "auto", "any", "tool" with a name, or "none".')
 }
 
-/** `thinking` and `output_config.effort` → `reasoning`. Disabled thinking is what chat has when nothing is said. */
+/** `thinking` and `output_config.effort` → `reasoning`. */
 function reasoning({ thinking, output_config: output, reasoning: own }: Body['json']): Json {
   if (own != null) return { reasoning: own }
   const effort = isObject(output) && typeof output.effort === 'string' ? output.effort : undefined
   const on = isObject(thinking) && thinking.type !== 'disabled'
-  if (isObject(thinking) && thinking.type === 'disabled') return {}
+  if (isObject(thinking) && thinking.type === 'disabled') return { reasoning: { enabled: false } }
   if (effort !== undefined) return { reasoning: { effort } }
   const budget = on ? thinking.budget_tokens : undefined
   if (typeof budget === 'number') return { reasoning: { max_tokens: budget } }

@@ -16,10 +16,11 @@ export interface Fitted {
 export function fit(chat: Body, _offer: Offer, quirks: Quirks): Fitted {
   if (quirks.keepsExtensions === true) return { body: chat, dropped: [] }
   const messages = chat.json.messages as readonly Json[]
-  const dropped = messages.some(message => message.reasoning_details !== undefined)
-    ? ['encrypted_content']
-    : []
-  const fitted = picturesApart(messages.map(message => plain(message, quirks.replaysReasoning === true)))
+  const replays = quirks.replaysReasoning === true
+  const isLost = ({ reasoning_details: details, reasoning_content: thought }: Json) =>
+    details !== undefined || (thought !== undefined && !replays)
+  const dropped = messages.some(isLost) ? ['encrypted_content'] : []
+  const fitted = picturesApart(messages.map(message => plain(message, replays)))
   const changed = fitted.length !== messages.length || fitted.some((message, i) => message !== messages[i])
   return { body: changed ? written({ ...chat.json, messages: fitted }) : chat, dropped }
 }

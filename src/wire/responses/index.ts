@@ -1,12 +1,15 @@
 /** OpenAI's Responses wire, stateless: every request holds the whole conversation, nothing is stored. */
 import type { Inbound } from '../inbound.ts'
 import { fit } from './fit.ts'
+import { lost, WORDS } from './lost.ts'
 import { readResponses, toChat } from './request.ts'
 import { ResponseWriter, responseOf } from './writer.ts'
 
 export const responses: Inbound = {
   read: readResponses,
   toChat,
+  lost,
+  words: WORDS,
   fit,
   answer: responseOf,
   stream: context => new ResponseWriter(context),

@@ -45,6 +45,7 @@ const READ_HERE = new Set([
   'include',
   'store',
   'stream_options',
+  'client_metadata',
 ])
 
 /** OpenRouter's ways to ask for reasoning, which chat takes as they are. */

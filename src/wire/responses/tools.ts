@@ -21,12 +21,18 @@ function customFormat(format: unknown): unknown {
   return { type, grammar }
 }
 
-/** Flat tools → nested ones. Throws for the tools that OpenAI would run itself. */
+/** A model can do without looking something up, so these are left out and reported; coding agents always send them. */
+export function isDispensable(tool: unknown): tool is { type: string } {
+  return isObject(tool) && typeof tool.type === 'string' && /^web_search(_|$)/.test(tool.type)
+}
+
+/** Flat tools → nested ones. Throws for the other tools that OpenAI would run itself. */
 export function chatTools(tools: unknown): Json[] | undefined {
   if (tools == null) return undefined
   if (!Array.isArray(tools) || tools.length > TOOLS_MAX)
     throw wrong('tools', `must be an array of at most ${TOOLS_MAX}.`)
-  return tools.map((tool, i) => {
+  return tools.flatMap((tool, i) => {
+    if (isDispensable(tool)) return []
     const param = `tools[${i}]`
     if (!isObject(tool)) throw wrong(param, 'must be an object.')
     if (tool.type === 'function') {

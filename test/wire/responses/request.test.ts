@@ -290,7 +290,7 @@ describe('what is refused', () => {
     [{ context_management: [{ type: 'compaction' }] }, 'context_management', /not offered/],
     [{ messages: [] }, 'messages', /input/],
     [{ n: 2 }, 'n', /one answer/],
-    [{ tools: [{ type: 'web_search' }] }, 'tools[0].type', /web_search runs at OpenAI/],
+    [{ tools: [{ type: 'file_search' }] }, 'tools[0].type', /file_search runs at OpenAI/],
     [{ tools: [{ type: 'function' }] }, 'tools[0].name', /name/],
     [{ tools: [{ type: 'function', name: 'f' }], tool_choice: { type: 'mcp' } }, 'tool_choice.type', /mcp/],
     [{ input: [{ type: 'item_reference', id: 'rs_1' }] }, 'input[0].type', /nothing is stored/],
