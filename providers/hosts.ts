@@ -150,12 +150,6 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
     classic,
     'Portkey-AI/gateway src/providers/ai21; docs.ai21.com',
   ),
-  cohere: host(
-    'https://api.cohere.ai/compatibility/v1',
-    ['COHERE_API_KEY', 'CO_API_KEY'],
-    { ...strict, drops: [...OPENAI_ONLY, 'parallel_tool_calls'] },
-    'docs.cohere.com "Compatibility API"',
-  ),
   meta: host(
     'https://api.meta.ai/v1',
     ['META_API_KEY', 'LLAMA_API_KEY'],

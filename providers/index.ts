@@ -1,5 +1,6 @@
 /** Every kind of provider: its adapter and the host's address, environment names and quirks. One line a native wire. */
 import { anthropic } from './anthropic/index.ts'
+import { cohere } from './cohere/index.ts'
 import { demo } from './demo.ts'
 import { gemini } from './gemini/index.ts'
 import { HOSTS } from './hosts.ts'
@@ -27,6 +28,17 @@ const NATIVE: readonly Kind[] = [
     },
   },
   {
+  {
+    kind: 'cohere',
+    provider: cohere,
+    host: {
+      baseUrl: 'https://api.cohere.com/v2',
+      auth: cohere.auth,
+      env: ['COHERE_API_KEY', 'CO_API_KEY'],
+      quirks: {},
+      source: 'docs.cohere.com/reference/chat; recorded answers',
+    },
+  },
     kind: 'gemini',
     provider: gemini,
     host: {

@@ -15,7 +15,24 @@ const BYTES_PER_TOKEN = 3
 const tokens = (count: number | undefined): number =>
   count !== undefined && count > 0 ? Math.floor(count) : 0
 
-function picoFor(usage: Usage, rates: Rates): number {
+/** The counts that are paid for: billed units stand for everything, cached or not, that was read. */
+function paidFor(usage: Usage): Usage {
+  const { billedInputTokens: input, billedOutputTokens: output } = usage
+  return {
+    ...usage,
+    ...(input !== undefined && {
+      inputTokens: input,
+      cacheReadInputTokens: 0,
+      cacheCreationInputTokens: 0,
+      cacheCreation1hInputTokens: 0,
+    }),
+    ...(output !== undefined && { outputTokens: output }),
+  }
+}
+
+function picoFor(stated: Usage, rates: Rates): number {
+  const isBilled = stated.billedInputTokens !== undefined || stated.billedOutputTokens !== undefined
+  const usage = isBilled ? paidFor(stated) : stated
   const input = tokens(usage.inputTokens)
   const read = Math.min(tokens(usage.cacheReadInputTokens), input)
   const written = Math.min(tokens(usage.cacheCreationInputTokens), input - read)

@@ -113,6 +113,9 @@ export interface Usage {
 /** How sure a bill is. exact = provider's usage · recovered = drained after a disconnect · estimated · unknown. */
 export type Certainty = 'exact' | 'recovered' | 'estimated' | 'unknown'
 
+  /** What is paid for, where that is not what was read and written (Cohere's billed units); absent = the counts above. */
+  readonly billedInputTokens?: number
+  readonly billedOutputTokens?: number
 /** Money for one attempt. `costNanoUsd` undefined = the price is unknown. */
 export interface Bill {
   readonly costNanoUsd: number | undefined

@@ -55,6 +55,8 @@ const PROMPT_MEMBERS: ReadonlySet<string> = new Set([
   'functions',
   'response_format',
   'prediction',
+  // Cohere's and vLLM's: texts to answer from
+  'documents',
 ])
 
 function positive(value: unknown, param: string, max = Number.MAX_SAFE_INTEGER): number | undefined {

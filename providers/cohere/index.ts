@@ -1,0 +1,16 @@
+/** Cohere v2 (https://docs.cohere.com/reference/chat) behind the chat contract. */
+import type { Provider } from '../provider.ts'
+import { decode } from './decode.ts'
+import { embeddings } from './embed.ts'
+import { encode } from './encode.ts'
+import { classify } from './errors.ts'
+import { decodeStream } from './stream.ts'
+
+/** Chat ⇄ v2 chat: text, images, tools, JSON schemas, documents with citations, thinking; embeddings. */
+export const cohere: Provider = {
+  name: 'cohere',
+  auth: 'bearer',
+  chat: { encode, decode, decodeStream },
+  embeddings,
+  classify,
+}
