@@ -22,6 +22,8 @@ export interface ChatRequest {
   /** Output limit to send instead of the caller's (a budget or the key asked for it). */
   readonly maxOutputTokens: number | undefined
   readonly quirks: Quirks
+  /** The provider's `options`, filled in: region, project, deployment, api_version. */
+  readonly options?: Readonly<Record<string, string>>
 }
 
 /** What goes upstream, short of origin and credential. */
@@ -147,8 +149,16 @@ export interface NativeCodec {
   tap(): NativeTap
 }
 
-/** How a credential is put on a request. */
-export type AuthScheme = 'bearer' | 'x-api-key' | 'x-goog-api-key' | 'api-key' | 'none'
+/** How a credential is put on a request. The last three compute something for each request: src/authorize/schemes.ts. */
+export type AuthScheme =
+  | 'bearer'
+  | 'x-api-key'
+  | 'x-goog-api-key'
+  | 'api-key'
+  | 'none'
+  | 'sigv4'
+  | 'google'
+  | 'entra'
 
 export interface Provider {
   /** OpenTelemetry `gen_ai.provider.name`. */
@@ -228,6 +238,23 @@ export interface RateLimitHeaders {
   readonly reset: string
 }
 
+/** One of a provider's `options` (region, project, …): what its address or its codec needs to know. */
+export interface OptionRow {
+  /** Variables that give it when the file does not, first set wins. */
+  readonly env: readonly string[]
+  /** Used when neither says. */
+  readonly default?: string
+  /** The kind works without it. */
+  readonly optional?: true
+}
+
+/** A cloud's own way of naming credentials, used without a word in the file when one of these variables is set. */
+export interface Ambient {
+  /** As in `aws://default`. */
+  readonly reference: string
+  readonly env: readonly string[]
+}
+
 /** One OpenAI-compatible host. The same schema reads `hosts:` of the config file. */
 export interface HostRow {
   /** Up to and including the version segment. */
@@ -236,6 +263,9 @@ export interface HostRow {
   /** Environment variables that may hold the key, first set wins. */
   readonly env: readonly string[]
   readonly quirks: Quirks
+  /** Options by name; `{name}` in `baseUrl` is filled from them. Absent = each place in the address, from the file only. */
+  readonly options?: Readonly<Record<string, OptionRow>>
+  readonly ambient?: Ambient
   /** Where these facts come from. */
   readonly source: string
 }

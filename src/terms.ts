@@ -50,7 +50,7 @@ export interface UpstreamRequest {
   /** Scheme, host and port, as in `https://api.openai.com`. */
   readonly origin: string
   readonly path: string
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   readonly headers: readonly string[]
   readonly body?: Uint8Array
 }

@@ -1,5 +1,6 @@
 /** Makes one upstream request of a job and a target, and runs the exchange. */
 import type { ChatCodec, ChatRequest, ChunkSink, DecodeContext, Encoded } from '../../providers/provider.ts'
+import { authorizedSend } from '../authorize/authorize.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { billFor } from '../meter.ts'
@@ -13,7 +14,7 @@ import type { ReaderOptions, StreamReader } from '../relay/reader.ts'
 import { chatWriter, createTranslated } from '../relay/translated.ts'
 import { codecFor } from '../route/codec.ts'
 import type { Target } from '../route/plan.ts'
-import type { UpstreamRequest, Usage } from '../terms.ts'
+import type { Send, UpstreamRequest, Usage } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
 import type { RenderContext, StreamWriter } from '../wire/inbound.ts'
 import { usageOfAnswer } from '../wire/openai.ts'
@@ -73,6 +74,7 @@ export function prepare(job: Job, target: Target, maxOutputTokens?: number): Enc
     offer,
     maxOutputTokens,
     quirks: site.quirks,
+    options: site.options,
   }
   const native = job.inbound.native?.(site.provider)
   const encoded = native
@@ -140,7 +142,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
   return runExchange(
     {
       request: requestOf(job, target, carried),
-      send: site.builtIn ? builtInSend(deps, context) : deps.send,
+      send: site.builtIn ? builtInSend(deps, context) : wayOut(target, deps),
       stream: facts.stream,
       codec,
       native,
@@ -170,6 +172,11 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     },
     deps,
   )
+}
+
+function wayOut(target: Target, deps: Deps): Send {
+  const sign = target.credential?.sign
+  return sign === undefined ? deps.send : authorizedSend(deps.send, sign)
 }
 
 /** What goes over the wire: our own headers, the site's, the codec's, and the credential last. */

@@ -15,3 +15,28 @@ export function credentialHeaders(
     }
   return scheme === 'bearer' ? ['authorization', `Bearer ${trimmed}`] : [scheme, trimmed]
 }
+
+const KEY_FILE_CHARS_MAX = 16_384
+
+/**
+ * A secret as it is kept: trimmed, and a key file (a JSON object, as Google and AWS hand them out) on one line. Or why
+ * no scheme could use it; `why` never shows it.
+ */
+export function cleanedSecret(text: string): { readonly secret: string } | { readonly why: string } {
+  const secret = text.trim()
+  const headers = credentialHeaders('bearer', secret)
+  if (!('why' in headers)) return { secret }
+  const file = secret.startsWith('{') ? keyFileOf(secret) : undefined
+  if (file === undefined) return headers
+  return file.length <= KEY_FILE_CHARS_MAX
+    ? { secret: file }
+    : { why: `it is a JSON object of more than ${KEY_FILE_CHARS_MAX} characters` }
+}
+
+function keyFileOf(text: string): string | undefined {
+  try {
+    return JSON.stringify(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}

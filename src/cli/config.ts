@@ -30,15 +30,15 @@ async function whyUnusable(
 ): Promise<Map<string, string>> {
   const { createReadRef } = await import('../runtime/node/refs.ts')
   const { parseRef } = await import('../vault/ref.ts')
-  const { credentialHeaders } = await import('../authorize/headers.ts')
+  const { cleanedSecret } = await import('../authorize/headers.ts')
   const read = createReadRef({ env, privateFolder })
   const reasons = new Map<string, string>()
   for (const text of refs) {
     const ref = parseRef(text)
     if ('why' in ref) continue
     try {
-      const headers = credentialHeaders('bearer', await read(ref))
-      if ('why' in headers) reasons.set(text, `${text} cannot be sent to a provider: ${headers.why}`)
+      const cleaned = cleanedSecret(await read(ref))
+      if ('why' in cleaned) reasons.set(text, `${text} cannot be sent to a provider: ${cleaned.why}`)
     } catch (error) {
       reasons.set(text, messageOf(error))
     }

@@ -1,7 +1,8 @@
 /** What a schema cannot say: kinds that exist, addresses that may be reached, references that lead somewhere, names that mean something. */
 import { createGuard, parseAllowEntry } from '../egress/guard.ts'
 import { canonicalOf } from '../route/names.ts'
-import { filledUrl, kindsOf, placeholdersOf } from '../route/sites.ts'
+import { filledOptions, filledUrl, kindsOf, optionsTaken, placeholdersOf } from '../route/sites.ts'
+import type { HostRow } from '../../providers/provider.ts'
 import type { ConfigFile } from './file.ts'
 import type { ConfigWorld } from './load.ts'
 import { didYouMean } from './nearest.ts'
@@ -70,10 +71,11 @@ export function checkFile(file: ConfigFile, world: ConfigWorld, report: Report):
       report(...unknownKind(name, provider, [...kinds.keys()]))
       continue
     }
-    checkOptions(provider, kind.host.baseUrl, path, report)
+    const options = filledOptions(kind.host, provider.options, name => world.env[name])
+    checkOptions(provider, kind.host, options, path, report)
     if (provider.base_url !== undefined) checkUrl([...path, 'base_url'], provider.base_url)
-    else if (placeholdersOf(kind.host.baseUrl).every(option => option in provider.options))
-      checkUrl(path, filledUrl(kind.host.baseUrl, provider.options))
+    else if (placeholdersOf(kind.host.baseUrl).every(option => option in options))
+      checkUrl(path, filledUrl(kind.host.baseUrl, options))
   }
   checkAliases(file, world, new Set([...Object.keys(file.providers), ...kinds.keys()]), report)
 }
@@ -122,17 +124,29 @@ function checkModels(provider: FileProvider, path: Spot, report: Report): void {
   }
 }
 
-function checkOptions(provider: FileProvider, baseUrl: string, path: Spot, report: Report): void {
-  const wanted = provider.base_url === undefined ? placeholdersOf(baseUrl) : []
-  for (const option of wanted)
-    if (!(option in provider.options)) report([...path, 'options'], `this kind needs the option "${option}"`)
+function checkOptions(
+  provider: FileProvider,
+  host: HostRow,
+  filled: Readonly<Record<string, string>>,
+  path: Spot,
+  report: Report,
+): void {
+  const taken = optionsTaken(host)
+  for (const [option, row] of Object.entries(taken)) {
+    // with an own address the kind's has no place to fill
+    const needed = row.optional !== true && provider.base_url === undefined
+    if (!needed || option in filled) continue
+    const or = row.env.length > 0 ? `, or the variable ${row.env.join(' or ')}` : ''
+    report([...path, 'options'], `this kind needs the option "${option}"${or}`)
+  }
+  const names = provider.base_url === undefined ? Object.keys(taken) : Object.keys(host.options ?? {})
   for (const option of Object.keys(provider.options))
-    if (!wanted.includes(option))
+    if (!names.includes(option))
       report(
         [...path, 'options', option],
-        wanted.length === 0
+        names.length === 0
           ? 'this kind takes no options'
-          : `unknown option; this kind takes ${wanted.join(', ')}`,
+          : `unknown option; this kind takes ${names.join(', ')}`,
       )
 }
 

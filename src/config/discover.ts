@@ -1,13 +1,22 @@
 /** Providers from the environment: `OPENAI_API_KEY=… npm start` works with no file. Pure: the environment is passed in. */
 import type { Kind } from '../../providers/index.ts'
-import { kindsOf, placeholdersOf, plainProvider } from '../route/sites.ts'
+import { filledOptions, kindsOf, optionsTaken, plainProvider } from '../route/sites.ts'
 import type { Env } from './load.ts'
 import type { Config, CredentialConfig, ProviderConfig } from './schema.ts'
 
 /** The environment's credential of a kind: the first of its variables that is set. */
 function credentialFrom(env: Env, kind: Kind): readonly CredentialConfig[] {
   const variable = kind.host.env.find(name => env[name]?.trim())
-  return variable === undefined ? [] : [{ name: variable, secret: `env://${variable}`, weight: 1 }]
+  if (variable !== undefined) return [{ name: variable, secret: `env://${variable}`, weight: 1 }]
+  const { ambient } = kind.host
+  const isThere = ambient?.env.some(name => env[name]?.trim())
+  return ambient && isThere ? [{ name: 'default', secret: ambient.reference, weight: 1 }] : []
+}
+
+/** Does the environment say all that the kind needs to know beside its credential? */
+function isPlaced(kind: Kind, env: Env): boolean {
+  const filled = filledOptions(kind.host, {}, name => env[name])
+  return Object.entries(optionsTaken(kind.host)).every(([name, row]) => row.optional || name in filled)
 }
 
 /**
@@ -25,7 +34,7 @@ export function discover(config: Config, kinds: ReadonlyMap<string, Kind>, env: 
     providers[name] = wants ? { ...provider, credentials: credentialFrom(env, kind) } : provider
   }
   for (const kind of known.values()) {
-    if (Object.hasOwn(providers, kind.kind) || placeholdersOf(kind.host.baseUrl).length > 0) continue
+    if (Object.hasOwn(providers, kind.kind) || !isPlaced(kind, env)) continue
     const credentials = credentialFrom(env, kind)
     if (credentials.length > 0) providers[kind.kind] = { ...plainProvider(kind.kind), credentials }
   }

@@ -2,6 +2,8 @@
 import type { Catalog } from '../../providers/catalog/loader.ts'
 import type { Kind } from '../../providers/index.ts'
 import type { AuthScheme, Provider, Quirks } from '../../providers/provider.ts'
+import type { Sign } from '../authorize/authorize.ts'
+import type { SigningDeps } from '../authorize/schemes.ts'
 import type { Config, StrategyName, Timeouts } from '../config/schema.ts'
 import type { Offer } from '../terms.ts'
 import { createResolver } from './names.ts'
@@ -22,6 +24,8 @@ export interface Credential {
   readonly name: string
   readonly weight: number
   readonly headers: readonly string[]
+  /** Signs each request, for schemes that compute something; `headers` is empty then. */
+  readonly sign?: Sign
 }
 
 /** A configured provider: an adapter at an address. */
@@ -35,6 +39,8 @@ export interface Site {
   readonly basePath: string
   readonly auth: AuthScheme
   readonly quirks: Quirks
+  /** Region, project, …: from the file, else the environment, else the kind's default. */
+  readonly options?: Readonly<Record<string, string>>
   readonly headers: readonly string[]
   readonly onDisconnect: 'abort' | 'drain'
   readonly timeouts: Timeouts
@@ -84,6 +90,8 @@ export interface MarketInput {
   readonly credentials: Readonly<Record<string, readonly OpenCredential[]>>
   /** Told of each credential that no header can carry; it is left out. `reason` shows no secret. */
   readonly refused?: (provider: string, credential: string, reason: string) => void
+  /** What signing schemes need from outside; undefined = their credentials are refused. */
+  readonly signing?: SigningDeps
   /** Answers `demo/echo` while no provider is configured. */
   readonly demo: Provider
 }

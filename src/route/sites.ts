@@ -1,7 +1,7 @@
 /** Configured providers → sites: address, adapter, credentials ready for use. Part of building the market. */
 import { type Kind, kindOfHost } from '../../providers/index.ts'
-import type { HostRow } from '../../providers/provider.ts'
-import { credentialHeaders } from '../authorize/headers.ts'
+import type { HostRow, OptionRow } from '../../providers/provider.ts'
+import { authorizationOf } from '../authorize/schemes.ts'
 import type { Config, ProviderConfig } from '../config/schema.ts'
 import type { Credential, MarketInput, Site } from './market.ts'
 
@@ -26,6 +26,32 @@ export function filledUrl(baseUrl: string, options: Readonly<Record<string, stri
   return baseUrl.replace(/\{([a-z_]+)\}/g, (place, name: string) => options[name] ?? place)
 }
 
+/** Environment variables by name; undefined or '' = not set. */
+export type ReadEnv = (name: string) => string | undefined
+
+/** Every option that a kind takes, by name. */
+export function optionsTaken({ baseUrl, options = {} }: HostRow): Readonly<Record<string, OptionRow>> {
+  return { ...Object.fromEntries(placeholdersOf(baseUrl).map(name => [name, { env: [] }])), ...options }
+}
+
+/** The options of a provider: what the file says, else the environment, else the kind's default. */
+export function filledOptions(
+  host: HostRow,
+  given: Readonly<Record<string, string>>,
+  env: ReadEnv,
+): Readonly<Record<string, string>> {
+  const filled: Record<string, string> = {}
+  for (const [name, row] of Object.entries(optionsTaken(host))) {
+    const variable = row.env.find(each => isOption(env(each)))
+    const value = given[name] ?? (variable === undefined ? row.default : env(variable)?.trim())
+    if (value !== undefined) filled[name] = value
+  }
+  return { ...filled, ...given }
+}
+
+/** It goes into an address: letters, digits, ".", "_" and "-", as in the file. */
+const isOption = (value: string | undefined): boolean => /^\s*[A-Za-z0-9._-]{1,200}\s*$/.test(value ?? '')
+
 /** A provider as the file would have it with nothing said: for credentials added to a kind that the file does not mention. */
 export const plainProvider = (kind: string): ProviderConfig => ({
   kind,
@@ -46,6 +72,7 @@ function credentialsOf(
   config: ProviderConfig,
   kind: Kind,
   input: MarketInput,
+  at: { readonly origin: string; readonly options: Readonly<Record<string, string>> },
 ): readonly Credential[] {
   const opened = input.credentials[name] ?? []
   // None listed is none needed at an own address, and at hosts that no variable is known for (servers on one's own machines).
@@ -54,9 +81,10 @@ function credentialsOf(
     (config.credentials.length === 0 && (config.baseUrl !== undefined || kind.host.env.length === 0))
   if (opened.length === 0) return needsNone ? [ANONYMOUS] : []
   return opened.flatMap(({ id, name: credential, weight, secret }) => {
-    const headers = credentialHeaders(kind.host.auth, secret)
-    if (!('why' in headers)) return { id, name: credential, weight, headers }
-    input.refused?.(name, credential, headers.why)
+    const made = authorizationOf(kind.host.auth, { secret, ...at, deps: input.signing })
+    if ('headers' in made) return { id, name: credential, weight, headers: made.headers }
+    if ('sign' in made) return { id, name: credential, weight, headers: [], sign: made.sign }
+    input.refused?.(name, credential, made.why)
     return []
   })
 }
@@ -67,12 +95,14 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
   for (const name of Object.keys(input.credentials))
     if (!providers.has(name) && kinds.has(name)) providers.set(name, plainProvider(name))
 
+  const env: ReadEnv = variable => input.signing?.env(variable)
   return [...providers].flatMap(([name, config]) => {
     const kind = kinds.get(config.kind)
     if (kind === undefined) return []
-    const credentials = credentialsOf(name, config, kind, input)
-    const url = URL.parse(config.baseUrl ?? filledUrl(kind.host.baseUrl, config.options))
+    const options = filledOptions(kind.host, config.options, env)
+    const url = URL.parse(config.baseUrl ?? filledUrl(kind.host.baseUrl, options))
     if (url === null) return []
+    const credentials = credentialsOf(name, config, kind, input, { origin: url.origin, options })
     return {
       name,
       provider: kind.provider,
@@ -80,6 +110,7 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
       basePath: url.pathname.replace(/\/+$/, ''),
       auth: kind.host.auth,
       quirks: kind.host.quirks,
+      options,
       headers: Object.entries(config.headers).flatMap(([header, value]) => [header.toLowerCase(), value]),
       onDisconnect: config.onDisconnect,
       timeouts: { ...input.config.timeouts, ...config.timeouts },

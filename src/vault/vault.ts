@@ -1,5 +1,5 @@
 /** Provider credentials at rest: envelope encryption, and references to secrets kept elsewhere. */
-import { credentialHeaders } from '../authorize/headers.ts'
+import { cleanedSecret } from '../authorize/headers.ts'
 import type { Clock, Log } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { randomBase62 } from '../keys/format.ts'
@@ -70,12 +70,11 @@ const wrong = (param: string, message: string): GatewayError =>
 
 /** A secret without the line end that it was pasted or kept with. Throws, naming `what` and the cure, when no header can carry it. */
 function cleanSecret(text: string, param: 'secret' | 'ref', what: string): string {
-  const secret = text.trim()
-  const headers = credentialHeaders('bearer', secret)
-  if (!('why' in headers)) return secret
+  const cleaned = cleanedSecret(text)
+  if ('secret' in cleaned) return cleaned.secret
   throw wrong(
     param,
-    `${what} cannot be sent to a provider: ${headers.why}. It must be one line, the secret alone.`,
+    `${what} cannot be sent to a provider: ${cleaned.why}. It must be one line, the secret alone.`,
   )
 }
 

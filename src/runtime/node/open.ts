@@ -25,6 +25,7 @@ import { openJournal } from './journal.ts'
 import { createReadRef } from './refs.ts'
 import { createSend } from './send.ts'
 import type { Settings } from './settings.ts'
+import { createSigning } from './signing.ts'
 import { openSqlite } from './sqlite.ts'
 import { createSupply, type Supply } from './supply.ts'
 import { createWatch } from './watch.ts'
@@ -130,12 +131,14 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
   log('debug', 'ledger.recovered', { ...recovery })
 
   let guard: Guard = createGuard([])
+  const signing = createSigning({ env, way: () => send, remember, log })
   const supply = await createSupply({
     configPath: settings.configPath,
     env,
     vault,
     readRef,
     remember,
+    signing,
     log,
     onConfig: config => {
       guard = createGuard(config.egress.allow)
@@ -194,7 +197,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     breakOff: () => watch.stopAll(),
     async close() {
       clearInterval(saving)
-      await send.destroy()
+      await Promise.all([send.destroy(), signing.close()])
       await saveHealth(deps)
       await ledger.close()
       await store.close()

@@ -45,6 +45,7 @@ async function readSecretFile(path: string, privateFolder: string): Promise<stri
 export function createReadRef({ env, privateFolder }: RefOptions): ReadRef {
   return async ref => {
     if (ref.scheme === 'file') return readSecretFile(ref.path, privateFolder)
+    if (ref.scheme === 'cloud') return ref.text
     const value = env[ref.name]
     if (value === undefined || value === '')
       throw new Error(

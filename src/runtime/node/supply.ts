@@ -6,6 +6,7 @@ import { KINDS } from '../../../providers/index.ts'
 import { discover } from '../../config/discover.ts'
 import { formatFault, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
+import type { SigningDeps } from '../../authorize/schemes.ts'
 import type { Log } from '../../deps.ts'
 import { createMarket, type Market, type OpenCredential } from '../../route/market.ts'
 import { parseRef, type ReadRef } from '../../vault/ref.ts'
@@ -29,6 +30,8 @@ export interface SupplyOptions {
   readonly vault: Vault
   readonly readRef: ReadRef
   readonly remember: (secret: string) => void
+  /** For credentials that compute something for each request. */
+  readonly signing?: SigningDeps
   readonly onConfig: (config: Config) => void
   readonly log: Log
 }
@@ -90,6 +93,7 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
       credentials: await allCredentials(next, o),
       refused: (provider, credential, message) =>
         o.log('warn', 'credential.unreadable', { provider, credential, message }),
+      ...(o.signing && { signing: o.signing }),
       demo,
     })
   }

@@ -84,6 +84,10 @@ export function createReadRef(env: Env): ReadRef {
   return async ref => {
     if (ref.scheme === 'file')
       throw new Error(`file://${ref.path} cannot be read on Workers; put the secret and use env://NAME`)
+    if (ref.scheme === 'cloud')
+      throw new Error(
+        `${ref.text} needs files or a metadata service, which Workers do not have; use env://NAME`,
+      )
     const value = env[ref.name]
     if (!value) throw new Error(`env://${ref.name} is not set: npx wrangler secret put ${ref.name}`)
     return value

@@ -12,6 +12,7 @@ import type { StoredCredential } from '../../store/store.ts'
 import { parseRef, type ReadRef } from '../../vault/ref.ts'
 import type { Vault } from '../../vault/vault.ts'
 import { type Env, SetupFault } from './bindings.ts'
+import { createSigning } from './signing.ts'
 
 /** Other isolates change credentials without telling: this old a snapshot is compared with the store before it is used. */
 const FRESH_MS = 5_000
@@ -90,6 +91,7 @@ async function opened(
 export async function createSupply(o: SupplyOptions): Promise<Supply> {
   const config = readConfig(o.configText, o.env, o.log)
   const guard = createGuard(config.egress.allow)
+  const signing = createSigning(o)
   let current: { readonly stock: Stock; readonly stamp: string } | undefined
   let lookedAtMs = Number.NEGATIVE_INFINITY
 
@@ -106,6 +108,7 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
       credentials: await opened(config, stored, o),
       refused: (provider, credential, message) =>
         o.log('warn', 'credential.unreadable', { provider, credential, message }),
+      signing,
       demo,
     })
     const origins = new Set(market.sites.filter(site => !site.builtIn).map(site => site.origin))
