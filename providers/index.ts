@@ -28,7 +28,6 @@ const NATIVE: readonly Kind[] = [
     },
   },
   {
-  {
     kind: 'cohere',
     provider: cohere,
     host: {
@@ -39,6 +38,7 @@ const NATIVE: readonly Kind[] = [
       source: 'docs.cohere.com/reference/chat; recorded answers',
     },
   },
+  {
     kind: 'gemini',
     provider: gemini,
     host: {

@@ -106,6 +106,9 @@ export interface Usage {
   readonly cacheCreation1hInputTokens?: number
   readonly outputTokens: number
   readonly reasoningOutputTokens: number
+  /** What is paid for, where that is not what was read and written (Cohere's billed units); absent = the counts above. */
+  readonly billedInputTokens?: number
+  readonly billedOutputTokens?: number
   /** The provider's own statement of cost, when it sends one. Nano-USD. */
   readonly reportedCostNanoUsd?: number
 }
@@ -113,9 +116,6 @@ export interface Usage {
 /** How sure a bill is. exact = provider's usage · recovered = drained after a disconnect · estimated · unknown. */
 export type Certainty = 'exact' | 'recovered' | 'estimated' | 'unknown'
 
-  /** What is paid for, where that is not what was read and written (Cohere's billed units); absent = the counts above. */
-  readonly billedInputTokens?: number
-  readonly billedOutputTokens?: number
 /** Money for one attempt. `costNanoUsd` undefined = the price is unknown. */
 export interface Bill {
   readonly costNanoUsd: number | undefined
