@@ -45,7 +45,12 @@ const local = (baseUrl: string, quirks: Quirks, source: string): HostRow => ({
  * Host name (the config's `kind`) → row. Names as models.dev and the catalogue have them.
  */
 export const HOSTS: Readonly<Record<string, HostRow>> = {
-  openai: host('https://api.openai.com/v1', ['OPENAI_API_KEY'], {}, 'OpenAI API reference'),
+  openai: host(
+    'https://api.openai.com/v1',
+    ['OPENAI_API_KEY'],
+    { speaksResponses: true },
+    'OpenAI API reference',
+  ),
 
   // Fast and first-party
   groq: host(
@@ -80,13 +85,13 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   deepseek: host(
     'https://api.deepseek.com',
     ['DEEPSEEK_API_KEY'],
-    replaying,
+    { ...replaying, speaksResponses: true },
     'vercel/ai packages/deepseek; api-docs.deepseek.com; recorded streams',
   ),
   xai: host(
     'https://api.x.ai/v1',
     ['XAI_API_KEY'],
-    { ...modern, drops: OPENAI_ONLY, reasoningOutsideCompletion: true },
+    { ...modern, drops: OPENAI_ONLY, reasoningOutsideCompletion: true, speaksResponses: true },
     'vercel/ai packages/xai (xai-text.chunks.txt); docs.x.ai',
   ),
   moonshot: host(
@@ -296,7 +301,7 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   openrouter: host(
     'https://openrouter.ai/api/v1',
     ['OPENROUTER_API_KEY'],
-    { keepsExtensions: true },
+    { keepsExtensions: true, speaksResponses: true },
     'openrouter.ai/docs/api-reference; recorded streams',
   ),
   huggingface: host(

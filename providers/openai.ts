@@ -3,6 +3,7 @@ import { type Body, elementsAt, type Member, membersAt } from '../src/wire/body.
 import { effortOf } from '../src/wire/openai.ts'
 import { type Patch, splice } from '../src/wire/splice.ts'
 import { classifyChat } from './openai-failures.ts'
+import { responses } from './openai-responses.ts'
 import type { ChatRequest, Encoded, Provider, Quirks } from './provider.ts'
 
 type LimitField = NonNullable<Quirks['maxTokensField']>
@@ -147,6 +148,7 @@ export const openai: Provider = {
   name: 'openai',
   auth: 'bearer',
   chat: { encode },
+  responses,
   completions: { encode: encodeCompletion },
   embeddings: { encode: encodeEmbeddings, isAnswer: answer => Array.isArray(answer.data) },
   classify: classifyChat,

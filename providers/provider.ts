@@ -132,6 +132,8 @@ export interface NativeSign {
 
 /** Listens to a stream that passes untouched. One tap for one stream. */
 export interface NativeTap {
+  /** How deep in the JSON of an event `usage` stands; absent = 1, a member of the event itself. */
+  readonly usageDepth?: number
   /** One event: its joined `data:` lines, its name, and how many bytes it has in all. */
   event(data: string, name: string | undefined, eventBytes: number): NativeSign
   /** Events that end the stream here as the model would at its limit; `usage` is an estimate. */
@@ -167,6 +169,8 @@ export interface Provider {
   readonly chat?: ChatCodec
   /** Anthropic's Messages wire, where this provider speaks it. */
   readonly messages?: NativeCodec
+  /** OpenAI's Responses wire; used at hosts whose row says `speaksResponses`. */
+  readonly responses?: NativeCodec
   /** OpenAI's `/completions` and `/embeddings`; absent = not offered. Requests come in OpenAI's form. */
   readonly completions?: ChatCodec
   readonly embeddings?: ChatCodec
@@ -195,6 +199,8 @@ export interface Quirks {
   readonly keepsExtensions?: boolean
   /** It wants `reasoning_content` back in assistant messages; other hosts refuse it there. Asked of translated requests only. */
   readonly replaysReasoning?: boolean
+  /** It answers `/responses` too: callers of that wire get its own events. Not assumed at an address of the file's own. */
+  readonly speaksResponses?: boolean
   /** completion_tokens leaves reasoning out: add it. */
   readonly reasoningOutsideCompletion?: boolean
 

@@ -76,7 +76,7 @@ export function prepare(job: Job, target: Target, maxOutputTokens?: number): Enc
     quirks: site.quirks,
     options: site.options,
   }
-  const native = job.inbound.native?.(site.provider)
+  const native = job.inbound.native?.(site.provider, site.quirks)
   const encoded = native
     ? native.encode({ ...request, header: name => job.call.header(name), query: job.call.query })
     : throughChat(job, codec, request)
@@ -95,7 +95,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
   const { facts, call } = job
   const codec = codecFor(site.provider, job.endpoint.operation)
   if (!codec) throw new GatewayError('bug', 'a target without a codec')
-  const native = job.inbound.native?.(site.provider)
+  const native = job.inbound.native?.(site.provider, site.quirks)
   const config = deps.config()
   const { timeouts } = site
   const context: DecodeContext = {

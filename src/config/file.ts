@@ -170,6 +170,7 @@ const Quirks = z
     sends_finish_reason: z.boolean().optional().describe('false: `[DONE]` alone is a proper end'),
     keeps_extensions: z.boolean().optional().describe('true: it understands `models`, `provider`, …'),
     replays_reasoning: z.boolean().optional().describe('true: it wants `reasoning_content` back'),
+    speaks_responses: z.boolean().optional().describe('true: it answers `/responses` too, in that wire'),
     reasoning_outside_completion: z
       .boolean()
       .optional()
@@ -178,7 +179,7 @@ const Quirks = z
   .prefault({})
   .meta({
     description:
-      'Where it departs from OpenAI: max_tokens_field, developer_role, renames, drops, stream_options, sends_finish_reason, keeps_extensions, replays_reasoning, reasoning_outside_completion',
+      'Where it departs from OpenAI: max_tokens_field, developer_role, renames, drops, stream_options, sends_finish_reason, keeps_extensions, replays_reasoning, speaks_responses, reasoning_outside_completion',
     folded: true,
   })
 

@@ -183,6 +183,7 @@ function quirksOf(file: ConfigFile['hosts'][string]['quirks']): Quirks {
     sendsFinishReason: file.sends_finish_reason,
     keepsExtensions: file.keeps_extensions,
     replaysReasoning: file.replays_reasoning,
+    speaksResponses: file.speaks_responses,
     reasoningOutsideCompletion: file.reasoning_outside_completion,
   }) as Quirks
 }

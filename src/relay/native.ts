@@ -83,13 +83,15 @@ class Native implements NativeReader {
       const sign = data === undefined ? {} : this.tap.event(data, nameOf(text), end - start)
       this.note(sign)
       if (sign.failure) return { out: this.release(block.subarray(0, stop), edits), read: block.length }
+      const cost = sign.usage && this.o.costOf?.(sign.usage)
+      const shown =
+        cost === undefined || data === undefined ? text : withCost(text, cost, this.tap.usageDepth)
       if (sign.done) {
         this.state.done = true
-        this.tail = block.subarray(start)
+        // what may stand behind the terminator is no part of the answer
+        this.tail = shown === text ? block.subarray(start, end) : this.o.bytes.of(shown)
         return { out: this.release(block.subarray(0, stop), edits), read: block.length }
       }
-      const cost = sign.usage && this.o.costOf?.(sign.usage)
-      const shown = cost === undefined || data === undefined ? text : withCost(text, cost)
       if (shown !== text) edits.push({ start, end, bytes: this.o.bytes.of(shown) })
       start = end
       stop = end

@@ -128,28 +128,32 @@ export function utf8Length(text: string): number {
  * Adds `"cost":<decimal USD>` as the first member of the `usage` object in a JSON text. A cost that the provider put
  * there itself is left to stand: ours would be a second key of the same name.
  */
-export function withCost(text: string, costNanoUsd: number): string {
-  const start = usageStart(text)
-  if (start < 0) return text
-  const rest = text.slice(start)
+export function withCost(text: string, costNanoUsd: number, depth = 1): string {
+  const usage = text.slice(memberEnd(text, 0, '"usage"', depth))
+  const [brace] = /^\s*:\s*\{/.exec(usage) ?? []
+  if (brace === undefined || memberEnd(usage, usage.indexOf('{'), '"cost"', 1) < usage.length) return text
+  const rest = usage.slice(brace.length)
   const cost = `"cost":${usdFromNano(costNanoUsd)}`
-  return `${text.slice(0, start)}${cost}${/^\s*\}/.test(rest) ? '' : ','}${rest}`
+  return `${text.slice(0, text.length - rest.length)}${cost}${/^\s*\}/.test(rest) ? '' : ','}${rest}`
 }
 
-/** Offset after the brace of the top-level `usage`; -1 = none. Groq has another `usage` inside `x_groq`, before it. */
-function usageStart(text: string): number {
+/**
+ * Offset after the name of the object's member that stands so deep; the text's length = there is none.
+ * Groq has another `usage` inside `x_groq`, before the one that counts.
+ */
+function memberEnd(text: string, from: number, name: string, wanted: number): number {
   let depth = 0
-  for (let at = text.indexOf('{'); at >= 0 && at < text.length; at++) {
+  for (let at = text.indexOf('{', from); at >= 0 && at < text.length; at++) {
     const char = text[at]
     if (char === '{' || char === '[') depth++
-    else if (char === '}' || char === ']') depth--
-    else if (char === '"') {
+    else if (char === '}' || char === ']') {
+      if (--depth === 0) return text.length
+    } else if (char === '"') {
       const open = at++
       while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
-      const value = depth === 1 && text.slice(open, at + 1) === '"usage"' ? text.slice(at + 1, at + 64) : ''
-      const found = /^\s*:\s*\{/.exec(value)
-      if (found) return at + 1 + found[0].length
+      if (depth !== wanted || text.slice(open, at + 1) !== name) continue
+      if (/^\s*:/.test(text.slice(at + 1, at + 64))) return at + 1
     }
   }
-  return -1
+  return text.length
 }

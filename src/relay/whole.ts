@@ -96,7 +96,7 @@ function errorInside(json: unknown, r: Reading): GatewayError | undefined {
   if (!isObject(inner)) return upstreamError('malformed', r.providerName, { scrub: r.scrub })
   const isAnswer =
     r.native || r.codec.decode
-      ? inner.error === undefined && inner.type !== 'error'
+      ? inner.error == null && inner.type !== 'error'
       : (r.codec.isAnswer?.(inner) ?? Array.isArray(inner.choices))
   const failed = inner.error !== undefined && inner.error !== null
   if (isAnswer && !failed) return undefined

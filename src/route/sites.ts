@@ -1,6 +1,6 @@
 /** Configured providers → sites: address, adapter, credentials ready for use. Part of building the market. */
 import { type Kind, kindOfHost } from '../../providers/index.ts'
-import type { HostRow, OptionRow } from '../../providers/provider.ts'
+import type { HostRow, OptionRow, Quirks } from '../../providers/provider.ts'
 import { authorizationOf } from '../authorize/schemes.ts'
 import type { Config, ProviderConfig } from '../config/schema.ts'
 import type { Credential, MarketInput, Site } from './market.ts'
@@ -89,6 +89,13 @@ function credentialsOf(
   })
 }
 
+/** What stands at an address of the file's own is not known to speak more than chat. */
+function quirksAt({ baseUrl }: ProviderConfig, { quirks }: HostRow): Quirks {
+  return baseUrl === undefined || quirks.speaksResponses !== true
+    ? quirks
+    : { ...quirks, speaksResponses: false }
+}
+
 /** Every configured provider with an address; one that needs a credential and has none that works has an empty list. */
 export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>): readonly Site[] {
   const providers = new Map(Object.entries(input.config.providers))
@@ -109,7 +116,7 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
       origin: url.origin,
       basePath: url.pathname.replace(/\/+$/, ''),
       auth: kind.host.auth,
-      quirks: kind.host.quirks,
+      quirks: quirksAt(config, kind.host),
       options,
       headers: Object.entries(config.headers).flatMap(([header, value]) => [header.toLowerCase(), value]),
       onDisconnect: config.onDisconnect,

@@ -46,7 +46,7 @@ export interface Inbound {
   /** Chat's names → the caller's, for what an adapter reports or refuses. */
   readonly words?: Readonly<Record<string, string>>
   /** The codec of a target that speaks the caller's wire: nothing is translated for it. */
-  native?(provider: Provider): NativeCodec | undefined
+  native?(provider: Provider, quirks: Quirks): NativeCodec | undefined
   /** The chat body fitted to a host whose wire is OpenAI's as it is; `dropped` names what it could not take. */
   fit?(chat: Body, offer: Offer, quirks: Quirks): { readonly body: Body; readonly dropped: readonly string[] }
   /** An answer that the gateway gives by itself once the caller may have the model: nothing is sent or billed. */

@@ -7,6 +7,7 @@ import { ResponseWriter, responseOf } from './writer.ts'
 
 export const responses: Inbound = {
   read: readResponses,
+  native: (provider, quirks) => (quirks.speaksResponses === true ? provider.responses : undefined),
   toChat,
   lost,
   words: WORDS,

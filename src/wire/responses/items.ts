@@ -53,12 +53,13 @@ export class ReasoningItem {
       this.events.emit({ type: 'response.reasoning_summary_text.done', ...place, text })
       this.events.emit({ type: 'response.reasoning_summary_part.done', ...place, part })
     }
-    const kept = details.length > 0 ? { details } : this.plain ? { text } : undefined
+    // Marked even when nothing is kept: a host of this wire looks up what it does not know by its id, and refuses it.
+    const kept = details.length > 0 ? { details } : this.plain ? { text } : {}
     const item: ResponseReasoningItem = {
       id: this.id,
       type: 'reasoning',
       summary: this.open ? [part] : [],
-      ...(kept && { encrypted_content: this.events.keep(sealKept(kept)) }),
+      encrypted_content: this.events.keep(sealKept(kept)),
     }
     this.events.finish(this.index, item)
   }

@@ -1,0 +1,65 @@
+/** What a response object says of itself: usage, ending, errors. For whole answers and for the last event of a stream. */
+import { type Failure, GatewayError } from '../src/errors.ts'
+import type { Usage } from '../src/terms.ts'
+import { isObject } from '../src/wire/extensions.ts'
+import { usageFromChat } from '../src/wire/openai.ts'
+import { classifyChat } from './openai-failures.ts'
+import type { Json, NativeFacts } from './provider.ts'
+
+const encoder = new TextEncoder()
+
+/** UTF-8 bytes of a text. */
+export const bytesOf = (text: string): number => encoder.encode(text).length
+
+/** Usage in this wire's names → Usage; the hosts' own additions (cost, ticks) are named as in chat. Undefined = not stated. */
+export function usageOf(usage: unknown): Usage | undefined {
+  if (!isObject(usage)) return undefined
+  const { input_tokens: input, output_tokens: output, ...more } = usage
+  const { input_tokens_details: inputParts, output_tokens_details: outputParts, ...others } = more
+  return usageFromChat({
+    ...others,
+    prompt_tokens: input,
+    completion_tokens: output,
+    prompt_tokens_details: inputParts,
+    completion_tokens_details: outputParts,
+  })
+}
+
+/** How a finished response ended, in chat's words. */
+export function finishOf(response: Json): string {
+  if (response.status === 'incomplete') {
+    const { reason } = isObject(response.incomplete_details) ? response.incomplete_details : {}
+    return reason === 'content_filter' ? 'content_filter' : 'length'
+  }
+  const output: readonly unknown[] = Array.isArray(response.output) ? response.output : []
+  return output.some(isCall) ? 'tool_calls' : 'stop'
+}
+
+/** Is this item a call that waits for the caller's result? */
+export const isCall = (item: unknown): boolean =>
+  isObject(item) && (item.type === 'function_call' || item.type === 'custom_tool_call')
+
+/** The failure that an error object reports, and its words. An error without a known code is a fault of theirs. */
+export function failureOf(error: unknown): { readonly kind: Failure; readonly message: string } {
+  const message = isObject(error) && typeof error.message === 'string' ? error.message : 'the provider failed'
+  return { kind: classifyChat(200, { error }) ?? 'overloaded', message }
+}
+
+/** A whole answer. Throws GatewayError for one that failed, and for what is no finished response. */
+export function readResponse(answer: unknown): NativeFacts {
+  if (!isObject(answer) || !Array.isArray(answer.output))
+    throw new GatewayError('malformed', 'the provider sent an answer that is no response')
+  const { status, error, output, usage, id } = answer
+  if (error != null || status === 'failed') {
+    const { kind, message } = failureOf(error)
+    throw new GatewayError(kind, message)
+  }
+  if (status === 'queued' || status === 'in_progress' || status === 'cancelled')
+    throw new GatewayError('malformed', `the provider sent a response that is ${status}`)
+  return {
+    usage: usageOf(usage),
+    finishReason: finishOf(answer),
+    answerId: typeof id === 'string' && id !== '' ? id : undefined,
+    textBytes: bytesOf(JSON.stringify(output)),
+  }
+}
