@@ -33,6 +33,8 @@ export interface WireRow {
   readonly path: (model: string) => string
   /** The wire that a target must speak to get it as it is. */
   readonly speech: Speech | undefined
+  /** Not every kind of target offers it. */
+  readonly some?: true
   /** The smallest request. */
   readonly smallest: (model: string) => Json
   readonly features: readonly Feature[]

@@ -2,15 +2,19 @@
  * The fidelity contract, cell by cell: every feature of every caller's wire goes through a real gateway to every kind of
  * target, and what the upstream saw decides: exact, reported, refused, or kept here. Nothing may be lost in silence.
  */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Json } from '../../providers/provider.ts'
 import { type ScriptedUpstream, startGateway, startUpstream, type TestGateway } from '../gateway/harness.ts'
 import { chat } from './chat.ts'
 import { messagesWire } from './messages.ts'
+import { completions, embeddings } from './plain.ts'
+import { responses } from './responses.ts'
 import type { Arrival, Fate, Feature, Sent, WireRow } from './feature.ts'
+import { type Cells, fidelityCount, fidelityPage } from './table.ts'
 import { answer, configFor, speechOf, TARGETS, type TargetRow } from './targets.ts'
 
-const WIRES: readonly WireRow[] = [chat, messagesWire]
+const WIRES: readonly WireRow[] = [chat, messagesWire, responses, completions, embeddings]
 
 let upstream: ScriptedUpstream
 let gateway: TestGateway
@@ -81,6 +85,7 @@ function fateOf(wire: WireRow, feature: Feature, told: Told): Fate | string {
   const names = feature.names ?? Object.keys(feature.more)
   const named = (place: string) => names.some(name => covers(name, place))
   const { status, dropped, param, sent } = told
+  if (status === 400 && param === 'model' && wire.some) return '–'
   if (status === 400) return named(param) ? 'refused' : `refused, but for ${param}`
   if (status !== 200 || sent === undefined) return `status ${status} ${param}`
   const strange = dropped.filter(name => !named(name))
@@ -122,3 +127,39 @@ for (const wire of WIRES)
         expect(faults).toEqual([])
       })
   })
+
+describe('what is published', () => {
+  const page = new URL('../../FIDELITY.md', import.meta.url)
+  const readme = new URL('../../README.md', import.meta.url)
+  const MARKED = /(<!-- fidelity -->\n)([\s\S]*?)(\n<!-- \/fidelity -->)/
+  const cells: Cells = (wire, feature, target) => FATES.get(cell(wire, feature, target)) as Fate
+  const all = WIRES.flatMap(wire =>
+    wire.features.flatMap(feature => TARGETS.map(target => cell(wire, feature, target))),
+  )
+
+  test('is what was seen (SWITCHGATE_WRITE_README=1 writes it)', ({ skip }) => {
+    // a run of some cells alone has nothing to say about the page
+    if (!all.every(name => FATES.has(name))) skip('not every cell was run')
+    const text = readFileSync(readme, 'utf8')
+    const found = MARKED.exec(text)
+    if (found === null) throw new Error('README.md has no <!-- fidelity --> … <!-- /fidelity --> markers')
+    const [table, count] = [fidelityPage(WIRES, cells), fidelityCount(WIRES, cells)]
+    if (process.env.SWITCHGATE_WRITE_README === '1') {
+      writeFileSync(page, table)
+      writeFileSync(
+        readme,
+        text.replace(MARKED, (_, open, __, close) => `${open}${count}${close}`),
+      )
+      return
+    }
+    expect(existsSync(page) ? readFileSync(page, 'utf8') : '').toBe(table)
+    expect(found[2]).toBe(count)
+  })
+
+  test('names each feature of a wire once', () => {
+    for (const { features } of WIRES) {
+      const names = features.map(({ name }) => name)
+      expect(new Set(names).size).toBe(names.length)
+    }
+  })
+})

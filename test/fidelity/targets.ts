@@ -5,7 +5,7 @@ import { KINDS } from '../../providers/index.ts'
 import { completion, DONE, delta, finish, role, sendJson, sse, usageEvent } from '../gateway/harness.ts'
 
 /** Wires that a target may speak. */
-export type Speech = 'chat' | 'messages' | 'gemini' | 'completions' | 'embeddings'
+export type Speech = 'chat' | 'messages' | 'gemini' | 'responses' | 'completions' | 'embeddings'
 
 export interface TargetRow {
   /** Configured provider name and head of the column. */
@@ -74,6 +74,7 @@ export function speechOf(url: string): Speech {
   if (url.includes('enerateContent')) return 'gemini'
   if (/\/messages(\?|$)/.test(url)) return 'messages'
   if (url.endsWith('/chat/completions')) return 'chat'
+  if (url.endsWith('/responses')) return 'responses'
   return url.endsWith('/embeddings') ? 'embeddings' : 'completions'
 }
 
@@ -96,6 +97,30 @@ const candidate = {
   responseId: 'r1',
 }
 
+const response = {
+  id: 'resp_up',
+  object: 'response',
+  created_at: 1,
+  status: 'completed',
+  model: 'gpt-5.1',
+  output: [
+    {
+      type: 'message',
+      id: 'msg_1',
+      status: 'completed',
+      role: 'assistant',
+      content: [{ type: 'output_text', text: 'Hello there.', annotations: [] }],
+    },
+  ],
+  usage: {
+    input_tokens: 10,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: 5,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: 15,
+  },
+}
+
 const named = (type: string, more: Json) => `event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`
 
 const STREAMS: Readonly<Partial<Record<Speech, string>>> = {
@@ -111,12 +136,17 @@ const STREAMS: Readonly<Partial<Record<Speech, string>>> = {
     }) +
     named('message_stop', {}),
   gemini: `data: ${JSON.stringify(candidate)}\n\n`,
+  responses:
+    named('response.created', { response: { ...response, status: 'in_progress', output: [], usage: null } }) +
+    named('response.output_text.delta', { output_index: 0, content_index: 0, delta: 'Hello there.' }) +
+    named('response.completed', { response }),
 }
 
 const WHOLE: Readonly<Record<Speech, unknown>> = {
   chat: completion(),
   messages: message,
   gemini: candidate,
+  responses: response,
   completions: {
     id: 'cmpl-1',
     object: 'text_completion',

@@ -1,0 +1,55 @@
+/** The fidelity matrix as it is published: FIDELITY.md holds every cell, the README the count of each kind. */
+import type { Fate, Feature, WireRow } from './feature.ts'
+import { TARGETS, type TargetRow } from './targets.ts'
+
+export type Cells = (wire: WireRow, feature: Feature, target: TargetRow) => Fate
+
+const WORDS: Readonly<Record<Exclude<Fate, 'silent'>, string>> = {
+  exact: 'exact',
+  reported: '*reported*',
+  refused: '**refused**',
+  here: 'here',
+  '–': '–',
+}
+
+const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+const titles = TARGETS.map(({ title }) => title)
+const rule = row(['', ...titles].map(() => '---'))
+
+function section(wire: WireRow, cells: Cells): string {
+  const lines = wire.features.map(feature => {
+    const fates = TARGETS.map(target => WORDS[cells(wire, feature, target) as keyof typeof WORDS])
+    return row([feature.name, ...fates])
+  })
+  return [`## ${wire.title}`, '', row(['', ...titles]), rule, ...lines].join('\n')
+}
+
+/** The whole table. */
+export function fidelityPage(wires: readonly WireRow[], cells: Cells): string {
+  const sections = wires.map(wire => section(wire, cells))
+  return `# What arrives
+
+What a caller's wire can ask for, and what each kind of target makes of it. Every cell is tried by \`test/fidelity/\` through a real
+gateway, and this page is written from what its upstream saw. \`exact\`: it arrives, as it was written or in the target's own words.
+*reported*: it is left out or weakened, and \`x-switchgate-dropped\` names it; with \`provider: {"require_parameters": true}\` that target
+refuses instead. **refused**: 400, and \`param\` names the place. \`here\`: the gateway itself acts on it. \`–\`: that route has no such
+target. Nothing is lost in silence: a test fails on a cell that is none of these. Other OpenAI-compatible hosts are as OpenAI, less what
+their row in \`providers/hosts.ts\` drops, which is reported.
+
+${sections.join('\n\n')}
+`
+}
+
+/** The README's count: exact · reported · refused. */
+export function fidelityCount(wires: readonly WireRow[], cells: Cells): string {
+  const lines = wires.map(wire => {
+    const counts = TARGETS.map(target => {
+      const fates = wire.features.map(feature => cells(wire, feature, target))
+      const number = (fate: Fate) => fates.filter(one => one === fate).length
+      if (number('–') === fates.length) return '–'
+      return `${number('exact') + number('here')} · ${number('reported')} · ${number('refused')}`
+    })
+    return row([wire.title, ...counts])
+  })
+  return [row(['Features: exact · reported · refused', ...titles]), rule, ...lines].join('\n')
+}
