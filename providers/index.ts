@@ -5,6 +5,7 @@ import { demo } from './demo.ts'
 import { gemini } from './gemini/index.ts'
 import { HOSTS } from './hosts.ts'
 import { openai } from './openai.ts'
+import { classifyWith } from './openai-failures.ts'
 import type { HostRow, Provider } from './provider.ts'
 
 /** What `kind:` in the config, or a provider's own name, stands for. */
@@ -54,7 +55,8 @@ const NATIVE: readonly Kind[] = [
 /** An OpenAI-compatible host as a kind; rows of the config's `hosts:` go through here too. */
 export function kindOfHost(kind: string, host: HostRow): Kind {
   // Telemetry names the seller, not the wire; everything else is OpenAI's adapter.
-  const provider = kind === openai.name ? openai : { ...openai, name: kind, auth: host.auth }
+  const classify = classifyWith(host.quirks.errorCodes)
+  const provider = kind === openai.name ? openai : { ...openai, name: kind, auth: host.auth, classify }
   return { kind, provider, host }
 }
 

@@ -170,7 +170,24 @@ function saysError(body: Fields): boolean {
 }
 
 /** Failure of an answer in OpenAI's shape or in that of a compatible host; undefined = the status table decides. */
-export function classifyChat(status: number, body: unknown): Failure | undefined {
+export const classifyChat = classifyWith(undefined)
+
+/** The same, where a host's own codes (`quirks.errorCodes`) come before the general ones. */
+export function classifyWith(
+  own: Readonly<Record<string, Failure>> | undefined,
+): (status: number, body: unknown) => Failure | undefined {
+  const known = own === undefined ? [CODES] : [lowered(own), CODES]
+  return (status, body) => classifyBy(known, status, body)
+}
+
+const lowered = (codes: Readonly<Record<string, Failure>>): Readonly<Record<string, Failure>> =>
+  Object.fromEntries(Object.entries(codes).map(([code, failure]) => [code.toLowerCase(), failure]))
+
+function classifyBy(
+  tables: readonly Readonly<Record<string, Failure>>[],
+  status: number,
+  body: unknown,
+): Failure | undefined {
   // Google's compatible endpoint wraps the object in an array.
   const root = fieldsOf(Array.isArray(body) ? body[0] : body)
   if (root === undefined) return undefined
@@ -180,18 +197,12 @@ export function classifyChat(status: number, body: unknown): Failure | undefined
   if (success && !saysError(root)) return undefined
   const error = errorIn(root)
   const inner = fieldsOf(error.innererror)?.code
-  for (const code of [
-    inner,
-    error.code,
-    error.type,
-    error.status,
-    error.error_type,
-    root.error_code,
-    root.code,
-  ]) {
-    const failure = lookUp(CODES, code)
-    if (failure !== undefined) return failure
-  }
+  const codes = [inner, error.code, error.type, error.status, error.error_type, root.error_code, root.code]
+  for (const table of tables)
+    for (const code of codes) {
+      const failure = lookUp(table, code)
+      if (failure !== undefined) return failure
+    }
   if (Array.isArray(root.errors)) {
     const failure = lookUp(CLOUDFLARE_CODES, error.code)
     if (failure !== undefined) return failure

@@ -1,8 +1,12 @@
 /** OpenAI's chat wire and every host that speaks it: requests are spliced, answers pass untouched. */
-import { type Body, elementsAt, type Member, membersAt } from '../src/wire/body.ts'
+import type { Body } from '../src/wire/body.ts'
 import { effortOf } from '../src/wire/openai.ts'
-import { type Patch, splice } from '../src/wire/splice.ts'
+import { splice } from '../src/wire/splice.ts'
 import { classifyChat } from './openai-failures.ts'
+import { messagePatches } from './openai-messages.ts'
+import { createRepair } from './openai-repair.ts'
+import { JSON_OBJECT } from './openai-schema.ts'
+import { type Draft, editNulls, editToolChoice, strictPatches } from './openai-tools.ts'
 import { responses } from './openai-responses.ts'
 import type { ChatRequest, Encoded, Provider, Quirks } from './provider.ts'
 
@@ -15,13 +19,6 @@ type LimitField = NonNullable<Quirks['maxTokensField']>
  */
 const WANTS_COMPLETION_LIMIT = /^(o[1-9]|gpt-([5-9]|1\d))(?![a-z\d])/
 
-/** The edits of one request, gathered before one splice. */
-interface Draft {
-  readonly set: Record<string, string>
-  readonly remove: string[]
-  readonly rename: Record<string, string>
-  readonly dropped: string[]
-}
 
 const has = (body: Body, name: string): boolean => Object.hasOwn(body.json, name)
 
@@ -52,8 +49,11 @@ function editExtensions({ body, extensions, quirks }: ChatRequest, draft: Draft)
   if (quirks.keepsExtensions === true) return
   for (const name of extensions) if (has(body, name)) draft.remove.push(name)
   const { reasoning } = body.json
-  if (typeof reasoning !== 'object' || reasoning === null || has(body, 'reasoning_effort')) return
+  if (typeof reasoning !== 'object' || reasoning === null) return
   if (!extensions.includes('reasoning')) return
+  // these hosts show what they show
+  if ((reasoning as { exclude?: unknown }).exclude === true) draft.dropped.push('reasoning.exclude')
+  if (has(body, 'reasoning_effort')) return
   const effort = effortOf(reasoning as Record<string, unknown>)
   if (effort !== undefined) draft.set.reasoning_effort = JSON.stringify(effort)
   else draft.dropped.push('reasoning')
@@ -90,24 +90,6 @@ function editQuirks({ body, quirks }: ChatRequest, draft: Draft): void {
   }
 }
 
-/** `developer` messages become `system`, in place inside the messages array. */
-function developerPatches({ body, quirks }: ChatRequest): Patch[] {
-  const { messages } = body.json
-  if (quirks.developerRole === undefined || !Array.isArray(messages)) return []
-  if (!messages.some(message => message?.role === 'developer')) return []
-  const place = body.members.find(({ key }) => key === 'messages') as Member
-  const patches: Patch[] = []
-  const starts = elementsAt(body.bytes, place.valueStart)
-  for (let i = 0; i < starts.length; i++) {
-    if (messages[i]?.role !== 'developer') continue
-    for (const { key, valueStart, valueEnd } of membersAt(body.bytes, starts[i] as number)) {
-      if (key !== 'role') continue
-      patches.push({ start: valueStart, end: valueEnd, text: JSON.stringify(quirks.developerRole) })
-    }
-  }
-  return patches
-}
-
 function encode(request: ChatRequest): Encoded {
   const { body, offer } = request
   const draft: Draft = { set: {}, remove: [], rename: {}, dropped: [] }
@@ -116,12 +98,24 @@ function encode(request: ChatRequest): Encoded {
   editExtensions(request, draft)
   editStreamOptions(request, draft)
   editQuirks(request, draft)
+  editNulls(request, draft)
+  editToolChoice(request, draft)
+  editFormat(request, draft)
+  const inner = [...messagePatches(request, draft.dropped), ...strictPatches(request, draft)]
   return {
     path: '/chat/completions',
-    body: splice(body, { ...draft, inner: developerPatches(request) }),
+    body: splice(body, { ...draft, inner }),
     headers: [],
     dropped: draft.dropped,
   }
+}
+
+/** A schema is told in words where the host cannot be held to one, and that is said. */
+function editFormat({ body, quirks }: ChatRequest, draft: Draft): void {
+  const format = body.json.response_format as { type?: unknown } | null | undefined
+  if (quirks.jsonSchema !== 'object_only' || format?.type !== 'json_schema') return
+  draft.set.response_format = JSON_OBJECT
+  draft.dropped.push('response_format')
 }
 
 /** The older wires know one name for the output limit. */
@@ -147,7 +141,7 @@ function encodeEmbeddings(request: ChatRequest): Encoded {
 export const openai: Provider = {
   name: 'openai',
   auth: 'bearer',
-  chat: { encode },
+  chat: { encode, repair: createRepair },
   responses,
   completions: { encode: encodeCompletion },
   embeddings: { encode: encodeEmbeddings, isAnswer: answer => Array.isArray(answer.data) },

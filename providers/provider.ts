@@ -94,8 +94,8 @@ export interface ChatCodec {
 export interface Repair {
   /** One parsed chunk, which it may change → what goes on in its place; undefined = it goes on as it came. */
   chunk(chunk: Json): readonly Json[] | undefined
-  /** Chunks that are still owed when the stream ends: before `[DONE]`, or where the connection closed. */
-  end(): readonly Json[]
+  /** Chunks that are still owed at the end; `complete` = the host said `[DONE]`, else the connection just closed. */
+  end(complete: boolean): readonly Json[]
   /** A whole answer, which it may change; false = it is as it came. */
   whole(answer: Json): boolean
 }
@@ -223,7 +223,10 @@ export interface Quirks {
 
   /** Where reasoning comes, if not in `reasoning_content`: it comes out there too, and goes back by the host's own way. */
   readonly reasoningField?: 'reasoning' | 'reasoning_details' | 'think_tags' | 'content_parts'
-  /** Where a stream's usage comes: asked for in a chunk of its own (OpenAI's way, and passed on as it is), or … */
+  /**
+   * Where a stream's usage comes: in a chunk of its own when asked (OpenAI's way), or unasked in these. It is read wherever
+   * it is; out of `x_groq` and `choice`, where no client looks, it is moved to a chunk of its own.
+   */
   readonly usageIn?: 'own_chunk' | 'finish_chunk' | 'every_chunk' | 'x_groq' | 'choice'
   /** Its streamed tool calls miss `index`, repeat or empty their ids, or come whole with the finish reason: mended. */
   readonly repairsToolCalls?: boolean

@@ -1,6 +1,7 @@
 /** Names the failure of an upstream answer: structured fields first (the adapter's), then the status table. Pure. */
-import type { Provider } from '../../providers/provider.ts'
+import type { Provider, Quirks } from '../../providers/provider.ts'
 import { FAILURES, type Failure, GatewayError } from '../errors.ts'
+import { type HeaderMap, retryAfterMs } from './wait.ts'
 
 const BY_STATUS: Readonly<Record<number, Failure>> = {
   400: 'refused',
@@ -25,37 +26,7 @@ export function failureOfStatus(status: number): Failure {
   return status >= 400 ? 'refused' : 'malformed'
 }
 
-export type HeaderMap = Record<string, string | string[] | undefined>
-
-export function headerOf(headers: HeaderMap, name: string): string | undefined {
-  const value = headers[name]
-  return Array.isArray(value) ? value[0] : value
-}
-
-const RETRY_AFTER_MS_MAX = 24 * 3_600_000
-
-/**
- * Milliseconds to wait as the upstream says: `retry-after-ms`, `retry-after` (seconds or HTTP date, RFC 9110 10.2.3),
- * then Google's RetryInfo in the body (`details[].retryDelay: "34.4s"`). Undefined = it did not say.
- */
-export function retryAfterMs(headers: HeaderMap, body: unknown, nowMs: number): number | undefined {
-  const clamp = (ms: number) =>
-    Number.isFinite(ms) && ms >= 0 ? Math.min(ms, RETRY_AFTER_MS_MAX) : undefined
-  const inMs = headerOf(headers, 'retry-after-ms')
-  if (inMs !== undefined && inMs.trim() !== '') return clamp(Number(inMs))
-  const after = headerOf(headers, 'retry-after')
-  if (after !== undefined && after.trim() !== '') {
-    const seconds = Number(after)
-    return clamp(Number.isNaN(seconds) ? Math.max(0, Date.parse(after) - nowMs) : seconds * 1000)
-  }
-  const details = field(field(body, 'error'), 'details')
-  if (!Array.isArray(details)) return undefined
-  for (const detail of details) {
-    const delay = field(detail, 'retryDelay')
-    if (typeof delay === 'string' && delay.endsWith('s')) return clamp(Number(delay.slice(0, -1)) * 1000)
-  }
-  return undefined
-}
+export { type HeaderMap, headerOf, retryAfterMs } from './wait.ts'
 
 function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
@@ -139,7 +110,12 @@ export function mayTryAnother(kind: Failure): boolean {
 /** A non-2xx answer as an error: named, with its wait, and with words that may be shown. */
 export function refusalOf(
   told: { status: number; headers: HeaderMap; text: string },
-  by: { provider: Provider; providerName: string; scrub: (text: string) => string },
+  by: {
+    provider: Provider
+    providerName: string
+    context: { readonly quirks: Quirks }
+    scrub: (text: string) => string
+  },
   nowMs: number,
 ): GatewayError {
   let body: unknown
@@ -148,7 +124,7 @@ export function refusalOf(
   } catch {
     // prose or an error page: the status speaks alone
   }
-  const wait = retryAfterMs(told.headers, body, nowMs)
+  const wait = retryAfterMs(told.headers, body, nowMs, by.context.quirks.rateLimits)
   const kind = classify(by.provider, told.status, body)
   return upstreamError(kind, by.providerName, {
     status: told.status,

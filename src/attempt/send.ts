@@ -11,6 +11,7 @@ import { createChatDecoder } from '../relay/chat-decoder.ts'
 import { createNative } from '../relay/native.ts'
 import { createPassthrough } from '../relay/passthrough.ts'
 import type { ReaderOptions, StreamReader } from '../relay/reader.ts'
+import { createRepaired } from '../relay/repaired.ts'
 import { chatWriter, createTranslated } from '../relay/translated.ts'
 import { codecFor } from '../route/codec.ts'
 import type { Target } from '../route/plan.ts'
@@ -203,8 +204,21 @@ function requestOf(job: Job, target: Target, carried: Carried): UpstreamRequest 
   }
 }
 
-/** Same wire in and out: bytes pass. Else event by event, through chat chunks. */
+/** What the host is known to get wrong is put right first, whoever reads it then. */
 function readerFor(
+  job: Job,
+  codec: ChatCodec,
+  context: DecodeContext,
+  writer: StreamWriter,
+  options: ReaderOptions & { usageOf: (chunk: Record<string, unknown>) => Usage | undefined },
+): StreamReader {
+  const reader = plainReader(job, codec, context, writer, options)
+  const repair = codec.repair?.(context)
+  return repair ? createRepaired(reader, repair, options) : reader
+}
+
+/** Same wire in and out: bytes pass. Else event by event, through chat chunks. */
+function plainReader(
   job: Job,
   codec: ChatCodec,
   context: DecodeContext,

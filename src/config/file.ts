@@ -1,6 +1,7 @@
 /** The shape of `switchgate.yaml`: one strict schema with defaults and descriptions. load.ts reads with it, describe.ts prints it. */
 import { z } from 'zod'
 import { parseRef } from '../vault/ref.ts'
+import { QuirksSchema } from './quirks.ts'
 
 /** Names that stand in `model@provider` and `provider/model`. */
 const Name = z
@@ -155,34 +156,6 @@ const Provider = z.strictObject({
     .meta({ description: 'Any of `timeouts`, for this provider only', folded: true }),
 })
 
-const parameter = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'not a parameter name')
-
-const Quirks = z
-  .strictObject({
-    max_tokens_field: z
-      .enum(['max_tokens', 'max_completion_tokens'])
-      .optional()
-      .describe('Output limit it takes; the other is renamed'),
-    developer_role: z.enum(['system']).optional().describe('`developer` messages become `system`'),
-    renames: z.record(parameter, parameter).optional().describe('Parameters to rename, ours: theirs'),
-    drops: z.array(parameter).optional().describe('Parameters it refuses: removed and reported'),
-    stream_options: z.boolean().optional().describe('false: it refuses `stream_options`'),
-    sends_finish_reason: z.boolean().optional().describe('false: `[DONE]` alone is a proper end'),
-    keeps_extensions: z.boolean().optional().describe('true: it understands `models`, `provider`, …'),
-    replays_reasoning: z.boolean().optional().describe('true: it wants `reasoning_content` back'),
-    speaks_responses: z.boolean().optional().describe('true: it answers `/responses` too, in that wire'),
-    reasoning_outside_completion: z
-      .boolean()
-      .optional()
-      .describe('true: completion_tokens leaves reasoning out'),
-  })
-  .prefault({})
-  .meta({
-    description:
-      'Where it departs from OpenAI: max_tokens_field, developer_role, renames, drops, stream_options, sends_finish_reason, keeps_extensions, replays_reasoning, speaks_responses, reasoning_outside_completion',
-    folded: true,
-  })
-
 const Host = z.strictObject({
   base_url: Url,
   auth: z
@@ -193,7 +166,7 @@ const Host = z.strictObject({
     .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'not the name of an environment variable'))
     .default([])
     .describe('Environment variables that may hold the key; the first one set wins'),
-  quirks: Quirks,
+  quirks: QuirksSchema,
   source: z.string().default('config').describe('Where these facts come from, for your own record'),
 })
 

@@ -2,11 +2,12 @@
 import type { z } from 'zod'
 import type { Catalog } from '../../providers/catalog/loader.ts'
 import type { Kind } from '../../providers/index.ts'
-import type { HostRow, Quirks } from '../../providers/provider.ts'
+import type { HostRow } from '../../providers/provider.ts'
 import { checkFile, type Spot } from './check.ts'
 import { ConfigFile } from './file.ts'
 import { didYouMean } from './nearest.ts'
 import { isMapAt, knownKeysAt } from './outline.ts'
+import { quirksOf } from './quirks.ts'
 import type { Config, ModelConfig, ProviderConfig, Timeouts } from './schema.ts'
 import { type Fault, formatPath, parseText } from './text.ts'
 
@@ -172,21 +173,6 @@ const providerOf = (file: FileProvider, name: string): ProviderConfig => ({
   onDisconnect: file.on_disconnect,
   timeouts: present(timeoutsOf(file.timeouts as ConfigFile['timeouts'])),
 })
-
-function quirksOf(file: ConfigFile['hosts'][string]['quirks']): Quirks {
-  return present({
-    maxTokensField: file.max_tokens_field,
-    developerRole: file.developer_role,
-    renames: file.renames,
-    drops: file.drops,
-    streamOptions: file.stream_options,
-    sendsFinishReason: file.sends_finish_reason,
-    keepsExtensions: file.keeps_extensions,
-    replaysReasoning: file.replays_reasoning,
-    speaksResponses: file.speaks_responses,
-    reasoningOutsideCompletion: file.reasoning_outside_completion,
-  }) as Quirks
-}
 
 const hostOf = (file: ConfigFile['hosts'][string]): HostRow => ({
   baseUrl: file.base_url,

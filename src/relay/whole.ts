@@ -38,6 +38,7 @@ export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnsw
   } catch {
     return upstreamError('malformed', r.providerName, { scrub: r.scrub })
   }
+  const mended = !r.native && isObject(json) && r.codec.repair?.(r.context)?.whole(json) === true
   const fault = errorInside(json, r)
   if (fault) return fault
   // A stream was asked for and one JSON body came: no caller's SSE parser could read it.
@@ -47,7 +48,7 @@ export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnsw
     const answer = json as Loose
     const shown = r.answerAs?.(answer)
     return {
-      bytes: shown ? port.of(JSON.stringify(shown)) : bytes,
+      bytes: shown || mended ? port.of(JSON.stringify(shown ?? answer)) : bytes,
       usage: r.usageOf(answer),
       finishReason: finishOfAnswer(answer),
       answerId: idOf(shown ?? answer),

@@ -186,13 +186,17 @@ function whyOut(listing: Listing, alias: string | undefined, wanted: Wanted, key
   if (p?.ignore?.includes(offer.provider)) return 'in provider.ignore'
   if (!offer.price && key.budgets.length > 0) return UNPRICED
   if (p?.maxPrice && tooDear(listing, p.maxPrice)) return 'above provider.max_price'
-  for (const need of wanted.needs) if (!offer.supports.has(need)) return `does not take ${need}`
+  for (const need of wanted.needs) if (!takes(listing, need)) return `does not take ${need}`
   const context = wanted.longestPromptTokens ?? wanted.likelyInputTokens
   if (offer.contextTokens !== undefined && context > offer.contextTokens) return CONTEXT
   return undefined
 }
 
 const CONTEXT = 'its context is too short'
+
+/** A host that can be told a schema in words is told so. */
+const takes = ({ offer, site }: Listing, need: Capability): boolean =>
+  offer.supports.has(need) || (need === 'json_schema' && site.quirks.jsonSchema !== undefined)
 
 function tooDear(listing: Listing, most: NonNullable<Preferences['maxPrice']>): boolean {
   const { price } = listing.offer

@@ -1,0 +1,104 @@
+/** In front of a stream's reader, for hosts with known faults: events pass a repair, and those it leaves alone stay byte for byte. */
+import type { Repair } from '../../providers/provider.ts'
+import type { Bytes } from '../deps.ts'
+import { dataOf, parse } from './event.ts'
+import type { StreamReader } from './reader.ts'
+
+const LF = 10
+const CR = 13
+
+export function createRepaired(
+  reader: StreamReader,
+  repair: Repair,
+  options: { readonly bytes: Bytes; readonly eventBytesMax: number },
+): StreamReader {
+  return new Repaired(reader, repair, options.bytes, options.eventBytesMax)
+}
+
+class Repaired implements StreamReader {
+  readonly state: StreamReader['state']
+  private readonly reader: StreamReader
+  private readonly repair: Repair
+  private readonly bytes: Bytes
+  private readonly eventBytesMax: number
+  /** Bytes after the last whole event, in pieces. */
+  private rest: Uint8Array[] = []
+  private restBytes = 0
+  private over = false
+
+  constructor(reader: StreamReader, repair: Repair, bytes: Bytes, eventBytesMax: number) {
+    this.state = reader.state
+    this.reader = reader
+    this.repair = repair
+    this.bytes = bytes
+    this.eventBytesMax = eventBytesMax
+  }
+
+  push(chunk: Uint8Array): Uint8Array | undefined {
+    if (this.state.done || this.state.failure) return undefined
+    this.rest.push(chunk)
+    this.restBytes += chunk.length
+    if (chunk.indexOf(LF) < 0) return this.guard()
+    const block = this.rest.length === 1 ? chunk : this.bytes.concat(this.rest)
+    const out: Uint8Array[] = []
+    let start = 0
+    for (let end = eventEnd(block, 0); end >= 0; end = eventEnd(block, start)) {
+      this.event(block.subarray(start, end), out)
+      start = end
+    }
+    this.rest = start < block.length ? [block.subarray(start)] : []
+    this.restBytes = block.length - start
+    this.guard()
+    return out.length === 0 ? undefined : this.reader.push(this.bytes.concat(out))
+  }
+
+  end(): Uint8Array | undefined {
+    const out: Uint8Array[] = []
+    // a last event without its blank line is still an event
+    if (this.rest.length > 0) this.event(this.bytes.concat([...this.rest, new Uint8Array([LF, LF])]), out)
+    this.rest = []
+    this.finish(out, false)
+    const parts: Uint8Array[] = []
+    const take = (bytes: Uint8Array | undefined) => void (bytes && parts.push(bytes))
+    if (out.length > 0) take(this.reader.push(this.bytes.concat(out)))
+    take(this.reader.end())
+    return parts.length === 0 ? undefined : this.bytes.concat(parts)
+  }
+
+  private guard(): undefined {
+    if (this.restBytes > this.eventBytesMax && !this.state.failure) {
+      const kind = this.state.content ? 'interrupted' : 'malformed'
+      this.state.failure = { kind, message: 'an event was too large' }
+    }
+    return undefined
+  }
+
+  private event(event: Uint8Array, out: Uint8Array[]): void {
+    const data = dataOf(this.bytes.text(event))
+    if (data === '[DONE]') this.finish(out, true)
+    const chunk = data === undefined ? undefined : parse(data)
+    const mended = chunk === undefined ? undefined : this.repair.chunk(chunk)
+    if (mended === undefined) out.push(event)
+    else this.write(mended, out)
+  }
+
+  /** What the repair still owes goes before the end, once. */
+  private finish(out: Uint8Array[], complete: boolean): void {
+    if (this.over) return
+    this.over = true
+    this.write(this.repair.end(complete), out)
+  }
+
+  private write(chunks: readonly object[], out: Uint8Array[]): void {
+    for (const chunk of chunks) out.push(this.bytes.of(`data: ${JSON.stringify(chunk)}\n\n`))
+  }
+}
+
+/** Offset after the blank line that ends the event at `start`; -1 = it is not all there. */
+function eventEnd(block: Uint8Array, start: number): number {
+  for (let at = block.indexOf(LF, start); at >= 0; at = block.indexOf(LF, at + 1)) {
+    if (block[at + 1] === LF) return at + 2
+    if (block[at + 1] === CR && block[at + 2] === LF) return at + 3
+  }
+  return -1
+}
