@@ -3,6 +3,8 @@ import type { AuthScheme } from '../../providers/provider.ts'
 import type { Log } from '../deps.ts'
 import type { Send } from '../terms.ts'
 import type { Sign } from './authorize.ts'
+import { entra } from './entra.ts'
+import { google } from './google.ts'
 import { credentialHeaders } from './headers.ts'
 import { sigv4 } from './sigv4.ts'
 import type { Tokens } from './tokens.ts'
@@ -46,6 +48,8 @@ export type Scheme = (input: SchemeInput) => Authorization
 /** Schemes that compute something for each request. One line each. */
 const SCHEMES: Partial<Record<AuthScheme, Scheme>> = {
   sigv4,
+  google,
+  entra,
 }
 
 /** Any scheme: headers made once for the plain ones, a signer for the others. `deps` undefined = this place cannot sign. */
