@@ -1,7 +1,7 @@
 /**
  * Turns collected model facts into the catalogue's own data file (offers.json). Pure; not part of a request.
  * To refresh: `node test/providers/catalog/regenerate.ts facts.json`, then look at the diff: one offer is one line.
- * The input is `{ header: { sources }, offers: [{ provider, model, canonical_id, input_usd_per_mtok, … }] }`, prices in USD per million tokens.
+ * The input is `{ header: { compiled_on }, offers: [{ provider, model, canonical_id, input_usd_per_mtok, … }] }`, prices in USD per million tokens.
  */
 import { z } from 'zod'
 import { picoFromUsdPerMtok } from '../../src/price.ts'
@@ -36,12 +36,16 @@ const Fact = z.object({
   deprecated: z.boolean().optional(),
   free_trial_endpoint: z.boolean().optional(),
   price_outlier: z.string().optional(),
+  conflict: z.record(z.string(), z.unknown()).optional(),
   variant: z.string().optional(),
   embedding_dimensions: z.int().positive().optional(),
 })
 export type Fact = z.infer<typeof Fact>
 
-const Facts = z.object({ offers: z.array(Fact) })
+const Facts = z.object({
+  header: z.object({ compiled_on: z.iso.date() }),
+  offers: z.array(Fact),
+})
 
 /** Sources by the name that the facts use; the date is the newest day on which one of them stated the fact. */
 const SOURCES: Readonly<Record<string, { name: string; date: string }>> = {
@@ -71,6 +75,7 @@ export const MARKS = {
   firstParty: 'F',
   deprecated: 'D',
   doubtful: 'X',
+  disputed: 'C',
   trial: 'T',
 } as const
 
@@ -115,6 +120,8 @@ export interface More {
 }
 
 export interface CatalogFile {
+  /** The day on which it was put together, `YYYY-MM-DD`: of two catalogues the newer one counts. */
+  readonly date: string
   readonly sources: readonly { readonly name: string; readonly date: string }[]
   readonly marks: Readonly<Record<string, string>>
   readonly columns: readonly string[]
@@ -138,16 +145,26 @@ const canonical = (id: string) => {
 }
 
 function marksOf(fact: Fact): string {
-  const { embedding, firstParty, deprecated, doubtful, trial, ...capabilities } = MARKS
+  const { embedding, firstParty, deprecated, doubtful, disputed, trial, ...capabilities } = MARKS
   let marks = ''
   for (const [name, letter] of Object.entries(capabilities)) if (fact.supports.includes(name)) marks += letter
   if (fact.type === 'embedding') marks += embedding
   if (fact.first_party) marks += firstParty
   if (fact.deprecated) marks += deprecated
   if (fact.price_outlier) marks += doubtful
+  if (fact.conflict) marks += disputed
   if (fact.free_trial_endpoint) marks += trial
   return marks
 }
+
+/**
+ * Sources state Claude's cache writes for the first tier only; Anthropic's rule holds for every tier: 1.25 times the tier's
+ * input price for five minutes (platform.claude.com, prompt caching).
+ */
+const picoOfTierWrite = (fact: Fact, tier: { input: number; cache_write?: number | null | undefined }) =>
+  tier.cache_write === undefined && fact.cache_write_usd_per_mtok && fact.canonical_id.includes('claude-')
+    ? picoFromUsdPerMtok(tier.input * 1.25)
+    : picoOfWrite(tier.cache_write)
 
 function moreOf(fact: Fact): More | undefined {
   const more: More = {
@@ -159,7 +176,7 @@ function moreOf(fact: Fact): More | undefined {
           pico(tier.input),
           pico(tier.output),
           picoOfRead(tier.cache_read, tier.input),
-          picoOfWrite(tier.cache_write),
+          picoOfTierWrite(fact, tier),
         ]),
     }),
     ...(typeof fact.reasoning_usd_per_mtok === 'number' && {
@@ -208,7 +225,13 @@ export function importFacts(input: unknown): CatalogFile {
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([provider, rows]) => [provider, rows.toSorted((a, b) => (a[0] < b[0] ? -1 : 1))]),
   )
-  return { sources: Object.values(SOURCES), marks: MARKS, columns: COLUMNS, offers: sorted }
+  return {
+    date: facts.header.compiled_on,
+    sources: Object.values(SOURCES),
+    marks: MARKS,
+    columns: COLUMNS,
+    offers: sorted,
+  }
 }
 
 /** The file's text: one offer a line, so that a price change is a one-line diff. */
@@ -219,6 +242,7 @@ export function textOf(file: CatalogFile): string {
   )
   return [
     '{',
+    `"date": ${JSON.stringify(file.date)},`,
     `"sources": [\n${file.sources.map(source => JSON.stringify(source)).join(',\n')}\n],`,
     `"marks": ${JSON.stringify(file.marks)},`,
     `"columns": ${JSON.stringify(file.columns)},`,

@@ -25,6 +25,8 @@ export interface CatalogOffer {
   readonly deprecated: boolean
   /** The price is more than 4× off the median of the same weights: billed as listed, never preferred for it. */
   readonly doubtful: boolean
+  /** Sources disagree about the price; the newest one was taken. */
+  readonly disputed: boolean
   /** A free trial endpoint, not for production: found only under its exact name. */
   readonly trial: boolean
   /** turbo, fp8, fast, tee, global … */
@@ -40,6 +42,8 @@ export interface Source {
 }
 
 export interface Catalog {
+  /** The day on which it was put together. */
+  readonly date: string
   readonly offers: readonly CatalogOffer[]
   readonly byProvider: ReadonlyMap<string, readonly CatalogOffer[]>
   /** By canonical id. */
@@ -120,6 +124,7 @@ function offerOf(provider: string, row: Row, sources: readonly Source[]): Catalo
     firstParty: marks.includes('F'),
     deprecated: marks.includes('D'),
     doubtful: marks.includes('X'),
+    disputed: marks.includes('C'),
     trial: marks.includes('T'),
     variant: more?.variant,
     embeddingDimensions: more?.dimensions,
@@ -147,6 +152,7 @@ export function createCatalog(file: CatalogFile): Catalog {
   for (const model of byModel.keys())
     for (const author of authorsOf(model)) byAuthor.set(`${author}/${model}`, model)
   return {
+    date: file.date,
     offers,
     byProvider: groupBy(offers, 'provider'),
     byModel,
@@ -155,10 +161,13 @@ export function createCatalog(file: CatalogFile): Catalog {
   }
 }
 
+/** The data that ships with this version. */
+export const SHIPPED = data as unknown as CatalogFile
+
 let shipped: Catalog | undefined
 
 /** The catalogue that ships with this version; built on first use. */
 export function loadCatalog(): Catalog {
-  shipped ??= createCatalog(data as unknown as CatalogFile)
+  shipped ??= createCatalog(SHIPPED)
   return shipped
 }

@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts'
 import type { Key } from '../terms.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { BudgetUse } from '../wire/account.ts'
+import type { CatalogPort } from './catalog.ts'
 import type { Gate } from './gate.ts'
 
 /** The part of the ledger that views need. */
@@ -36,6 +37,8 @@ export interface AdminDeps {
   readonly gate: Gate
   /** Names that a credential may be for: configured providers and built-in kinds. */
   readonly providerNames: () => readonly string[]
+  /** The catalogue and its news; absent where it changes with the version only (Workers). */
+  readonly catalog?: CatalogPort
   /** Asks the provider whether this secret works. Never throws. */
   testCredential(provider: string, secret: string): Promise<CredentialTest>
   /** A new admin token in clear, shown once; the old one and every session end. Rejects with 409 when it is set by the environment. */

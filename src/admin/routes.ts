@@ -1,4 +1,5 @@
 /** The admin plane's one table: `createAdmin` serves it, the OpenAPI document and the docs page are made of it. */
+import { catalogRoutes } from './catalog.ts'
 import { credentialRoutes } from './credentials.ts'
 import { hostRoutes } from './host.ts'
 import { keyRoutes } from './keys.ts'
@@ -13,5 +14,6 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   ...spendRoutes,
   ...requestRoutes,
   ...targetRoutes,
+  ...catalogRoutes,
   ...hostRoutes,
 ]

@@ -146,6 +146,7 @@ export const targetShape = z.object({
   tokens_per_second: z.number().nullable(),
   context_tokens: count,
   max_output_tokens: count,
+  supports: z.array(z.string()),
   price: z
     .object({
       id: z.string(),

@@ -1,4 +1,5 @@
 /** `GET /admin/v1/targets`: every offer at every credential, its health and its price. */
+import { matching } from '../catalog/search.ts'
 import { PICO_PER_USD_PER_MTOK, type Price } from '../price.ts'
 import type { HealthState } from '../route/health.ts'
 import type { Credential, Listing } from '../route/market.ts'
@@ -37,11 +38,17 @@ function viewOf(deps: AdminDeps, listing: Listing, credential: Credential | unde
 }
 
 /** All targets for sale now, optionally of one provider or model. */
-export function targetViews(deps: AdminDeps, provider?: string | null, model?: string | null): TargetView[] {
+export function targetViews(
+  deps: AdminDeps,
+  provider?: string | null,
+  model?: string | null,
+  search?: string | null,
+): TargetView[] {
+  const isMeant = matching(search)
   return deps
     .market()
     .listings.filter(({ site }) => !provider || site.name === provider)
-    .filter(({ offer }) => !model || offer.model === model)
+    .filter(({ offer }) => (!model || offer.model === model) && isMeant(offer))
     .flatMap(listing => {
       const { credentials } = listing.site
       if (credentials.length === 0) return [viewOf(deps, listing, undefined)]
@@ -79,6 +86,7 @@ function targetWire(view: TargetView): Record<string, unknown> {
     tokens_per_second: view.state?.tokensPerSecond ?? null,
     context_tokens: offer.contextTokens ?? null,
     max_output_tokens: offer.maxOutputTokens ?? null,
+    supports: [...offer.supports],
     price: priceWire(offer.price),
   }
 }
@@ -91,13 +99,15 @@ export const targetRoutes: readonly AdminRoute[] = [
     query: {
       provider: 'configured provider name',
       model: 'canonical model id',
+      search: 'words that must all stand in ids, author, provider or capabilities',
       cursor: 'next_cursor of the page before',
       limit: '1–500, default 50',
     },
     response: listOf(targetShape),
     handle(deps, call) {
-      const views = targetViews(deps, call.query.get('provider'), call.query.get('model'))
-      const page = pageOf(views, view => view.id, call.query)
+      const { query } = call
+      const views = targetViews(deps, query.get('provider'), query.get('model'), query.get('search'))
+      const page = pageOf(views, view => view.id, query)
       return { json: { data: page.data.map(targetWire), next_cursor: page.nextCursor } }
     },
   },

@@ -1,6 +1,7 @@
 /** Arguments → one command → exit code. An unknown word never starts a server. */
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { didYouMean } from '../config/nearest.ts'
+import { catalogCommands } from './catalog.ts'
 import { createClient } from './client.ts'
 import {
   type Command,
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   ...keyCommands,
   ...credentialCommands,
   ...modelCommands,
+  ...catalogCommands,
   ...spendCommands,
   ...hostCommands,
   ...configCommands,

@@ -73,7 +73,8 @@ export function createAccount(deps: AccountDeps): Hono<Env> {
     })
 
   view('/v1/models', ({ key }, c) => {
-    const models = modelList(deps.market(), key)
+    const { search, provider } = c.req.query()
+    const models = modelList(deps.market(), key, { search, provider })
     return c.json(
       c.req.header('anthropic-version') ? anthropicList(models) : { object: 'list', data: models },
     )

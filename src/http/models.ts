@@ -1,4 +1,5 @@
 /** `GET /v1/models` and its kin: what this key can call now, in OpenAI's form with OpenRouter's additions, or in Anthropic's. */
+import { matching } from '../catalog/search.ts'
 import { usdFromNano } from '../price.ts'
 import type { Health } from '../route/health.ts'
 import type { Listing, Market } from '../route/market.ts'
@@ -77,15 +78,31 @@ function byModel(market: Market, key: Key): Map<string, Listing[]> {
   return models
 }
 
+/** What `GET /v1/models` may be narrowed to; absent or '' = everything. */
+export interface ModelFilter {
+  /** Words that must all stand in an offer's ids, author, provider or capabilities, or in the alias. */
+  readonly search?: string | undefined
+  /** Configured name. */
+  readonly provider?: string | undefined
+}
+
 /** Every model and alias that this key can call. */
-export function modelList(market: Market, key: Key): Record<string, unknown>[] {
+export function modelList(market: Market, key: Key, filter: ModelFilter = {}): Record<string, unknown>[] {
+  const isMeant = matching(filter.search)
+  const fits =
+    (alias?: string) =>
+    ({ offer }: Listing) =>
+      (!filter.provider || offer.provider === filter.provider) &&
+      isMeant(alias === undefined ? offer : { ...offer, variant: alias })
   const data: Record<string, unknown>[] = []
   for (const alias of market.aliases) {
-    const model = modelNamed(alias, market, key)
-    if (model) data.push(model)
+    const { listings } = listingsNamed(alias, market, key)
+    if (listings.some(fits(alias))) data.push(modelObject(alias, listings, 'switchgate'))
   }
-  for (const [id, listings] of byModel(market, key))
-    data.push(modelObject(id, listings, listings[0]?.offer.provider ?? ''))
+  for (const [id, all] of byModel(market, key)) {
+    const listings = all.filter(fits())
+    if (listings.length > 0) data.push(modelObject(id, listings, listings[0]?.offer.provider ?? ''))
+  }
   return data.sort((a, b) => String(a.id).localeCompare(String(b.id)))
 }
 

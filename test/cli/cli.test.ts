@@ -258,6 +258,7 @@ describe('the folder of a gateway that does not run', () => {
     const spare = JSON.parse((await say('key create --json', env)).out)
     const added = JSON.parse((await say('credential add openai --json', env, 'sk-json\n')).out)
     const list = (data: unknown) => ({ data, next_cursor: null })
+    const shipped = new URL('../../providers/catalog/offers.json', import.meta.url).pathname
     const rows: Readonly<Record<string, readonly (readonly [string, number, unknown])[]>> = {
       'key create': [
         ['--name x', 0, { key: expect.stringMatching(/^sgate_live_/) }],
@@ -293,7 +294,20 @@ describe('the folder of a gateway that does not run', () => {
       models: [
         ['', 0, list(expect.any(Array))],
         ['--all', 0, list(expect.any(Array))],
+        ['gpt-5 --all --provider openai', 0, { total: { providers: 1 } }],
+        ['--save', 64, { error: { code: 'usage' } }],
+        ['--refresh --all', 64, { error: { code: 'usage' } }],
       ],
+      'catalog show': [['', 0, { origin: 'built-in', offers: 1552, ignored_update: null }]],
+      'catalog update': [
+        [join(folder, 'nowhere.json'), 64, { error: { code: 'usage' } }],
+        [`${shipped} --sha256 abc`, 1, { error: { param: 'sha256' } }],
+        [`${shipped} --sha256 ${'0'.repeat(64)}`, 1, { error: { param: 'sha256' } }],
+        ['https://127.0.0.1:9/catalog.json', 1, { error: { param: 'url' } }],
+        [`${shipped} --dry-run`, 0, { applied: false, added: [], repriced: [], refused: [] }],
+      ],
+      'catalog diff': [[shipped, 0, { applied: false, from: '2026-11-21', to: '2026-11-21' }]],
+      'catalog reset': [['', 0, { date: '2026-11-21' }]],
       spend: [
         ['', 0, { group_by: ['key'], total: {} }],
         ['--from never', 1, { error: { param: 'from' } }],

@@ -9,15 +9,17 @@ import type { Clock, Deps, Log } from '../../deps.ts'
 import { createGuard, type Guard } from '../../egress/guard.ts'
 import { createProxyFor } from '../../egress/proxy.ts'
 import type { AccountDeps } from '../../http/account.ts'
+import { timeText } from '../../ids.ts'
 import { type AdminGate, createAdminGate } from '../../keys/admin.ts'
 import { createKeyBook, type KeyBook } from '../../keys/book.ts'
 import { createLedger, type LedgerOwner } from '../../ledger/ledger.ts'
 import type { Redactor } from '../../redact.ts'
-import { createHealth, type HealthKey, type HealthState } from '../../route/health.ts'
+import { createHealth, type Health, type HealthKey, type HealthState } from '../../route/health.ts'
 import { expectedFingerprint } from '../../vault/keyring.ts'
 import { createVault, type OpenVault } from '../../vault/vault.ts'
 import { Hono } from 'hono'
 import { nodeBytes } from './bytes.ts'
+import { openCatalog, type OwnCatalog } from './catalog.ts'
 import { testCredential } from './credential-test.ts'
 import { createKeyHmac, createSessionHmac, nodeRandomBytes } from './digest.ts'
 import { type DataFolder, type MasterKey, openDataFolder, readMasterKey } from './folder.ts'
@@ -60,13 +62,12 @@ export interface Gateway {
 export const nodeClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
 
 const HEALTH_SAVE_MS = 30_000
-const BASE36_TIME = 9
 let sequence = 0
 
 /** Time first, so that rows are appended; then a counter and randomness, so that ids are unique over processes. */
 export function newId(prefix: string): string {
   sequence = (sequence + 1) % 1_679_616
-  const time = Date.now().toString(36).padStart(BASE36_TIME, '0')
+  const time = timeText(Date.now())
   const random = Math.floor(Math.random() * 2_176_782_336)
   return `${prefix}${time}${sequence.toString(36).padStart(4, '0')}${random.toString(36).padStart(6, '0')}`
 }
@@ -127,12 +128,13 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
   })
   const journal = openJournal(folder.file('journal'), log)
   const ledger = createLedger({ store, journal, clock: nodeClock, log })
-  const recovery = await ledger.recover()
-  log('debug', 'ledger.recovered', { ...recovery })
+  log('debug', 'ledger.recovered', { ...(await ledger.recover()) })
 
   let guard: Guard = createGuard([])
   const signing = createSigning({ env, way: () => send, remember, log })
+  const own = openCatalog({ folder, log, onChange: () => void supply.restock() })
   const supply = await createSupply({
+    catalog: own.keeper.catalog,
     configPath: settings.configPath,
     env,
     vault,
@@ -151,8 +153,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     proxyFor: createProxyFor(env),
     log,
   })
-  const health = createHealth()
-  await restoreHealth(store, health)
+  const health = await restoredHealth(store)
 
   const watch = createWatch({ monotonic: nodeClock.monotonic, log })
   let draining = false
@@ -180,7 +181,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
   }
   const saving = setInterval(() => void saveHealth(deps), HEALTH_SAVE_MS)
   saving.unref()
-  const planes = mount(deps, { adminGate, keys, vault, ledger, supply, settings, sessionHmac, origin })
+  const planes = mount(deps, { adminGate, keys, vault, ledger, supply, own, settings, sessionHmac, origin })
   return {
     deps,
     ...planes,
@@ -212,6 +213,7 @@ interface Offices {
   readonly vault: OpenVault
   readonly ledger: LedgerOwner
   readonly supply: Supply
+  readonly own: OwnCatalog
   readonly settings: Settings
   readonly sessionHmac: (text: string) => string
   readonly origin: string | undefined
@@ -250,6 +252,7 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
     gate,
     providerNames: () => o.supply.providerNames(),
     resetAdminToken: () => o.adminGate.reset(),
+    catalog: o.own.port(deps),
     testCredential: (provider, secret) =>
       testCredential(provider, secret, deps.market(), deps.send, deps.scrub),
   }
@@ -269,13 +272,15 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
   return { data, admin, whole }
 }
 
-async function restoreHealth(store: Deps['store'], health: Deps['health']): Promise<void> {
+async function restoredHealth(store: Deps['store']): Promise<Health> {
+  const health = createHealth()
   try {
     const saved = await store.setting('health')
     if (saved) health.restore(JSON.parse(saved) as [HealthKey, HealthState][])
   } catch {
     // what was known of targets is a convenience: a start without it only learns again
   }
+  return health
 }
 
 async function saveHealth(deps: Deps): Promise<void> {

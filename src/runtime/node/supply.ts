@@ -1,6 +1,6 @@
 /** Keeps the market true: config file + environment + vault → snapshot, rebuilt whole when one of them changes. */
 import { readFileSync } from 'node:fs'
-import { loadCatalog } from '../../../providers/catalog/loader.ts'
+import type { Catalog } from '../../../providers/catalog/loader.ts'
 import { demo } from '../../../providers/demo.ts'
 import { KINDS } from '../../../providers/index.ts'
 import { discover } from '../../config/discover.ts'
@@ -18,7 +18,7 @@ export interface Supply {
   readonly market: () => Market
   /** Reads everything again; a faulty file keeps what was there and says so. */
   reload(): Promise<void>
-  /** Credentials of the vault changed. */
+  /** Credentials of the vault, or the catalogue, changed. */
   restock(): Promise<void>
   /** Configured providers and built-in kinds: what a credential may be for. */
   providerNames(): readonly string[]
@@ -34,12 +34,14 @@ export interface SupplyOptions {
   readonly signing?: SigningDeps
   readonly onConfig: (config: Config) => void
   readonly log: Log
+  /** The one in use now. */
+  readonly catalog: () => Catalog
 }
 
 /** The file as it stands now. Throws SettingsError listing every fault. */
-export function readConfig(path: string | undefined, env: Env): Config {
+function readConfig(path: string | undefined, env: Env, catalog: Catalog): Config {
   const text = path === undefined ? '' : readFileSync(path, 'utf8')
-  const loaded = loadConfig(text, { kinds: KINDS, catalog: loadCatalog(), env })
+  const loaded = loadConfig(text, { kinds: KINDS, catalog, env })
   if (loaded.ok) return discover(loaded.config, KINDS, env)
   throw new SettingsError(`${path}:\n${loaded.faults.map(fault => `  ${formatFault(fault)}`).join('\n')}`)
 }
@@ -81,7 +83,7 @@ async function allCredentials(config: Config, o: SupplyOptions): Promise<Record<
 }
 
 export async function createSupply(o: SupplyOptions): Promise<Supply> {
-  let config = readConfig(o.configPath, o.env)
+  let config = readConfig(o.configPath, o.env, o.catalog())
   o.onConfig(config)
   let market = await build(config)
 
@@ -89,7 +91,7 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
     return createMarket({
       config: next,
       kinds: KINDS,
-      catalog: loadCatalog(),
+      catalog: o.catalog(),
       credentials: await allCredentials(next, o),
       refused: (provider, credential, message) =>
         o.log('warn', 'credential.unreadable', { provider, credential, message }),
@@ -102,7 +104,7 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
     market: () => market,
     async reload() {
       try {
-        const next = readConfig(o.configPath, o.env)
+        const next = readConfig(o.configPath, o.env, o.catalog())
         const fresh = await build(next)
         config = next
         market = fresh

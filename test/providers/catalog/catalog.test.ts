@@ -68,6 +68,16 @@ describe('prices', () => {
     })
   })
 
+  test("Claude's cache writes keep to the rule in the tier for long prompts too", () => {
+    for (const { model, price } of catalog.offers) {
+      if (!model.startsWith('claude-') || price.cacheWritePico === undefined) continue
+      for (const rates of [price, ...(price.tiers ?? [])]) {
+        expect(rates.cacheWritePico, price.id).toBe(rates.inputPico * 1.25)
+        expect(rates.cacheWrite1hPico, price.id).toBe(rates.inputPico * 2)
+      }
+    }
+  })
+
   test('long prompts have their tier: Gemini 2.5 Pro above 200,000 tokens', () => {
     const { price } = offerOf('gemini', 'gemini-2.5-pro')
     expect(price).toMatchObject({ inputPico: 1_250_000, outputPico: 10_000_000 })
@@ -92,6 +102,8 @@ describe('every row', () => {
     expect(catalog.byModel.size).toBeGreaterThan(400)
     expect(catalog.offers.filter(offer => offer.type === 'embedding')).toHaveLength(93)
     expect(catalog.offers.filter(offer => offer.doubtful)).toHaveLength(42)
+    expect(catalog.offers.filter(offer => offer.disputed)).toHaveLength(61)
+    expect(catalog.date).toBe('2026-11-21')
     expect(catalog.offers.filter(offer => offer.trial).every(offer => offer.provider === 'nvidia')).toBe(true)
   })
 
@@ -166,6 +178,7 @@ describe('the data file', () => {
     expect(textOf(JSON.parse(text))).toBe(text)
   })
 
+  const header = { compiled_on: '2026-11-21' }
   const fact = {
     provider: 'google',
     model: 'in.anthropic.claude-x-20260101',
@@ -182,7 +195,7 @@ describe('the data file', () => {
   }
 
   test('an imported fact: noise cleaned, slips of the sources undone, names ours', () => {
-    const { offers } = importFacts({ offers: [fact] })
+    const { offers } = importFacts({ header, offers: [fact] })
     expect(offers).toEqual({
       gemini: [[fact.model, 'claude-x', 300_000, 1_000_000, null, null, 0, 10, 'ti', 2]],
     })
@@ -195,7 +208,7 @@ describe('the data file', () => {
     [{ ...fact, source: 'hearsay' }],
     [{ ...fact, type: 'video' }],
   ])('a fact that cannot be is refused %#', bad => {
-    expect(() => importFacts({ offers: [bad] })).toThrow()
-    expect(() => importFacts({ offers: [fact, fact] })).toThrow('listed twice')
+    expect(() => importFacts({ header, offers: [bad] })).toThrow()
+    expect(() => importFacts({ header, offers: [fact, fact] })).toThrow('listed twice')
   })
 })
