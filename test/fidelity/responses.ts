@@ -180,6 +180,40 @@ const tools: readonly Feature[] = [
     arrives: { chat: { tools: [{ type: 'custom', custom: { name: 'code' } }] } },
   },
   {
+    name: 'tools under a `namespace`',
+    more: {
+      tools: [{ type: 'namespace', name: 'crm', description: 'It.', tools: [tool] }],
+      input: [
+        ask,
+        {
+          type: 'function_call',
+          call_id: 'call_1',
+          namespace: 'crm',
+          name: 'weather',
+          arguments: '{"city":"Bern"}',
+        },
+        { type: 'function_call_output', call_id: 'call_1', output: '7' },
+      ],
+    },
+    names: ['tools'],
+    arrives: {
+      chat: ({ body }) =>
+        JSON.stringify(body.tools).includes('"name":"crm__weather"') &&
+        JSON.stringify(body.messages).includes('"name":"crm__weather"'),
+      messages: ({ body }) =>
+        JSON.stringify(body.tools).includes('"name":"crm__weather"') &&
+        JSON.stringify(body.messages).includes('"name":"crm__weather"'),
+      gemini: ({ body }) =>
+        JSON.stringify(body.tools).includes('"name":"crm__weather"') &&
+        JSON.stringify(body.contents).includes('"name":"crm__weather"'),
+    },
+  },
+  {
+    name: '`defer_loading` of a tool',
+    more: { tools: [{ ...tool, defer_loading: true }] },
+    names: ['defer_loading'],
+  },
+  {
     name: '`web_search`',
     more: { tools: [tool, { type: 'web_search' }] },
     names: ['tools', 'tools.web_search'],

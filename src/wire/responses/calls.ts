@@ -6,6 +6,7 @@ import type {
 import { isObject } from '../extensions.ts'
 import type { Events } from './events.ts'
 import type { Ending } from './items.ts'
+import type { Names } from './namespaces.ts'
 
 type Json = Record<string, unknown>
 
@@ -37,12 +38,14 @@ function isComplete({ custom, input }: Call): boolean {
 
 export class Calls {
   private readonly events: Events
+  private readonly names: Names
   /** Open calls by the index that the upstream gave them, or by their id. */
   private readonly open = new Map<number | string, Call>()
   private last: number | string = 0
 
-  constructor(events: Events) {
+  constructor(events: Events, names: Names) {
     this.events = events
+    this.names = names
   }
 
   /** One entry of `delta.tool_calls`. */
@@ -128,12 +131,13 @@ export class Calls {
   }
 
   private item(
-    { custom, itemId, callId, name }: Call,
+    { custom, itemId, callId, name: flat }: Call,
     input: string,
     status: ResponseFunctionToolCallItem['status'],
   ): ResponseFunctionToolCallItem | ResponseCustomToolCall {
+    const place = this.names.place(flat) ?? { name: flat }
     return custom
-      ? { id: itemId, type: 'custom_tool_call', call_id: callId, name, input }
-      : { id: itemId, type: 'function_call', status, call_id: callId, name, arguments: input }
+      ? { id: itemId, type: 'custom_tool_call', call_id: callId, ...place, input }
+      : { id: itemId, type: 'function_call', status, call_id: callId, ...place, arguments: input }
   }
 }

@@ -1,6 +1,7 @@
 /** `instructions` and `input` of a Responses request → chat messages. Part of reading the request. */
 import { isObject, wrong } from '../extensions.ts'
 import { chatContent } from './content.ts'
+import type { Names } from './namespaces.ts'
 import { openKept } from './reasoning.ts'
 
 type Json = Record<string, unknown>
@@ -28,7 +29,7 @@ const ITEMS_MAX = 4_096
 const STATELESS = 'nothing is stored here: send the items themselves (`store: false` makes SDKs do so)'
 
 /** Items in order → messages. Throws `invalid_request` with the place in the caller's own terms. */
-export function chatMessages(instructions: unknown, input: unknown): Json[] {
+export function chatMessages(instructions: unknown, input: unknown, names: Names): Json[] {
   const messages: Json[] = []
   if (instructions != null) {
     if (typeof instructions !== 'string') throw wrong('instructions', 'must be a string.')
@@ -42,7 +43,7 @@ export function chatMessages(instructions: unknown, input: unknown): Json[] {
     throw wrong('input', 'must be a string, or an array with at least one item.')
   }
   if (input.length > ITEMS_MAX) throw wrong('input', `must hold at most ${ITEMS_MAX} items.`)
-  new Conversation(messages).take(input)
+  new Conversation(messages, names).take(input)
   if (messages.length === 0) throw wrong('input', 'must hold something to answer.')
   return messages
 }
@@ -51,9 +52,11 @@ class Conversation {
   private turn: Turn | undefined
   private readonly called = new Set<string>()
   private readonly messages: Json[]
+  private readonly names: Names
 
-  constructor(messages: Json[]) {
+  constructor(messages: Json[], names: Names) {
     this.messages = messages
+    this.names = names
   }
 
   take(items: readonly unknown[]): void {
@@ -109,12 +112,13 @@ class Conversation {
   }
 
   private call(item: Json, member: 'arguments' | 'input', param: string): void {
-    const { call_id: id, name } = item
+    const { call_id: id, name: told, namespace } = item
     const given = item[member]
     if (typeof id !== 'string' || id === '') throw wrong(`${param}.call_id`, 'must be the id of the call.')
-    if (typeof name !== 'string' || name === '') throw wrong(`${param}.name`, 'must be the name of a tool.')
+    if (typeof told !== 'string' || told === '') throw wrong(`${param}.name`, 'must be the name of a tool.')
     if (typeof given !== 'string')
       throw wrong(`${param}.${member}`, 'must be a string, as the model wrote it.')
+    const name = this.names.flat(told, namespace)
     this.turn ??= newTurn()
     this.called.add(id)
     this.turn.calls.push(

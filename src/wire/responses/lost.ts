@@ -45,8 +45,7 @@ export function lost({ json }: Body, quirks: Quirks | undefined): string[] {
       names.push('reasoning.summary')
   }
   if (isObject(text)) names.push(...unknownIn(text, TEXT, 'text'))
-  if (Array.isArray(tools))
-    for (const tool of tools) if (isDispensable(tool)) names.push(`tools.${tool.type}`)
+  if (Array.isArray(tools)) for (const tool of tools) names.push(...lostOfTool(tool))
   if (Array.isArray(input)) for (const item of input) if (isObject(item)) names.push(...lostOf(item))
   return [...new Set(names)]
 }
@@ -55,6 +54,19 @@ const unknownIn = (object: Json, known: ReadonlySet<string>, at: string): string
   Object.keys(object)
     .filter(name => object[name] != null && !known.has(name))
     .map(name => `${at}.${name}`)
+
+const TOOL = new Set('type name description parameters strict format cache_control tools'.split(' '))
+
+/** A tool that can be done without, and what a tool says beside what it is. */
+function lostOfTool(tool: unknown): string[] {
+  if (isDispensable(tool)) return [`tools.${tool.type}`]
+  if (!isObject(tool)) return []
+  const inner = Array.isArray(tool.tools) ? tool.tools.flatMap(lostOfTool) : []
+  return [
+    ...Object.keys(tool).filter(name => tool[name] != null && tool[name] !== false && !TOOL.has(name)),
+    ...inner,
+  ]
+}
 
 /** Thoughts that another place sealed, and what an item says beside its content. */
 function lostOf(item: Json): string[] {

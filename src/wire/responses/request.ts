@@ -3,6 +3,7 @@ import { type Body, parseBody } from '../body.ts'
 import { isObject, wrong } from '../extensions.ts'
 import { type ChatFacts, readChat } from '../openai.ts'
 import { chatMessages } from './input.ts'
+import { namesIn } from './namespaces.ts'
 import { chatText, chatToolChoice, chatTools } from './tools.ts'
 
 type Json = Record<string, unknown>
@@ -90,11 +91,12 @@ function chatRequest(json: Readonly<Json>): Json {
     // null says "as usual" in this wire; some hosts of the chat wire refuse it
     if (value !== null && !READ_HERE.has(name)) chat[name] = value
   }
-  const tools = chatTools(json.tools)
-  const choice = chatToolChoice(json.tool_choice)
+  const names = namesIn(json.tools)
+  const tools = chatTools(json.tools, names)
+  const choice = chatToolChoice(json.tool_choice, names)
   return {
     ...chat,
-    messages: chatMessages(json.instructions, json.input),
+    messages: chatMessages(json.instructions, json.input, names),
     ...(tools !== undefined &&
       tools.length > 0 && { tools, ...(choice !== undefined && { tool_choice: choice }) }),
     ...chatText(json.text),

@@ -1,5 +1,6 @@
 /** Tools, tool choice and text format of a Responses request in chat's form. Part of reading the request. */
 import { isObject, wrong } from '../extensions.ts'
+import type { Names } from './namespaces.ts'
 
 type Json = Record<string, unknown>
 
@@ -27,50 +28,59 @@ export function isDispensable(tool: unknown): tool is { type: string } {
 }
 
 /** Flat tools → nested ones. Throws for the other tools that OpenAI would run itself. */
-export function chatTools(tools: unknown): Json[] | undefined {
+export function chatTools(tools: unknown, names: Names): Json[] | undefined {
   if (tools == null) return undefined
   if (!Array.isArray(tools) || tools.length > TOOLS_MAX)
     throw wrong('tools', `must be an array of at most ${TOOLS_MAX}.`)
   return tools.flatMap((tool, i) => {
-    if (isDispensable(tool)) return []
     const param = `tools[${i}]`
     if (!isObject(tool)) throw wrong(param, 'must be an object.')
-    if (tool.type === 'function') {
-      const { type, name: _, description, parameters, strict, ...rest } = tool
-      return {
-        type,
-        function: without({ name: named(tool, param), description, parameters, strict }),
-        ...rest,
-      }
-    }
-    if (tool.type === 'custom') {
-      const { type, name: _, description, format, ...rest } = tool
-      const custom = { name: named(tool, param), description, format: customFormat(format) }
-      return { type, custom: without(custom), ...rest }
-    }
-    const type = typeof tool.type === 'string' ? tool.type.slice(0, 64) : 'a tool without a type'
-    throw wrong(`${param}.type`, `${type} ${HOSTED}`)
+    if (isDispensable(tool)) return []
+    if (tool.type !== 'namespace') return [chatTool(tool, param, (name: string) => name)]
+    const group = named(tool, param)
+    if (!Array.isArray(tool.tools)) throw wrong(`${param}.tools`, 'must be an array.')
+    return tool.tools.map((one, j) => {
+      const place = `${param}.tools[${j}]`
+      if (!isObject(one)) throw wrong(place, 'must be an object.')
+      return chatTool(one, place, (name: string) => names.flat(name, group))
+    })
   })
 }
 
+/** Members that chat's tools have no place for are named by `lost`; a cache mark is one that some targets take. */
+function chatTool(tool: Json, param: string, flat: (name: string) => string): Json {
+  const { type, description, parameters, strict, format, cache_control: mark } = tool
+  const marked = mark == null ? {} : { cache_control: mark }
+  if (type === 'function') {
+    const its = { name: flat(named(tool, param)), description, parameters, strict }
+    return { type, function: without(its), ...marked }
+  }
+  if (type === 'custom') {
+    const its = { name: flat(named(tool, param)), description, format: customFormat(format) }
+    return { type, custom: without(its), ...marked }
+  }
+  const said = typeof type === 'string' ? type.slice(0, 64) : 'a tool without a type'
+  throw wrong(`${param}.type`, `${said} ${HOSTED}`)
+}
+
 /** `{type, name}` → chat's nested form of it. */
-function chosen(choice: Json, param: string): Json {
+function chosen(choice: Json, param: string, names: Names): Json {
   if (choice.type !== 'function' && choice.type !== 'custom') {
     throw wrong(`${param}.type`, `${String(choice.type).slice(0, 64)} ${HOSTED}`)
   }
-  return { type: choice.type, [choice.type]: { name: named(choice, param) } }
+  return { type: choice.type, [choice.type]: { name: names.flat(named(choice, param), choice.namespace) } }
 }
 
-export function chatToolChoice(choice: unknown): unknown {
+export function chatToolChoice(choice: unknown, names: Names): unknown {
   if (choice == null || typeof choice === 'string') return choice ?? undefined
   if (!isObject(choice)) throw wrong('tool_choice', 'must be "auto", "none", "required" or an object.')
-  if (choice.type !== 'allowed_tools') return chosen(choice, 'tool_choice')
+  if (choice.type !== 'allowed_tools') return chosen(choice, 'tool_choice', names)
   const { mode, tools } = choice
   if (!Array.isArray(tools)) throw wrong('tool_choice.tools', 'must be an array.')
   const allowed = tools.map((tool, i) => {
     const param = `tool_choice.tools[${i}]`
     if (!isObject(tool)) throw wrong(param, 'must be an object.')
-    return chosen(tool, param)
+    return chosen(tool, param, names)
   })
   return { type: 'allowed_tools', allowed_tools: { mode, tools: allowed } }
 }

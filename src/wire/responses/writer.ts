@@ -6,6 +6,7 @@ import type { RenderContext, StreamWriter } from '../inbound.ts'
 import { Calls } from './calls.ts'
 import { Events } from './events.ts'
 import { type Ending, MessageItem, ReasoningItem } from './items.ts'
+import { namesIn } from './namespaces.ts'
 import { incompleteReason, responseObject, responseUsage } from './object.ts'
 import { addDetails, textOfDetails } from './reasoning.ts'
 
@@ -39,7 +40,7 @@ export class ResponseWriter implements StreamWriter {
     this.context = context
     this.id = context.newId('resp_')
     this.events = new Events(context.newId)
-    this.calls = new Calls(this.events)
+    this.calls = new Calls(this.events, namesIn(context.request.tools))
   }
 
   chunk(chunk: Json, costNanoUsd: number | undefined): string {
