@@ -158,13 +158,14 @@ function marksOf(fact: Fact): string {
 }
 
 /**
- * Sources state Claude's cache writes for the first tier only; Anthropic's rule holds for every tier: 1.25 times the tier's
- * input price for five minutes (platform.claude.com, prompt caching).
+ * Sources state cache writes for the first tier only, but they keep their proportion to input in every tier: 1.25 times for
+ * Claude (platform.claude.com, prompt caching), and for OpenAI since GPT-5.6 (genai-prices 0.1.8 has the tiers written out).
  */
-const picoOfTierWrite = (fact: Fact, tier: { input: number; cache_write?: number | null | undefined }) =>
-  tier.cache_write === undefined && fact.cache_write_usd_per_mtok && fact.canonical_id.includes('claude-')
-    ? picoFromUsdPerMtok(tier.input * 1.25)
-    : picoOfWrite(tier.cache_write)
+function picoOfTierWrite(fact: Fact, tier: { input: number; cache_write?: number | null | undefined }) {
+  const { cache_write_usd_per_mtok: write, input_usd_per_mtok: input } = fact
+  if (tier.cache_write !== undefined || !write || input === 0) return picoOfWrite(tier.cache_write)
+  return picoFromUsdPerMtok((tier.input * write) / input)
+}
 
 function moreOf(fact: Fact): More | undefined {
   const more: More = {
@@ -188,13 +189,55 @@ function moreOf(fact: Fact): More | undefined {
   return Object.keys(more).length === 0 ? undefined : more
 }
 
+/** Above 200,000 tokens Claude Sonnet 4.5 costs twice the input and 1.5 times the output price (platform.claude.com, "Long context pricing"). */
+const SONNET_LONG = [{ above_input_tokens: 200_000, input: 6, output: 22.5, cache_read: 0.6 }]
+
+/** Facts that a source leaves out and others state, by `provider/model`. */
+const COMPLETED: Readonly<Record<string, Pick<Fact, 'price_tiers'>>> = {
+  'anthropic/claude-sonnet-4-5': { price_tiers: SONNET_LONG },
+  'anthropic/claude-sonnet-4-5-20250929': { price_tiers: SONNET_LONG },
+  'vertex/claude-sonnet-4-5@20250929': { price_tiers: SONNET_LONG },
+}
+
+const REGIONAL = 1.1
+
+/**
+ * Sources give some of Bedrock's in-region Claude ids the price of the global profile; since Claude Sonnet 4.5 they cost 10% more
+ * (platform.claude.com, pricing, "Cloud platform pricing"; genai-prices 0.1.8 and the ids that were priced one by one agree).
+ */
+function withRegionalPrice(fact: Fact, facts: ReadonlyMap<string, Fact>): Fact {
+  if (fact.provider !== 'bedrock' || !fact.model.startsWith('anthropic.')) return fact
+  const global = facts.get(`bedrock/global.${fact.model}`)
+  if (global?.input_usd_per_mtok !== fact.input_usd_per_mtok) return fact
+  const more = <Usd extends number | null | undefined>(usd: Usd) => (usd ? usd * REGIONAL : usd)
+  return {
+    ...fact,
+    input_usd_per_mtok: more(fact.input_usd_per_mtok),
+    output_usd_per_mtok: more(fact.output_usd_per_mtok),
+    cache_read_usd_per_mtok: more(fact.cache_read_usd_per_mtok),
+    cache_write_usd_per_mtok: more(fact.cache_write_usd_per_mtok),
+    ...(fact.price_tiers && {
+      price_tiers: fact.price_tiers.map(tier => ({
+        above_input_tokens: tier.above_input_tokens,
+        input: more(tier.input),
+        output: more(tier.output),
+        cache_read: more(tier.cache_read),
+        cache_write: more(tier.cache_write),
+      })),
+    }),
+    conflict: { ...fact.conflict, regional: 'priced by rule' },
+  }
+}
+
 /** Facts → the catalogue's data. Throws with the offer's place for anything malformed, unknown sources and doubles. */
 export function importFacts(input: unknown): CatalogFile {
   const facts = Facts.parse(input)
   const sourceNames = Object.keys(SOURCES)
   const offers: Record<string, Row[]> = {}
   const seen = new Set<string>()
-  for (const fact of facts.offers) {
+  const byId = new Map(facts.offers.map(fact => [`${fact.provider}/${fact.model}`, fact]))
+  for (const given of facts.offers) {
+    const fact = { ...withRegionalPrice(given, byId), ...COMPLETED[`${given.provider}/${given.model}`] }
     const provider = RENAMED[fact.provider] ?? fact.provider
     const source = sourceNames.indexOf(fact.source)
     if (source < 0)

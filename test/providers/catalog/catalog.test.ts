@@ -72,10 +72,17 @@ describe('prices', () => {
     for (const { model, price } of catalog.offers) {
       if (!model.startsWith('claude-') || price.cacheWritePico === undefined) continue
       for (const rates of [price, ...(price.tiers ?? [])]) {
-        expect(rates.cacheWritePico, price.id).toBe(rates.inputPico * 1.25)
+        expect(rates.cacheWritePico, price.id).toBe(Math.round(rates.inputPico * 1.25))
         expect(rates.cacheWrite1hPico, price.id).toBe(rates.inputPico * 2)
       }
     }
+  })
+
+  test('Claude on Bedrock costs a tenth more in a region than through the global profile', () => {
+    const at = (upstream: string) => offerOf('bedrock', upstream).price.inputPico
+    for (const { upstream, model } of catalog.byProvider.get('bedrock') ?? [])
+      if (upstream.startsWith('global.anthropic.') && model !== 'claude-sonnet-4')
+        expect(at(upstream.replace('global.', '')), upstream).toBe(Math.round(at(upstream) * 1.1))
   })
 
   test('long prompts have their tier: Gemini 2.5 Pro above 200,000 tokens', () => {
@@ -102,7 +109,7 @@ describe('every row', () => {
     expect(catalog.byModel.size).toBeGreaterThan(400)
     expect(catalog.offers.filter(offer => offer.type === 'embedding')).toHaveLength(93)
     expect(catalog.offers.filter(offer => offer.doubtful)).toHaveLength(42)
-    expect(catalog.offers.filter(offer => offer.disputed)).toHaveLength(61)
+    expect(catalog.offers.filter(offer => offer.disputed)).toHaveLength(74)
     expect(catalog.date).toBe('2026-11-21')
     expect(catalog.offers.filter(offer => offer.trial).every(offer => offer.provider === 'nvidia')).toBe(true)
   })
