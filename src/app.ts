@@ -36,7 +36,7 @@ export async function exchange(
     peer,
     startedAtMs: deps.clock.monotonic(),
     bytes: deps.bytes,
-    path: endpoint.path,
+    path: plainPath(new URL(request.url).pathname),
   }
   const { sink, response } = webSink(request.signal)
   const outcome = serve(webCall(request, facts), sink, endpoint, deps)
@@ -59,9 +59,11 @@ export function createDataPlane(deps: AccountDeps): Hono<Env> {
     }
     return c.json({ status: 'ready' })
   })
-  for (const endpoint of ENDPOINTS) {
-    app.on(endpoint.method, endpoint.path, c => exchange(c.req.raw, endpoint, deps, c.env?.peer ?? ''))
-  }
+  app.use((c, next) => {
+    const endpoint = endpointAt(c.req.path)
+    if (endpoint?.method !== c.req.method) return next()
+    return exchange(c.req.raw, endpoint, deps, c.env?.peer ?? '')
+  })
   app.route('/', createAccount(deps))
   app.notFound(c => refuseUnknown(c.req.method, c.req.path, deps))
   app.onError((error, c) => refusal(asGatewayError(error, deps), wireOf(c.req.path), deps.newId('req_')))

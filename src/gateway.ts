@@ -10,7 +10,7 @@ import { route } from './route/plan.ts'
 import { logOutcome } from './telemetry.ts'
 import type { Call, Caller, Endpoint, Outcome, Sink } from './terms.ts'
 import { parseBody } from './wire/body.ts'
-import { INBOUND } from './wire/inbound.ts'
+import { inboundOf } from './wire/inbound.ts'
 
 const BODY_DEPTH_MAX = 64
 
@@ -22,7 +22,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
   let attempted: Attempted | undefined
   let failure: GatewayError | undefined
   try {
-    const inbound = INBOUND[endpoint.operation] ?? noWire()
+    const inbound = inboundOf(endpoint) ?? noWire()
     refuseWhenClosed(deps)
     caller = await authenticate(call, deps)
 
@@ -30,7 +30,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     if (!deps.bytes.isUtf8(bytes))
       throw new GatewayError('invalid_request', 'The request body is not valid UTF-8.', { param: 'body' })
     const body = parseBody(bytes, deps.bytes.text(bytes), { depthMax: BODY_DEPTH_MAX })
-    const facts = inbound.read(body)
+    const facts = inbound.read(body, call)
     const model = facts.model ?? caller.key.defaultModel ?? noModel()
     const likely = likelyInputTokens(facts)
 

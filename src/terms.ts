@@ -6,9 +6,16 @@ import type { Price } from './price.ts'
 export type Wire = 'openai' | 'anthropic' | 'gemini' | 'responses'
 
 /** What the caller wants done; names follow OpenTelemetry's `gen_ai.operation.name` where it has one. */
-export type Operation = 'chat' | 'text_completion' | 'embeddings' | 'responses' | 'messages' | 'count_tokens'
+export type Operation =
+  | 'chat'
+  | 'text_completion'
+  | 'embeddings'
+  | 'responses'
+  | 'messages'
+  | 'generate_content'
+  | 'count_tokens'
 
-/** One row of the data-plane table: method and path (exact) → wire and operation. */
+/** One row of the data-plane table: method and path → wire and operation. `{model}` in a path is any model's name. */
 export interface Endpoint {
   readonly method: 'GET' | 'POST'
   readonly path: string

@@ -55,6 +55,13 @@ const FILTERED = new Set([
   'MODEL_ARMOR',
 ])
 
+/** Google's `finishReason` and the number of calls → OpenAI's `finish_reason`. */
+export function finishReasonOf(reason: string, calls: number): string {
+  if (reason === 'MAX_TOKENS' || reason === 'CONTINUATION') return 'length'
+  if (FILTERED.has(reason)) return 'content_filter'
+  return calls > 0 ? 'tool_calls' : 'stop'
+}
+
 /** The state of one candidate while its parts come in. */
 export class Choice {
   readonly index: number
@@ -128,10 +135,7 @@ export class Choice {
 
   /** OpenAI's word for the ending. A call anywhere in the answer counts, whatever event the ending came in. */
   get finishReason(): string {
-    const reason = this.#reason ?? ''
-    if (reason === 'MAX_TOKENS' || reason === 'CONTINUATION') return 'length'
-    if (FILTERED.has(reason)) return 'content_filter'
-    return this.#calls > 0 ? 'tool_calls' : 'stop'
+    return finishReasonOf(this.#reason ?? '', this.#calls)
   }
 
   #part(part: Part): Json | undefined {

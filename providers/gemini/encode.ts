@@ -69,7 +69,7 @@ export function encode(request: ChatRequest): Encoded {
 }
 
 /** `alt=sse` matters: without it a stream is one long JSON array. */
-function pathOf({ offer, stream }: ChatRequest): string {
+export function pathOf({ offer, stream }: Pick<ChatRequest, 'offer' | 'stream'>): string {
   // An id may be the caller's own text, so all of it is escaped but the collection in front.
   const [, collection = 'models', id = offer.upstream] =
     /^(models|tunedModels)\/(.+)$/s.exec(offer.upstream) ?? []

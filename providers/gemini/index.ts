@@ -1,8 +1,9 @@
 /** The Gemini API (https://ai.google.dev/api/generate-content) behind the chat wire. */
 import type { Provider } from '../provider.ts'
 import { decode } from './decode.ts'
-import { encode } from './encode.ts'
+import { encode, pathOf } from './encode.ts'
 import { classify } from './failure.ts'
+import { nativeAt } from './native.ts'
 import { decodeStream } from './stream.ts'
 
 /** Google's Gemini API, version `v1beta`: requests to `/models/<upstream>:generateContent`, key in `x-goog-api-key`. */
@@ -10,5 +11,6 @@ export const gemini: Provider = {
   name: 'gcp.gemini',
   auth: 'x-goog-api-key',
   chat: { encode, decode, decodeStream },
+  gemini: nativeAt(pathOf),
   classify,
 }

@@ -18,7 +18,8 @@ const count = z.int().nonnegative().nullish().catch(undefined)
 
 const detail = z.looseObject({ modality: text, tokenCount: count })
 
-const usageMetadata = z.looseObject({
+/** Counts of an answer or an event. */
+export const usageMetadata = z.looseObject({
   promptTokenCount: count,
   candidatesTokenCount: count,
   thoughtsTokenCount: count,

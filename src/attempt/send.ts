@@ -39,7 +39,7 @@ export interface Carried {
 
 /** The request in the chat wire; translated once, whatever the number of targets. */
 function chatBody(job: Job): Body {
-  job.chatBody ??= job.inbound.toChat?.(job.body) ?? job.body
+  job.chatBody ??= job.inbound.toChat?.(job.body, job.facts) ?? job.body
   return job.chatBody
 }
 

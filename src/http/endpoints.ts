@@ -1,5 +1,6 @@
 /** The table of inference endpoints. Every runtime mounts this one; a path that is not here does not reach the pipeline. */
 import type { Endpoint, Wire } from '../terms.ts'
+import { readPath } from '../wire/gemini/path.ts'
 
 export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/v1/chat/completions', wire: 'openai', operation: 'chat' },
@@ -8,6 +9,15 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/v1/responses', wire: 'responses', operation: 'responses' },
   { method: 'POST', path: '/v1/messages', wire: 'anthropic', operation: 'messages' },
   { method: 'POST', path: '/v1/messages/count_tokens', wire: 'anthropic', operation: 'count_tokens' },
+  ...['generateContent', 'streamGenerateContent'].map(
+    (method): Endpoint => ({
+      method: 'POST',
+      path: `/v1beta/models/{model}:${method}`,
+      wire: 'gemini',
+      operation: 'generate_content',
+    }),
+  ),
+  { method: 'POST', path: '/v1beta/models/{model}:countTokens', wire: 'gemini', operation: 'count_tokens' },
 ]
 
 const BY_PATH: ReadonlyMap<string, Endpoint> = new Map(ENDPOINTS.map(endpoint => [endpoint.path, endpoint]))
@@ -19,12 +29,15 @@ export function plainPath(path: string): string {
 
 /** The endpoint at a path, whatever the method. */
 export function endpointAt(path: string): Endpoint | undefined {
-  return BY_PATH.get(path)
+  const exact = BY_PATH.get(path)
+  if (exact !== undefined) return exact
+  const named = readPath(path)
+  return named && BY_PATH.get(`/v1beta/models/{model}:${named.method}`)
 }
 
 /** In which wire to refuse what has no endpoint: by the path that the caller tried. */
 export function wireOf(path: string): Wire {
   if (path.startsWith('/v1/messages')) return 'anthropic'
-  if (path.startsWith('/v1beta')) return 'gemini'
+  if (path.startsWith('/v1beta') || readPath(path)) return 'gemini'
   return path.startsWith('/v1/responses') ? 'responses' : 'openai'
 }

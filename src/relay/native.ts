@@ -29,6 +29,8 @@ class Native implements NativeReader {
   /** Events that wait for content to commit them. */
   private held: Uint8Array[] = []
   private tail: Uint8Array | undefined
+  /** The ending of a wire without a terminator: it waits for the connection's end. */
+  private readonly closing: Uint8Array[] = []
 
   constructor(tap: NativeTap, options: ReaderOptions) {
     this.tap = tap
@@ -58,6 +60,7 @@ class Native implements NativeReader {
 
   ending(cutShort: boolean, usage: Usage | undefined): string {
     if (cutShort) return this.tap.cut(usage)
+    if (this.closing.length > 0) return this.o.bytes.text(this.o.bytes.concat(this.closing))
     return this.tail ? this.o.bytes.text(this.tail) : this.tap.missing()
   }
 
@@ -92,11 +95,15 @@ class Native implements NativeReader {
         this.tail = shown === text ? block.subarray(start, end) : this.o.bytes.of(shown)
         return { out: this.release(block.subarray(0, stop), edits), read: block.length }
       }
-      if (shown !== text) edits.push({ start, end, bytes: this.o.bytes.of(shown) })
+      if (sign.closing || this.closing.length > 0)
+        this.closing.push(shown === text ? block.subarray(start, end) : this.o.bytes.of(shown))
+      else {
+        if (shown !== text) edits.push({ start, end, bytes: this.o.bytes.of(shown) })
+        stop = end
+      }
       start = end
-      stop = end
     }
-    return { out: this.release(block.subarray(0, stop), edits), read: stop }
+    return { out: this.release(block.subarray(0, stop), edits), read: start }
   }
 
   private note(sign: NativeSign): void {

@@ -125,11 +125,12 @@ export function utf8Length(text: string): number {
 }
 
 /**
- * Adds `"cost":<decimal USD>` as the first member of the `usage` object in a JSON text. A cost that the provider put
- * there itself is left to stand: ours would be a second key of the same name.
+ * Adds `"cost":<decimal USD>` as the first member of the `usage` object in a JSON text, of `usageMetadata` in Gemini's. A
+ * cost that the provider put there itself is left to stand: ours would be a second key of the same name.
  */
 export function withCost(text: string, costNanoUsd: number, depth = 1): string {
-  const usage = text.slice(memberEnd(text, 0, '"usage"', depth))
+  const plain = memberEnd(text, 0, '"usage"', depth)
+  const usage = text.slice(plain < text.length ? plain : memberEnd(text, 0, '"usageMetadata"', depth))
   const [brace] = /^\s*:\s*\{/.exec(usage) ?? []
   if (brace === undefined || memberEnd(usage, usage.indexOf('{'), '"cost"', 1) < usage.length) return text
   const rest = usage.slice(brace.length)

@@ -112,7 +112,9 @@ function finishOfAnswer(answer: Loose): string | undefined {
 }
 
 /** The id that the caller sees. */
-const idOf = ({ id }: Loose): string | undefined => (typeof id === 'string' ? id : undefined)
+/** Gemini's wire calls it `responseId`. */
+const idOf = ({ id, responseId }: Loose): string | undefined =>
+  typeof id === 'string' ? id : typeof responseId === 'string' ? responseId : undefined
 
 /** Bytes of text that the model wrote, for estimates when usage is missing. */
 function textOf(answer: Loose): number {

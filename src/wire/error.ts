@@ -2,11 +2,14 @@
 import type { GatewayError } from '../errors.ts'
 import type { Wire } from '../terms.ts'
 
-/** Sent while nothing has been said; a comment is invisible to SSE clients, Anthropic's own clients expect `ping`. */
+/**
+ * Sent while nothing has been said; a comment is invisible to SSE clients, Anthropic's own clients expect `ping`.
+ * Google's older client (@google/generative-ai) stumbles over comments, so its sign of life is an answer that says nothing.
+ */
 export const KEEPALIVE: Readonly<Record<Wire, string>> = {
   openai: ': waiting\n\n',
   anthropic: 'event: ping\ndata: {"type":"ping"}\n\n',
-  gemini: ': waiting\n\n',
+  gemini: 'data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"index":0}]}\r\n\r\n',
   responses: ': waiting\n\n',
 }
 

@@ -4,10 +4,11 @@
  */
 import type { Json, NativeCodec, Provider, Quirks } from '../../providers/provider.ts'
 import type { GatewayError } from '../errors.ts'
-import type { Offer, Operation } from '../terms.ts'
+import type { Call, Endpoint, Offer, Operation } from '../terms.ts'
 import type { Body } from './body.ts'
 import { completions } from './completions.ts'
 import { embeddings } from './embeddings.ts'
+import { geminiCount, generateContent } from './gemini/index.ts'
 import { countTokens, messages } from './messages/index.ts'
 import { type ChatFacts, readChat } from './openai.ts'
 import { responses } from './responses/index.ts'
@@ -37,10 +38,10 @@ export interface StreamWriter {
 }
 
 export interface Inbound {
-  /** Checks the body and says what the stages need. Throws GatewayError('invalid_request') with `param`. */
-  read(body: Body): ChatFacts
+  /** Checks the request and says what the stages need; some wires say a part of it in the URL. Throws GatewayError('invalid_request') with `param`. */
+  read(body: Body, call: Call): ChatFacts
   /** The same request in the chat wire, for targets that do not speak the caller's. Called once a request at most. */
-  toChat?(body: Body): Body
+  toChat?(body: Body, facts: ChatFacts): Body
   /** Members that `toChat` leaves out, by the caller's names. `quirks` = of a host whose wire is OpenAI's as it is. */
   lost?(body: Body, quirks: Quirks | undefined, header: (name: string) => string | undefined): readonly string[]
   /** Chat's names → the caller's, for what an adapter reports or refuses. */
@@ -61,11 +62,17 @@ export interface Inbound {
 const chat: Inbound = { read: readChat }
 
 /** The wire of each operation that the pipeline serves. */
-export const INBOUND: Readonly<Partial<Record<Operation, Inbound>>> = {
+const INBOUND: Readonly<Partial<Record<Operation, Inbound>>> = {
   chat,
   responses,
   embeddings,
   text_completion: completions,
   messages,
+  generate_content: generateContent,
   count_tokens: countTokens,
+}
+
+/** Two wires ask for counts, each in its own words. Undefined = nobody serves it. */
+export function inboundOf({ operation, wire }: Endpoint): Inbound | undefined {
+  return operation === 'count_tokens' && wire === 'gemini' ? geminiCount : INBOUND[operation]
 }

@@ -78,7 +78,7 @@ const exact: Reviver = (_, value, place) =>
     : value
 
 /** Arguments as the object that this wire wants; what is none is wrapped, so that the client sees what was written. */
-function inputOf(text: unknown): unknown {
+export function inputOf(text: unknown): unknown {
   if (isObject(text)) return text
   if (typeof text !== 'string' || text.trim() === '' || text.trim() === 'null') return {}
   let value: unknown

@@ -109,7 +109,7 @@ function responseFormat(output: unknown): Json {
 }
 
 /** OpenAI's strict mode wants every object closed and every member required; asked for more, it refuses the request. */
-function fitsStrict(schema: unknown): boolean {
+export function fitsStrict(schema: unknown): boolean {
   if (Array.isArray(schema)) return schema.every(fitsStrict)
   if (!isObject(schema)) return true
   if (isObject(schema.properties)) {
