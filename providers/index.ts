@@ -1,18 +1,23 @@
 /** Every kind of provider: its adapter and the host's address, environment names and quirks. One line a native wire. */
 import { anthropic } from './anthropic/index.ts'
+import { createAzure } from './azure.ts'
 import { cohere } from './cohere/index.ts'
+import type { Cloud } from './cloud.ts'
 import { demo } from './demo.ts'
 import { gemini } from './gemini/index.ts'
 import { HOSTS } from './hosts.ts'
 import { openai } from './openai.ts'
 import { classifyWith } from './openai-failures.ts'
 import type { HostRow, Provider } from './provider.ts'
+import { createVertex } from './vertex/index.ts'
 
 /** What `kind:` in the config, or a provider's own name, stands for. */
 export interface Kind {
   readonly kind: string
   readonly provider: Provider
   readonly host: HostRow
+  /** Clouds: the adapter and the address of each model, instead of `provider` and `host.baseUrl`. */
+  readonly cloud?: Cloud
 }
 
 /** Providers with a wire of their own. */
@@ -48,6 +53,61 @@ const NATIVE: readonly Kind[] = [
       env: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
       quirks: {},
       source: 'ai.google.dev/api/generate-content',
+    },
+  },
+  {
+    kind: 'vertex',
+    provider: { ...gemini, name: 'gcp.vertex_ai', auth: 'google' },
+    cloud: createVertex({ gemini, anthropic, openai }),
+    host: {
+      baseUrl: 'https://aiplatform.googleapis.com',
+      auth: 'google',
+      env: ['GOOGLE_VERTEX_API_KEY', 'VERTEX_API_KEY'],
+      options: {
+        project: {
+          env: [
+            'GOOGLE_CLOUD_PROJECT',
+            'GOOGLE_VERTEX_PROJECT',
+            'VERTEXAI_PROJECT',
+            'ANTHROPIC_VERTEX_PROJECT_ID',
+          ],
+          optional: true,
+        },
+        location: {
+          env: ['GOOGLE_CLOUD_LOCATION', 'GOOGLE_VERTEX_LOCATION', 'VERTEXAI_LOCATION', 'CLOUD_ML_REGION'],
+          default: 'global',
+        },
+      },
+      ambient: {
+        reference: 'gcp://default',
+        env: ['GOOGLE_APPLICATION_CREDENTIALS'],
+        needs: ['project'],
+      },
+      quirks: {},
+      source:
+        'cloud.google.com "Vertex AI API"; variables: @google/genai, @ai-sdk/google-vertex, LiteLLM, Claude Code',
+    },
+  },
+  {
+    kind: 'azure',
+    provider: { ...openai, name: 'azure.ai.openai', auth: 'entra' },
+    cloud: createAzure({ openai, anthropic }),
+    host: {
+      baseUrl: 'https://{account}.openai.azure.com/openai/v1',
+      auth: 'entra',
+      env: ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY', 'AZURE_OPENAI_AD_TOKEN'],
+      options: {
+        account: { env: ['AZURE_RESOURCE_NAME'], optional: true },
+        endpoint: { env: ['AZURE_OPENAI_ENDPOINT', 'AZURE_API_BASE'], optional: true, isAddress: true },
+        deployment: { env: [], optional: true },
+        api_version: { env: [], optional: true },
+      },
+      ambient: {
+        reference: 'azure://default',
+        env: ['AZURE_CLIENT_SECRET', 'AZURE_FEDERATED_TOKEN_FILE', 'IDENTITY_ENDPOINT'],
+      },
+      quirks: { speaksResponses: true },
+      source: 'learn.microsoft.com "Azure OpenAI v1 API"; variables: openai SDKs, @ai-sdk/azure, LiteLLM',
     },
   },
 ]

@@ -20,6 +20,9 @@ type LimitField = NonNullable<Quirks['maxTokensField']>
 const WANTS_COMPLETION_LIMIT = /^(o[1-9]|gpt-([5-9]|1\d))(?![a-z\d])/
 
 
+/** For clouds, where a deployment of the model may have any name. */
+export const wantsCompletionLimit = (model: string): boolean => WANTS_COMPLETION_LIMIT.test(model)
+
 const has = (body: Body, name: string): boolean => Object.hasOwn(body.json, name)
 
 const otherLimit = (field: LimitField): LimitField =>

@@ -128,8 +128,6 @@ export interface NativeSign {
   readonly failure?: { readonly kind: Failure; readonly message: string }
   /** The provider's own terminator. */
   readonly done?: boolean
-  /** In wires without a terminator: nothing but an ending can follow, so the bytes wait from here on for the connection's end. */
-  readonly closing?: boolean
 }
 
 /** Listens to a stream that passes untouched. One tap for one stream. */
@@ -173,8 +171,6 @@ export interface Provider {
   readonly messages?: NativeCodec
   /** OpenAI's Responses wire; used at hosts whose row says `speaksResponses`. */
   readonly responses?: NativeCodec
-  /** Gemini's generateContent wire, where this provider speaks it. */
-  readonly gemini?: NativeCodec
   /** OpenAI's `/completions` and `/embeddings`; absent = not offered. Requests come in OpenAI's form. */
   readonly completions?: ChatCodec
   readonly embeddings?: ChatCodec
@@ -259,6 +255,8 @@ export interface OptionRow {
   readonly default?: string
   /** The kind works without it. */
   readonly optional?: true
+  /** A host name, or from the environment a whole address. */
+  readonly isAddress?: true
 }
 
 /** A cloud's own way of naming credentials, used without a word in the file when one of these variables is set. */
@@ -266,6 +264,8 @@ export interface Ambient {
   /** As in `aws://default`. */
   readonly reference: string
   readonly env: readonly string[]
+  /** Options without which it is of no use: the variables may be meant for other programs. */
+  readonly needs?: readonly string[]
 }
 
 /** One OpenAI-compatible host. The same schema reads `hosts:` of the config file. */

@@ -1,7 +1,15 @@
 /** What a schema cannot say: kinds that exist, addresses that may be reached, references that lead somewhere, names that mean something. */
 import { createGuard, parseAllowEntry } from '../egress/guard.ts'
 import { canonicalOf } from '../route/names.ts'
-import { filledOptions, filledUrl, kindsOf, optionsTaken, placeholdersOf } from '../route/sites.ts'
+import {
+  ANY_MODEL,
+  filledOptions,
+  filledUrl,
+  kindsOf,
+  optionsTaken,
+  placeholdersOf,
+  placeOf,
+} from '../route/sites.ts'
 import type { HostRow } from '../../providers/provider.ts'
 import type { ConfigFile } from './file.ts'
 import type { ConfigWorld } from './load.ts'
@@ -13,7 +21,7 @@ type Report = (path: Spot, reason: string) => void
 type FileProvider = ConfigFile['providers'][string]
 
 /** Wires that are planned: refused with that word while no kind has the name. */
-const LATER = new Set(['azure', 'bedrock', 'vertex', 'watsonx', 'oci', 'replicate'])
+const LATER = new Set(['bedrock', 'watsonx', 'oci', 'replicate'])
 
 /** Why a base URL is no good as one; undefined = good. The URL is not repeated: it may carry a secret by mistake. */
 function whyBadUrl(text: string): string | undefined {
@@ -73,9 +81,10 @@ export function checkFile(file: ConfigFile, world: ConfigWorld, report: Report):
     }
     const options = filledOptions(kind.host, provider.options, name => world.env[name])
     checkOptions(provider, kind.host, options, path, report)
+    const place = placeOf(kind, { options, baseUrl: provider.base_url, ...ANY_MODEL })
     if (provider.base_url !== undefined) checkUrl([...path, 'base_url'], provider.base_url)
-    else if (placeholdersOf(kind.host.baseUrl).every(option => option in options))
-      checkUrl(path, filledUrl(kind.host.baseUrl, options))
+    else if ('why' in place) report([...path, 'options'], place.why)
+    else if (placeholdersOf(place.baseUrl).length === 0) checkUrl(path, place.baseUrl)
   }
   checkAliases(file, world, new Set([...Object.keys(file.providers), ...kinds.keys()]), report)
 }

@@ -62,9 +62,9 @@ function Filters({ deps, query }: { deps: AdminDeps; query: URLSearchParams }) {
         <label for="filter-provider">Provider</label>
         <select id="filter-provider" name="provider">
           <option value="">All providers</option>
-          {deps.market().sites.map(site => (
-            <option value={site.name} selected={query.get('provider') === site.name}>
-              {site.name}
+          {[...new Set(deps.market().sites.map(site => site.name))].map(name => (
+            <option value={name} selected={query.get('provider') === name}>
+              {name}
             </option>
           ))}
         </select>

@@ -101,7 +101,9 @@ export function goodsOf(
 ): readonly Goods[] {
   const kind = kindOfSite(site.name, config, kinds)?.kind ?? ''
   const settings = config.providers[site.name]
-  const listed = settings?.baseUrl === undefined ? (catalog.byProvider.get(kind) ?? []) : []
+  // One deployment is one model, which only the file can name.
+  const isOwn = settings?.baseUrl !== undefined || site.options?.deployment !== undefined
+  const listed = isOwn ? [] : (catalog.byProvider.get(kind) ?? [])
   const own = Object.entries(settings?.models ?? {}).map(([id, model]) => {
     const same = listed.find(entry => entry.upstream === model.upstream)
     return ownModel(site, id, model, same ?? factsOf(id, kind, catalog))
@@ -112,7 +114,15 @@ export function goodsOf(
     ...listed
       .filter(entry => !replaced.has(`${entry.model} ${entry.upstream}`))
       .map(entry => fromCatalog(site, entry)),
-  ]
+  ].flatMap(placed)
+}
+
+/** In a cloud each model has its own wire and address; one that has none with these options is not sold. */
+function placed(good: Goods): readonly Goods[] {
+  const { offer, site } = good.listing
+  if (site.at === undefined) return [good]
+  const here = site.at(offer)
+  return here === undefined ? [] : [{ ...good, listing: { ...good.listing, site: here } }]
 }
 
 /** `<unknown>@<provider>`: sent as it is, unpriced. */
@@ -128,7 +138,7 @@ export function unknownListing(site: Site, upstream: string): Listing {
     supports: EVERYTHING,
     thinksUnseen: thinksUnseen(bare),
   }
-  return { offer, site }
+  return { offer, site: site.at?.(offer) ?? site }
 }
 
 /** The built-in that answers while no provider is configured. */

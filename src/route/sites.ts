@@ -1,5 +1,6 @@
 /** Configured providers → sites: address, adapter, credentials ready for use. Part of building the market. */
 import { type Kind, kindOfHost } from '../../providers/index.ts'
+import type { Place, PlaceRequest } from '../../providers/cloud.ts'
 import type { HostRow, OptionRow, Quirks } from '../../providers/provider.ts'
 import { authorizationOf } from '../authorize/schemes.ts'
 import type { Config, ProviderConfig } from '../config/schema.ts'
@@ -42,7 +43,7 @@ export function filledOptions(
 ): Readonly<Record<string, string>> {
   const filled: Record<string, string> = {}
   for (const [name, row] of Object.entries(optionsTaken(host))) {
-    const variable = row.env.find(each => isOption(env(each)))
+    const variable = row.env.find(each => isOption(env(each)) || (row.isAddress && isAddress(env(each))))
     const value = given[name] ?? (variable === undefined ? row.default : env(variable)?.trim())
     if (value !== undefined) filled[name] = value
   }
@@ -51,6 +52,21 @@ export function filledOptions(
 
 /** It goes into an address: letters, digits, ".", "_" and "-", as in the file. */
 const isOption = (value: string | undefined): boolean => /^\s*[A-Za-z0-9._-]{1,200}\s*$/.test(value ?? '')
+
+const isAddress = (value: string | undefined): boolean => /^\s*https?:\/\/[^\s]{1,500}\s*$/.test(value ?? '')
+
+/** The adapter and the address of one model at a kind; or, for clouds, why it has none. */
+export function placeOf(
+  { cloud, provider, host }: Kind,
+  request: PlaceRequest,
+): Place | { readonly why: string } {
+  return (
+    cloud?.(request) ?? { provider, baseUrl: request.baseUrl ?? filledUrl(host.baseUrl, request.options) }
+  )
+}
+
+/** Stands for every model, where the place of the provider itself is asked for. */
+export const ANY_MODEL = { model: '', upstream: '' }
 
 /** A provider as the file would have it with nothing said: for credentials added to a kind that the file does not mention. */
 export const plainProvider = (kind: string): ProviderConfig => ({
@@ -107,14 +123,17 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
     const kind = kinds.get(config.kind)
     if (kind === undefined) return []
     const options = filledOptions(kind.host, config.options, env)
-    const url = URL.parse(config.baseUrl ?? filledUrl(kind.host.baseUrl, options))
-    if (url === null) return []
+    const { baseUrl } = config
+    const place = placeOf(kind, { options, baseUrl, ...ANY_MODEL })
+    if ('why' in place) input.refused?.(name, 'options', place.why)
+    const url = 'why' in place ? null : URL.parse(place.baseUrl)
+    if ('why' in place || url === null) return []
     const credentials = credentialsOf(name, config, kind, input, { origin: url.origin, options })
-    return {
+    const site = {
       name,
-      provider: kind.provider,
+      provider: place.provider,
       origin: url.origin,
-      basePath: url.pathname.replace(/\/+$/, ''),
+      basePath: pathOf(url),
       auth: kind.host.auth,
       quirks: quirksAt(config, kind.host),
       options,
@@ -124,7 +143,29 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
       credentials,
       builtIn: false,
     } satisfies Site
+    return kind.cloud === undefined ? site : { ...site, at: branches(site, kind, { options, baseUrl }) }
   })
+}
+
+const pathOf = (url: URL): string => url.pathname.replace(/\/+$/, '')
+
+/** A cloud's site as each model sees it; models at one address share one object. */
+function branches(
+  site: Site,
+  kind: Kind,
+  request: Pick<PlaceRequest, 'options' | 'baseUrl'>,
+): NonNullable<Site['at']> {
+  const made = new Map<string, Site>()
+  return ({ model, upstream }) => {
+    const place = placeOf(kind, { ...request, model, upstream })
+    const url = 'why' in place ? null : URL.parse(place.baseUrl)
+    if ('why' in place || url === null) return undefined
+    const { provider } = place
+    const key = `${provider.name} ${place.baseUrl}`
+    const branch = made.get(key) ?? { ...site, provider, origin: url.origin, basePath: pathOf(url) }
+    made.set(key, branch)
+    return branch
+  }
 }
 
 /** Why a site without a credential that works is shut, and the cure; for callers, so no path and no reference stands in it. */

@@ -55,6 +55,38 @@ describe('discover', () => {
     expect(credentials(own, env)).toEqual({ openai: [] })
   })
 
+  test('Azure is found by a key or an identity, but only where its address is known', () => {
+    const azure = { AZURE_OPENAI_API_KEY: 'x' }
+    expect(credentials('', azure)).toEqual({})
+    for (const more of [
+      { AZURE_OPENAI_ENDPOINT: 'https://mine.openai.azure.com/' },
+      { AZURE_API_BASE: 'https://mine.cognitiveservices.azure.com' },
+      { AZURE_RESOURCE_NAME: 'mine' },
+    ])
+      expect(credentials('', { ...azure, ...more })).toEqual({ azure: ['env://AZURE_OPENAI_API_KEY'] })
+    const endpoint = { AZURE_OPENAI_ENDPOINT: 'https://mine.openai.azure.com/' }
+    expect(credentials('', endpoint)).toEqual({})
+    for (const name of ['AZURE_CLIENT_SECRET', 'AZURE_FEDERATED_TOKEN_FILE', 'IDENTITY_ENDPOINT'])
+      expect(credentials('', { ...endpoint, [name]: 'y' })).toEqual({ azure: ['azure://default'] })
+    expect(credentials('', { ...endpoint, AZURE_API_KEY: 'x', AZURE_CLIENT_SECRET: 'y' })).toEqual({
+      azure: ['env://AZURE_API_KEY'],
+    })
+  })
+
+  test('Vertex is found by a key, or by default credentials and a project', () => {
+    expect(credentials('', { GOOGLE_VERTEX_API_KEY: 'x' })).toEqual({
+      vertex: ['env://GOOGLE_VERTEX_API_KEY'],
+    })
+    // the variable alone is often meant for other programs
+    expect(credentials('', { GOOGLE_APPLICATION_CREDENTIALS: '/key.json' })).toEqual({})
+    const env = { GOOGLE_APPLICATION_CREDENTIALS: '/key.json', GOOGLE_CLOUD_PROJECT: 'p' }
+    expect(credentials('', env)).toEqual({ vertex: ['gcp://default'] })
+    const file = 'providers: { vertex: { options: { project: p } } }'
+    expect(credentials(file, { GOOGLE_APPLICATION_CREDENTIALS: '/key.json' })).toEqual({
+      vertex: ['gcp://default'],
+    })
+  })
+
   test('a host of the file is discovered by its variables', () => {
     const text = 'hosts: { mine: { base_url: "https://m.example.com/v1", env: [MINE_KEY] } }'
     expect(credentials(text, { MINE_KEY: 'x' })).toEqual({ mine: ['env://MINE_KEY'] })

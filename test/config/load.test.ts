@@ -154,8 +154,19 @@ describe('what a mistake says', () => {
       'providers:\n  b: { kind: bedrock }',
       'providers.b.kind: the kind bedrock is not supported yet (line 2)',
     ],
-    ['providers:\n  vertex: {}', 'providers.vertex: the kind vertex is not supported yet (line 2)'],
-    ['providers:\n  azure: {}', 'providers.azure: the kind azure is not supported yet (line 2)'],
+    ['providers:\n  oci: {}', 'providers.oci: the kind oci is not supported yet (line 2)'],
+    [
+      'providers:\n  azure: {}',
+      'providers.azure.options: this kind needs the option "account" (the name of the resource) or "endpoint" (its address) (line 2)',
+    ],
+    [
+      'providers:\n  vertex: { options: { location: 4%, project: p } }',
+      'providers.vertex.options.location: an option has letters, digits, ".", "_" and "-" (line 2)',
+    ],
+    [
+      'providers:\n  vertex: { options: { location: Europe.West, project: p } }',
+      'providers.vertex.options: the option "location" must be a region as in "europe-west4", "us", "eu" or "global" (line 2)',
+    ],
     [
       'providers:\n  my-own-thing: {}',
       'providers.my-own-thing: no kind is called "my-own-thing": say which wire it speaks, as in `kind: openai` (line 2)',
