@@ -5,7 +5,7 @@
  */
 import { type Cloud, isClaude, type PlaceRequest } from './cloud.ts'
 import { wantsCompletionLimit } from './openai.ts'
-import type { ChatCodec, ChatRequest, Encoded, Provider, Quirks } from './provider.ts'
+import type { ChatRequest, Encoded, Provider, Quirks } from './provider.ts'
 
 const NAME = 'azure.ai.openai'
 

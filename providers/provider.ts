@@ -128,6 +128,8 @@ export interface NativeSign {
   readonly failure?: { readonly kind: Failure; readonly message: string }
   /** The provider's own terminator. */
   readonly done?: boolean
+  /** In wires without a terminator: nothing but an ending can follow, so the bytes wait from here on for the connection's end. */
+  readonly closing?: boolean
 }
 
 /** Listens to a stream that passes untouched. One tap for one stream. */
@@ -171,6 +173,8 @@ export interface Provider {
   readonly messages?: NativeCodec
   /** OpenAI's Responses wire; used at hosts whose row says `speaksResponses`. */
   readonly responses?: NativeCodec
+  /** Gemini's generateContent wire, where this provider speaks it. */
+  readonly gemini?: NativeCodec
   /** OpenAI's `/completions` and `/embeddings`; absent = not offered. Requests come in OpenAI's form. */
   readonly completions?: ChatCodec
   readonly embeddings?: ChatCodec
