@@ -2,10 +2,13 @@
 import { RATE_LIMIT_PAUSE_MS } from './attempt/choose.ts'
 import type { Deps, Hold } from './deps.ts'
 import { FAILURES, type Failure, type GatewayError } from './errors.ts'
-import { billFor, estimateUsage } from './meter.ts'
+import { timeOfId } from './ids.ts'
+import { billFor, estimateUsage, isStated } from './meter.ts'
+import { unitPico } from './price.ts'
 import type { ExchangeResult } from './relay/contract.ts'
 import { offerKey, type Target } from './route/plan.ts'
 import type { AttemptRow, Bill, Usage } from './terms.ts'
+import type { Metering } from './wire/openai.ts'
 
 /** What one attempt used, and how sure that is. */
 export interface Metered {
@@ -14,9 +17,15 @@ export interface Metered {
 }
 
 /** Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. */
-export function meter(result: ExchangeResult, target: Target, likelyInputTokens: number): Metered {
+export function meter(
+  result: ExchangeResult,
+  target: Target,
+  likelyInputTokens: number,
+  metering?: Metering,
+): Metered {
   const { price } = target.listing.offer
-  const { usage, failure, status, textBytes } = result
+  const { failure, status, textBytes } = result
+  const usage = metering ? statedOf(result, target, metering) : result.usage
   if (!result.sent) return nothing(target, 'exact')
   const complete = (failure === undefined && !result.cutShort) || result.usageIsFinal
   if (usage && complete) return { usage, bill: billFor(usage, price, result.drained ? 'recovered' : 'exact') }
@@ -27,14 +36,25 @@ export function meter(result: ExchangeResult, target: Target, likelyInputTokens:
   if (refused || (unheard && failure?.kind === 'unreachable')) return nothing(target, 'exact')
   // no head ever came: the provider may have worked, but has shown nothing to be charged for
   if (unheard) return nothing(target, 'estimated')
-  if (failure && status >= 200 && textBytes === 0 && !usage && !brokenOff) return nothing(target, 'estimated')
-  const guess = estimateUsage({
-    stated: usage,
-    likelyInputTokens,
-    outputBytes: textBytes,
-    contentEvents: result.contentEvents,
-  })
+  if (failure && !result.committed && status >= 200 && textBytes === 0 && !usage && !brokenOff)
+    return nothing(target, 'estimated')
+  const guess =
+    metering?.likely ??
+    estimateUsage({
+      stated: usage,
+      likelyInputTokens,
+      outputBytes: textBytes,
+      contentEvents: result.contentEvents,
+    })
   return { usage: guess, bill: billFor(guess, price, 'estimated') }
+}
+
+/** Usage that this price can be asked with: the answer's, or the request's where that alone decides (characters). */
+function statedOf({ usage }: ExchangeResult, { listing }: Target, metering: Metering): Usage | undefined {
+  const { price } = listing.offer
+  if (usage && isStated(usage, price)) return usage
+  const { likely, certain, units } = metering
+  return certain && price && unitPico(price, units.kind) !== undefined ? likely : undefined
 }
 
 /** The result of an attempt that ended before anything was sent. */
@@ -82,7 +102,7 @@ export function record(told: Told, result: ExchangeResult, metered: Metered, dep
   deps.ledger.settle(hold, {
     ...told.row,
     last: told.finalStatus !== undefined,
-    createdAtMs: deps.clock.now(),
+    createdAtMs: timeOfId(told.row.requestId) ?? deps.clock.now(),
     keyId: key.id,
     lineage: key.lineage,
     project: key.project,

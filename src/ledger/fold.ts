@@ -14,6 +14,8 @@ const RETRY_MS_MAX = 5_000
 export interface Settled {
   readonly row: AttemptRow
   readonly buckets: readonly BucketRef[]
+  /** The row's packed text. */
+  readonly detail: string
 }
 
 export interface Folder {
@@ -33,8 +35,9 @@ const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, m
 export function createFolder(input: { store: Store; log: Log; onEmpty: () => void }): Folder {
   const { store, log, onEmpty } = input
   const queue: Settled[] = []
-  const bucketsById = new Map<string, readonly BucketRef[]>()
-  const bucketsOf = (row: AttemptRow) => bucketsById.get(row.id) ?? NONE
+  const settledOf = new Map<string, Settled>()
+  const bucketsOf = (row: AttemptRow) => settledOf.get(row.id)?.buckets ?? NONE
+  const detailOf = (row: AttemptRow) => settledOf.get(row.id)?.detail
   let added = 0
   let folded = 0
   let size = BATCH_ROWS
@@ -47,12 +50,13 @@ export function createFolder(input: { store: Store; log: Log; onEmpty: () => voi
 
   async function batch(): Promise<void> {
     const part = queue.slice(0, size)
-    bucketsById.clear()
-    for (const { row, buckets } of part) bucketsById.set(row.id, buckets)
+    settledOf.clear()
+    for (const settled of part) settledOf.set(settled.row.id, settled)
     try {
       const done = store.fold(
         part.map(settled => settled.row),
         bucketsOf,
+        detailOf,
       )
       if (done !== undefined) await done
     } catch (error) {

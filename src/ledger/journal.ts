@@ -1,8 +1,9 @@
 /** The journal port and its lines: what the ledger said, append-only, so that a killed process forgets nothing. */
 import type { HoldFacts } from '../deps.ts'
+import { timeOfId } from '../ids.ts'
+import { packDetail, unpackDetail } from '../store/packed.ts'
 import type { AttemptRow } from '../terms.ts'
 import type { BucketRef } from './lease.ts'
-import { packRow, unpackRow } from './packed.ts'
 
 /** Append-only lines in segments. `rotate` is how it forgets. Implemented per runtime; see `createMemoryJournal` for the meaning. */
 export interface Journal {
@@ -35,23 +36,45 @@ export type Entry =
       readonly facts: HoldFacts | undefined
     }
   | { readonly say: 'extend'; readonly id: string; readonly nanoUsd: number }
-  | { readonly say: 'settle'; readonly row: AttemptRow; readonly buckets: readonly BucketRef[] }
+  | {
+      readonly say: 'settle'
+      readonly row: AttemptRow
+      readonly buckets: readonly BucketRef[]
+      /** The row's packed text. */
+      readonly detail: string
+    }
 
 export type HoldEntry = Extract<Entry, { say: 'hold' }>
 
 /** An entry as its line. */
-export const formatEntry = (entry: Entry): string =>
-  JSON.stringify(entry.say === 'settle' ? { ...entry, row: packRow(entry.row) } : entry)
+export function formatEntry(entry: Entry): string {
+  if (entry.say !== 'settle') return JSON.stringify(entry)
+  const { id, createdAtMs, keyId, answerId } = entry.row
+  const named = JSON.stringify([id, createdAtMs, keyId, answerId])
+  return `{"say":"settle","named":${named},"detail":${entry.detail},"buckets":${JSON.stringify(entry.buckets)}}`
+}
+
+/** A finished attempt as an entry; its text is made here, once. */
+export const settlement = (
+  row: AttemptRow,
+  buckets: readonly BucketRef[],
+): Extract<Entry, { say: 'settle' }> => ({ say: 'settle', row, buckets, detail: packDetail(row) })
+
+function parseSettlement(value: object): Entry | undefined {
+  if (!('named' in value && 'detail' in value && 'buckets' in value)) return undefined
+  const { named, detail, buckets } = value
+  if (!Array.isArray(named) || typeof named[0] !== 'string' || !Array.isArray(buckets)) return undefined
+  const [id, createdAtMs, keyId, answerId] = named
+  const row = unpackDetail({ id, createdAtMs, keyId, answerId }, detail)
+  return row && { say: 'settle', row, buckets, detail: JSON.stringify(detail) }
+}
 
 /** A line's entry; undefined = not one of ours (torn or damaged). */
 export function parseEntry(line: string): Entry | undefined {
   try {
     const value: unknown = JSON.parse(line)
     if (typeof value !== 'object' || value === null || !('say' in value)) return undefined
-    if (value.say === 'settle') {
-      const row = 'row' in value && 'buckets' in value ? unpackRow(value.row) : undefined
-      return row && ({ ...value, row } as Entry)
-    }
+    if (value.say === 'settle') return parseSettlement(value)
     if (value.say !== 'hold' && value.say !== 'extend') return undefined
     return 'id' in value && typeof value.id === 'string' && 'nanoUsd' in value ? (value as Entry) : undefined
   } catch {
@@ -73,7 +96,7 @@ export function interruptedRow(hold: HoldEntry, nanoUsd: number, last: boolean):
     requestId: dot > 0 ? hold.id.slice(0, dot) : hold.id,
     attempt: dot > 0 && Number.isSafeInteger(attempt) ? attempt : 1,
     last,
-    createdAtMs: hold.atMs,
+    createdAtMs: timeOfId(dot > 0 ? hold.id.slice(0, dot) : hold.id) ?? hold.atMs,
     keyId: hold.keyId,
     lineage: hold.lineage,
     project: hold.project,

@@ -9,7 +9,7 @@ import type { Store } from '../store/store.ts'
 import type { AttemptRow, Key } from '../terms.ts'
 import { type BudgetUse, createBudgets, type SoftPassed } from './budgets.ts'
 import { createFolder } from './fold.ts'
-import { type Entry, formatEntry, type Journal } from './journal.ts'
+import { type Entry, formatEntry, type Journal, settlement } from './journal.ts'
 import type { Bucket, BucketRef } from './lease.ts'
 import { createRates } from './rates.ts'
 import { type Recovery, recoverLedger } from './recover.ts'
@@ -165,7 +165,7 @@ export function createLedger(input: {
     }
     const kept = vouchFor(row, held.heldNanoUsd, held.buckets.length > 0)
     warnOfSoft(log, held.key, budgets.settle(held, kept.costNanoUsd ?? 0, clock.now()))
-    const settled = { say: 'settle', row: kept, buckets: held.refs } as const
+    const settled = settlement(kept, held.refs)
     say(settled)
     folder.add(settled)
     if (held.buckets.length > 0) waiters.wake(held.key.lineage)

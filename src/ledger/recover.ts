@@ -4,8 +4,14 @@ import type { Store } from '../store/store.ts'
 import type { AttemptRow, Key } from '../terms.ts'
 import type { Budgets } from './budgets.ts'
 import type { Settled } from './fold.ts'
-import { type HoldEntry, interruptedRow, type Journal, parseEntry } from './journal.ts'
-import type { BucketRef } from './lease.ts'
+import {
+  formatEntry,
+  type HoldEntry,
+  interruptedRow,
+  type Journal,
+  parseEntry,
+  settlement,
+} from './journal.ts'
 import type { Rates } from './rates.ts'
 import { asWindow, parseWindow, windowStart } from './windows.ts'
 
@@ -51,18 +57,18 @@ export function replay(lines: Iterable<string>): {
     if (end === undefined || end.attempt < row.attempt) ends.set(row.requestId, row)
     return { row, buckets: hold.buckets }
   })
-  const interrupted = rows.map(({ row, buckets }) => ({
-    row: ends.get(row.requestId) === row ? { ...row, last: true } : row,
-    buckets,
-  }))
+  const interrupted = rows.map(({ row, buckets }) =>
+    settlement(ends.get(row.requestId) === row ? { ...row, last: true } : row, buckets),
+  )
   return { settled: [...settled.values()], interrupted, damaged }
 }
 
 async function foldBatch(store: Store, part: readonly Settled[]): Promise<void> {
-  const byId = new Map<string, readonly BucketRef[]>(part.map(({ row, buckets }) => [row.id, buckets]))
+  const byId = new Map(part.map(settled => [settled.row.id, settled]))
   await store.fold(
     part.map(({ row }) => row),
-    row => byId.get(row.id) ?? [],
+    row => byId.get(row.id)?.buckets ?? [],
+    row => byId.get(row.id)?.detail,
   )
 }
 
@@ -138,7 +144,7 @@ export async function recoverLedger(input: {
   }
   await seedDailyRates(store, rates, keys, nowMs)
   // What the store will not take stays on disk, for a later start or a person.
-  journal?.rotate(refused.map(({ row, buckets }) => JSON.stringify({ say: 'settle', row, buckets })))
+  journal?.rotate(refused.map(settled => formatEntry({ say: 'settle', ...settled })))
   const chargedNanoUsd = interrupted.reduce((sum, { row }) => sum + (row.costNanoUsd ?? 0), 0)
   const found = { settled: settled.length, interrupted: interrupted.length, chargedNanoUsd, damaged }
   if (damaged > 0) log('error', 'ledger.journal_damaged', { lines: damaged })

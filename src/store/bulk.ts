@@ -16,8 +16,8 @@ export interface Upsert {
 /** Only builds SQL: nothing is ever executed through it. */
 const builder = drizzle(() => Promise.reject(new Error('this builder has no database')))
 
-/** Rows per statement, tried from the widest. Four bind a third cheaper than one; more than four gain nothing (measured). */
-const WIDTHS = [4, 1] as const
+/** Rows per statement, tried from the widest: fewer calls into the engine. */
+const WIDTHS = [16, 4, 1] as const
 /** Rows per JSON text: far below D1's 2 MB for one bound value. */
 const ROWS_PER_JSON = 100
 
@@ -27,16 +27,19 @@ export const added = (column: SQLiteColumn): SQL => sql`${column} + excluded.${s
 export const larger = (column: SQLiteColumn): SQL =>
   sql`max(${column}, excluded.${sql.identifier(column.name)})`
 
+/** Columns that are written; the others are derived from them. */
+const writtenOf = (table: SQLiteTable): [string, SQLiteColumn][] =>
+  Object.entries(getTableColumns(table)).filter(([, column]) => column.generated === undefined)
+
 function compileValues<T extends SQLiteTable>(table: T, width: number, upsert: Upsert | undefined): string {
-  const places = Object.keys(getTableColumns(table)).map(name => [name, sql.placeholder(name)])
+  const places = writtenOf(table).map(([name]) => [name, sql.placeholder(name)])
   const row = Object.fromEntries(places) as SQLiteInsertValue<T>
   const insert = builder.insert(table).values(Array.from({ length: width }, () => row))
   return (upsert ? insert.onConflictDoUpdate(upsert as never) : insert).toSQL().sql
 }
 
 function compileJson(table: SQLiteTable, upsert: Upsert | undefined): (json: string) => Statement {
-  const columns = Object.values(getTableColumns(table))
-  const picked = columns.map((_, position) => sql`value ->> ${`$[${position}]`}`)
+  const picked = writtenOf(table).map((_, position) => sql`value ->> ${`$[${position}]`}`)
   // `where true` keeps SQLite from reading the upsert's ON as a join's (sqlite.org/lang_upsert.html#parsing_ambiguity).
   const select = sql`select ${sql.join(picked, sql`, `)} from json_each(${sql.placeholder('rows')}) where true`
   const insert = builder.insert(table).select(select as never)

@@ -10,6 +10,7 @@ import type { Store } from './store.ts'
 
 /** Which buckets of its lineage a row's money belongs to. */
 export type BucketsOf = Parameters<Store['fold']>[1]
+type DetailOf = Parameters<Store['fold']>[2]
 
 export const HOUR_MS = 3_600_000
 
@@ -20,20 +21,44 @@ const dialect = new SQLiteSyncDialect()
 
 /** Sums per hour, key, model, provider and project, in the order of the columns of `spend_hourly`. */
 export function hourlySums(rows: readonly AttemptRow[]): SqlValue[][] {
-  const groups = new Map<string, { names: SqlValue[]; sums: number[]; lastUsedAtMs: number }>()
+  const groups = new Map<string, HourGroup>()
+  let latest: HourGroup | undefined
   for (const row of rows) {
-    const names = [hourOf(row.createdAtMs), row.keyId, row.model, row.provider, row.project ?? '']
-    const at = JSON.stringify(names) // a caller may name a model: no separator is safe
-    let group = groups.get(at)
-    if (group === undefined) {
-      group = { names, sums: [0, 0, 0, 0, 0, 0, 0, 0, 0], lastUsedAtMs: row.createdAtMs }
-      groups.set(at, group)
-    }
+    // neighbours mostly belong together
+    if (latest === undefined || !belongs(row, latest)) latest = groupOf(row, groups)
     const parts = sumsOf(row)
-    for (let i = 0; i < parts.length; i++) group.sums[i] = (group.sums[i] ?? 0) + (parts[i] ?? 0)
-    group.lastUsedAtMs = Math.max(group.lastUsedAtMs, row.createdAtMs)
+    for (let i = 0; i < parts.length; i++) latest.sums[i] = (latest.sums[i] ?? 0) + (parts[i] ?? 0)
+    latest.lastUsedAtMs = Math.max(latest.lastUsedAtMs, row.createdAtMs)
   }
   return Array.from(groups.values(), group => [...group.names, ...group.sums, group.lastUsedAtMs])
+}
+
+interface HourGroup {
+  readonly first: AttemptRow
+  readonly hourMs: number
+  readonly names: SqlValue[]
+  readonly sums: number[]
+  lastUsedAtMs: number
+}
+
+const belongs = (row: AttemptRow, { first, hourMs }: HourGroup): boolean =>
+  row.keyId === first.keyId &&
+  row.model === first.model &&
+  row.provider === first.provider &&
+  row.project === first.project &&
+  row.createdAtMs >= hourMs &&
+  row.createdAtMs < hourMs + HOUR_MS
+
+function groupOf(row: AttemptRow, groups: Map<string, HourGroup>): HourGroup {
+  const hourMs = hourOf(row.createdAtMs)
+  const names = [hourMs, row.keyId, row.model, row.provider, row.project ?? '']
+  const at = JSON.stringify(names) // a caller may name a model: no separator is safe
+  let group = groups.get(at)
+  if (group === undefined) {
+    group = { first: row, hourMs, names, sums: [0, 0, 0, 0, 0, 0, 0, 0, 0], lastUsedAtMs: row.createdAtMs }
+    groups.set(at, group)
+  }
+  return group
 }
 
 /** requests, attempts, input, output and cached tokens, cost, estimated, unknown, unpriced requests of one row. */
@@ -82,8 +107,9 @@ function distinct(rows: readonly AttemptRow[]): AttemptRow[] {
 }
 
 const present = (rows: readonly AttemptRow[]): Statement => {
-  const ids = JSON.stringify(rows.map(row => row.id))
-  const query = sql`select id from ${attempts} where id in (select value from json_each(${ids}))`
+  const places = JSON.stringify(rows.map(row => [row.createdAtMs, row.id]))
+  const query = sql`select id from ${attempts} where (created_at_ms, id) in
+    (select value ->> 0, value ->> 1 from json_each(${places}))`
   return dialect.sqlToQuery(query) as Statement
 }
 
@@ -107,7 +133,7 @@ export function createFold(driver: SqlDriver): Store['fold'] {
     set: { spentNanoUsd: added(budgetBuckets.spentNanoUsd) },
   })
 
-  function write(rows: readonly AttemptRow[], bucketsOf: BucketsOf): Maybe<void> {
+  function write(rows: readonly AttemptRow[], bucketsOf: BucketsOf, detailOf: DetailOf): Maybe<void> {
     if (rows.length === 0) return
     const foldTheRest = (error: unknown) => {
       const rest = (found: readonly (readonly SqlValue[])[]): Maybe<void> => {
@@ -116,13 +142,14 @@ export function createFold(driver: SqlDriver): Store['fold'] {
         return write(
           rows.filter(row => !known.has(row.id)),
           bucketsOf,
+          detailOf,
         )
       }
       const found = driver.all(present(rows))
       return found instanceof Promise ? found.then(rest) : rest(found)
     }
     const statements = [
-      ...insertAttempts(rows.map(valuesOfAttempt)),
+      ...insertAttempts(rows.map(row => valuesOfAttempt(row, detailOf?.(row)))),
       ...addHours(hourlySums(rows)),
       ...addBuckets(bucketSums(rows, bucketsOf)),
     ]
@@ -134,5 +161,5 @@ export function createFold(driver: SqlDriver): Store['fold'] {
     }
     return written instanceof Promise ? written.catch(foldTheRest) : written
   }
-  return (rows, bucketsOf) => write(distinct(rows), bucketsOf)
+  return (rows, bucketsOf, detailOf) => write(distinct(rows), bucketsOf, detailOf)
 }

@@ -11,6 +11,7 @@ import {
   spendHourly,
 } from '../../drizzle/sqlite/schema.ts'
 import { GatewayError } from '../errors.ts'
+import { timeOfId } from '../ids.ts'
 import type { AttemptRow } from '../terms.ts'
 import { attemptOf } from './attempts.ts'
 import { encodeCursor, parseCursor } from './cursor.ts'
@@ -116,11 +117,29 @@ function ofStatus(status: number | undefined): SQL | undefined {
   return and(gte(attempts.status, status * 100), lt(attempts.status, status * 100 + 100))
 }
 
-/** All attempts of these requests. Their ids are one range of the primary key each: '/' is the character after '.'. */
-async function attemptsOf(db: Database, requestIds: readonly string[]): Promise<Map<string, AttemptRow[]>> {
-  const range = sql`(select a.id from json_each(${JSON.stringify(requestIds)}) as r
-    cross join ${attempts} as a on a.id >= r.value || '.' and a.id < r.value || '/')`
-  const rows = await db.select().from(attempts).where(inArray(attempts.id, range))
+/** What is read of a row: the rest is in its detail. */
+const WRITTEN = {
+  createdAtMs: attempts.createdAtMs,
+  id: attempts.id,
+  keyId: attempts.keyId,
+  answerId: attempts.answerId,
+  detail: attempts.detail,
+}
+
+/** Where a request's attempts are: they share its time, and their ids are one range: '/' is the character after '.'. */
+type Beginning = Pick<AttemptRow, 'createdAtMs' | 'id'>
+
+const requestIdOf = (attemptId: string): string => attemptId.slice(0, attemptId.lastIndexOf('.'))
+
+/** All attempts of the requests of these attempts. */
+async function attemptsOf(db: Database, found: readonly Beginning[]): Promise<Map<string, AttemptRow[]>> {
+  const places = JSON.stringify(found.map(({ createdAtMs, id }) => [createdAtMs, requestIdOf(id)]))
+  const range = sql`(select a.created_at_ms, a.id from json_each(${places}) as r cross join ${attempts} as a
+    on a.created_at_ms = r.value ->> 0 and a.id >= (r.value ->> 1) || '.' and a.id < (r.value ->> 1) || '/')`
+  const rows = await db
+    .select(WRITTEN)
+    .from(attempts)
+    .where(sql`(${attempts.createdAtMs}, ${attempts.id}) in ${range}`)
   const byRequest = Map.groupBy(rows.map(attemptOf), row => row.requestId)
   for (const list of byRequest.values()) list.sort((a, b) => a.attempt - b.attempt)
   return byRequest
@@ -130,11 +149,11 @@ async function requestPage(db: Database, query: RequestQuery): ReturnType<Store[
   const after = query.cursor === undefined ? undefined : parseCursor(query.cursor)
   const limit = Math.max(1, Math.floor(query.limit))
   const found = await db
-    .select({ id: attempts.id, requestId: attempts.requestId, createdAtMs: attempts.createdAtMs })
+    .select({ id: attempts.id, createdAtMs: attempts.createdAtMs })
     .from(attempts)
     .where(
       and(
-        eq(attempts.last, true),
+        eq(attempts.last, 1),
         ofKeys(query.keyIds),
         query.model === undefined ? undefined : eq(attempts.model, query.model),
         ofStatus(query.status),
@@ -144,15 +163,38 @@ async function requestPage(db: Database, query: RequestQuery): ReturnType<Store[
     .orderBy(desc(attempts.createdAtMs), desc(attempts.id))
     .limit(limit + 1)
   const page = found.slice(0, limit)
-  const byRequest = await attemptsOf(
-    db,
-    page.map(row => row.requestId),
-  )
+  const byRequest = await attemptsOf(db, page)
   const last = found.length > limit ? page.at(-1) : undefined
   return {
-    data: page.map(row => ({ id: row.requestId, attempts: byRequest.get(row.requestId) ?? [] })),
+    data: page.map(row => {
+      const id = requestIdOf(row.id)
+      return { id, attempts: byRequest.get(id) ?? [] }
+    }),
     nextCursor: last === undefined ? null : encodeCursor(last),
   }
+}
+
+/** The newest attempt that has this id, as its request's or as its answer's. A range of the index of keys, never a look at the rows. */
+async function findAttempt(
+  db: Database,
+  id: string,
+  keyIds: readonly string[] | undefined,
+): Promise<Beginning | undefined> {
+  const ofRequest = and(sql`${attempts.id} >= ${id} || '.'`, sql`${attempts.id} < ${id} || '/'`)
+  const place = { createdAtMs: attempts.createdAtMs, id: attempts.id }
+  const began = timeOfId(id)
+  if (began !== undefined) {
+    const at = and(eq(attempts.createdAtMs, began), ofRequest, ofKeys(keyIds))
+    const [direct] = await db.select(place).from(attempts).where(at).limit(1)
+    if (direct) return direct
+  }
+  const [answered] = await db
+    .select(place)
+    .from(attempts)
+    .where(and(or(eq(attempts.answerId, id), ofRequest), ofKeys(keyIds)))
+    .orderBy(desc(ofRequest ?? attempts.id), desc(attempts.createdAtMs), desc(attempts.id))
+    .limit(1)
+  return answered
 }
 
 async function oneRequest(
@@ -160,19 +202,10 @@ async function oneRequest(
   id: string,
   keyIds: readonly string[] | undefined,
 ): Promise<StoredRequest | undefined> {
-  const mine = (rows: readonly AttemptRow[] | undefined) =>
-    rows?.every(row => keyIds === undefined || keyIds.includes(row.keyId)) ? rows : undefined
-  const direct = mine((await attemptsOf(db, [id])).get(id))
-  if (direct) return { id, attempts: direct }
-  const [answered] = await db
-    .select({ requestId: attempts.requestId })
-    .from(attempts)
-    .where(and(eq(attempts.answerId, id), ofKeys(keyIds)))
-    .orderBy(desc(attempts.createdAtMs), desc(attempts.id))
-    .limit(1)
-  if (answered === undefined) return undefined
-  const rows = (await attemptsOf(db, [answered.requestId])).get(answered.requestId)
-  return rows && { id: answered.requestId, attempts: rows }
+  const found = await findAttempt(db, id, keyIds)
+  if (found === undefined) return undefined
+  const [request] = await attemptsOf(db, [found])
+  return request && { id: request[0], attempts: request[1] }
 }
 
 /** A store over tables that are at SCHEMA_VERSION: who opens the database has made sure of it. */

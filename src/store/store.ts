@@ -92,10 +92,12 @@ export interface Store {
    * Folds settled attempts into rows, hourly roll-ups and budget buckets in one transaction. Idempotent by attempt id:
    * a row that is already there changes nothing at all (a crash may replay the journal). Throws or rejects with nothing
    * written: RangeError for a row that cannot be summed, else what the engine says. `buckets` may be called twice a row.
+   * `detail` = the row's packed text (packed.ts) where it is already made.
    */
   fold(
     rows: readonly AttemptRow[],
     buckets: (row: AttemptRow) => readonly { window: string; bucketStartMs: number }[],
+    detail?: (row: AttemptRow) => string | undefined,
   ): void | Promise<void>
   keys(): Promise<readonly Key[]>
   keyByHash(hash: string): Promise<Key | undefined>

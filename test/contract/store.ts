@@ -283,7 +283,7 @@ export function describeStore(name: string, open: () => Promise<Store>, engine: 
         ]
         if (engine === 'sql')
           failing.push(
-            () => store.fold(rows.with(15, { ...attemptRow(), peer: null as never }), dayAndTotal),
+            () => store.fold(rows.with(15, { ...attemptRow(), provider: null as never }), dayAndTotal),
             // Buckets are written last: rows and sums of the hour are in by then.
             () => store.fold(rows, () => [{ window: null as never, bucketStartMs: 0 }]),
           )

@@ -133,7 +133,7 @@ describe('schema versions', () => {
     const tables = Object.values(schema) as SQLiteTable[]
     expect(tables.length).toBeGreaterThan(5)
     for (const table of tables) {
-      const migrated = database.prepare('select name, type, "notnull" as needed from pragma_table_info(?)')
+      const migrated = database.prepare('select name, type, "notnull" as needed from pragma_table_xinfo(?)')
       expect(migrated.all(getTableName(table)), getTableName(table)).toEqual(
         Object.values(getTableColumns(table)).map(column => ({
           name: column.name,
@@ -142,6 +142,35 @@ describe('schema versions', () => {
         })),
       )
     }
+    database.close()
+  })
+
+  it('reads every derived column of the ledger from the place where the row was packed', async () => {
+    const path = newPath()
+    const store = openSqlite(path)
+    const usage = {
+      inputTokens: 1,
+      cacheReadInputTokens: 2,
+      cacheCreationInputTokens: 3,
+      outputTokens: 4,
+      reasoningOutputTokens: 5,
+    }
+    const row = attemptRow({
+      project: 'blue',
+      error: 'e',
+      user: 'ann',
+      tags: ['a', 'b'],
+      stream: true,
+      usage,
+    })
+    await store.fold([row], noBuckets)
+    await store.close()
+    const database = new Database(path)
+    const stored = database.prepare('select * from attempts').get() as Record<string, unknown>
+    const derived = Object.entries(getTableColumns(schema.attempts)).filter(([, column]) => column.generated)
+    expect(derived).toHaveLength(29)
+    const members: Record<string, unknown> = { ...row, ...usage, tags: '["a","b"]', last: 1, stream: 1 }
+    for (const [name, column] of derived) expect(stored[column.name], name).toBe(members[name])
     database.close()
   })
 

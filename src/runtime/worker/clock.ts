@@ -1,5 +1,6 @@
 /** Time and identity on Workers: both clocks stand still while code runs and go on at each input or output. */
 import type { Clock } from '../../deps.ts'
+import { timeText } from '../../ids.ts'
 
 const startedMs = Date.now()
 let latestMs = 0
@@ -18,7 +19,7 @@ export const randomBytes = (count: number): Uint8Array => crypto.getRandomValues
 
 /** Time first, so that rows are appended; then 64 random bits, because isolates know nothing of each other. */
 export function newId(prefix: string): string {
-  const time = Date.now().toString(36).padStart(9, '0')
+  const time = timeText(Date.now())
   const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2))
   return `${prefix}${time}${high.toString(36).padStart(7, '0')}${low.toString(36).padStart(7, '0')}`
 }
