@@ -155,6 +155,18 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
     classic,
     'Portkey-AI/gateway src/providers/ai21; docs.ai21.com',
   ),
+  voyage: host(
+    'https://api.voyageai.com/v1',
+    ['VOYAGE_API_KEY'],
+    { renames: { top_n: 'top_k' } },
+    'docs.voyageai.com/reference/reranker-api; recorded answers. Embeddings and reranking only',
+  ),
+  jina: host(
+    'https://api.jina.ai/v1',
+    ['JINA_API_KEY'],
+    { renames: { top_k: 'top_n' } },
+    'api.jina.ai/redoc, "Rerank". Embeddings and reranking only',
+  ),
   meta: host(
     'https://api.meta.ai/v1',
     ['META_API_KEY', 'LLAMA_API_KEY'],

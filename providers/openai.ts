@@ -3,6 +3,7 @@ import type { Body } from '../src/wire/body.ts'
 import { effortOf } from '../src/wire/openai.ts'
 import { splice } from '../src/wire/splice.ts'
 import { classifyChat } from './openai-failures.ts'
+import { images, moderations, rerank, speech, transcriptions } from './openai-metered.ts'
 import { messagePatches } from './openai-messages.ts'
 import { createRepair } from './openai-repair.ts'
 import { JSON_OBJECT } from './openai-schema.ts'
@@ -148,5 +149,10 @@ export const openai: Provider = {
   responses,
   completions: { encode: encodeCompletion },
   embeddings: { encode: encodeEmbeddings, isAnswer: answer => Array.isArray(answer.data) },
+  images,
+  speech,
+  transcriptions,
+  rerank,
+  moderations,
   classify: classifyChat,
 }

@@ -33,6 +33,8 @@ export interface Encoded {
   readonly body: Uint8Array
   /** More headers, flat, lower case (`anthropic-version`, …). */
   readonly headers: readonly string[]
+  /** Media type to ask for; absent = server-sent events for streams, JSON for whole answers. */
+  readonly accept?: string
   /** Top-level parameters of the caller that this target cannot take → `x-switchgate-dropped`. */
   readonly dropped: readonly string[]
   /** The output limit that goes upstream, when it is not the caller's own → `x-switchgate-max-tokens`. */
@@ -149,8 +151,8 @@ export interface NativeCodec {
   /** Throws GatewayError('invalid_request', …, {param}) for what cannot be metered. */
   encode(request: NativeRequest): Encoded
   /** Throws GatewayError (malformed, overloaded …) for what is no answer. */
-  read(answer: unknown): NativeFacts
-  tap(): NativeTap
+  read(answer: unknown, context?: DecodeContext): NativeFacts
+  tap(context?: DecodeContext): NativeTap
 }
 
 /** How a credential is put on a request. The last three compute something for each request: src/authorize/schemes.ts. */
@@ -178,6 +180,12 @@ export interface Provider {
   /** OpenAI's `/completions` and `/embeddings`; absent = not offered. Requests come in OpenAI's form. */
   readonly completions?: ChatCodec
   readonly embeddings?: ChatCodec
+  /** Metered pass-through: OpenAI's `/images/generations`, `/audio/*`, `/moderations`, and `/rerank`; absent = not offered. */
+  readonly images?: NativeCodec
+  readonly speech?: NativeCodec
+  readonly transcriptions?: NativeCodec
+  readonly rerank?: NativeCodec
+  readonly moderations?: NativeCodec
   /**
    * Names the failure of a non-2xx answer (or of an error object inside a 200) from structured fields.
    * Undefined = the status table decides.

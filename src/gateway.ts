@@ -9,7 +9,8 @@ import { Answer } from './relay/answer.ts'
 import { route } from './route/plan.ts'
 import { logOutcome } from './telemetry.ts'
 import type { Call, Caller, Endpoint, Outcome, Sink } from './terms.ts'
-import { parseBody } from './wire/body.ts'
+import { type Body, parseBody } from './wire/body.ts'
+import { parseForm } from './wire/metered/form.ts'
 import { inboundOf } from './wire/inbound.ts'
 
 const BODY_DEPTH_MAX = 64
@@ -26,10 +27,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     refuseWhenClosed(deps)
     caller = await authenticate(call, deps)
 
-    const bytes = await call.read(deps.config().limits.bodyBytes)
-    if (!deps.bytes.isUtf8(bytes))
-      throw new GatewayError('invalid_request', 'The request body is not valid UTF-8.', { param: 'body' })
-    const body = parseBody(bytes, deps.bytes.text(bytes), { depthMax: BODY_DEPTH_MAX })
+    const body = inbound.upload ? await readForm(call, deps) : await readJson(call, deps)
     const facts = inbound.read(body, call)
     const model = facts.model ?? caller.key.defaultModel ?? noModel()
     const likely = likelyInputTokens(facts)
@@ -72,6 +70,24 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
   }
   logOutcome({ call, endpoint, caller, answer, attempted, failure }, deps)
   return { status: answer.status, failure: failure?.kind, attempts: attempted?.attempts ?? 0 }
+}
+
+async function readJson(call: Call, deps: Deps): Promise<Body> {
+  const bytes = await call.read(deps.config().limits.bodyBytes)
+  if (!deps.bytes.isUtf8(bytes))
+    throw new GatewayError('invalid_request', 'The request body is not valid UTF-8.', { param: 'body' })
+  return parseBody(bytes, deps.bytes.text(bytes), { depthMax: BODY_DEPTH_MAX })
+}
+
+async function readForm(call: Call, deps: Deps): Promise<Body> {
+  const { uploadBytes } = deps.config().limits
+  try {
+    return parseForm(await call.read(uploadBytes), call.header('content-type'))
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.kind !== 'too_large') throw error
+    const message = `The upload is larger than ${uploadBytes} bytes (limits.upload_bytes).`
+    throw new GatewayError('too_large', message, { param: 'body' })
+  }
 }
 
 /** Headers of a refusal that no upstream had a part in. */

@@ -1,6 +1,6 @@
 /** Usage × price → bill, and the upper bound that a hold sets aside. Pure; called by admit, the relay's watch over money, and record. */
-import { nanoFromPico, type Price, type Rates, ratesFor } from './price.ts'
-import type { Bill, Certainty, Usage } from './terms.ts'
+import { nanoFromPico, type Price, type Rates, ratesFor, unitPico } from './price.ts'
+import type { Bill, Certainty, Units, Usage } from './terms.ts'
 
 const PICO_PER_NANO = 1_000
 /** Id on rows whose cost is the provider's own statement. */
@@ -50,6 +50,19 @@ function picoFor(stated: Usage, rates: Rates): number {
   )
 }
 
+/** pico-USD for what is counted in units; 0 where the price has none of the kind. */
+function unitsCost(units: Units | undefined, price: Price): number {
+  const each = units && unitPico(price, units.kind)
+  return each === undefined ? 0 : tokens(units?.count) * each
+}
+
+/** Does this usage say what this price asks for? A count of seconds alone says nothing to a price by the token. */
+export function isStated(usage: Usage, price: Price | undefined): boolean {
+  if (usage.units === undefined || price === undefined) return true
+  if (unitPico(price, usage.units.kind) !== undefined) return true
+  return usage.inputTokens + usage.outputTokens > 0
+}
+
 /**
  * The bill of one attempt: parts summed in pico-USD, rounded half up once. The provider's own statement of cost wins.
  * Without a price the cost is undefined; so it is, and `unknown`, for usage that no bill can hold (above $9,007).
@@ -60,7 +73,7 @@ export function billFor(usage: Usage, price: Price | undefined, certainty: Certa
     return { costNanoUsd: Math.round(reported), certainty, priceId: REPORTED }
   if (price === undefined) return { costNanoUsd: undefined, certainty, priceId: undefined }
   // Tiers go by everything that was read, cached or not.
-  const pico = picoFor(usage, ratesFor(price, tokens(usage.inputTokens)))
+  const pico = picoFor(usage, ratesFor(price, tokens(usage.inputTokens))) + unitsCost(usage.units, price)
   if (!Number.isSafeInteger(pico)) return { costNanoUsd: undefined, certainty: 'unknown', priceId: price.id }
   return { costNanoUsd: nanoFromPico(pico), certainty, priceId: price.id }
 }
@@ -72,6 +85,8 @@ export interface HoldSize {
   readonly price: Price
   /** Prompt tokens that decide which tiers can apply, when more than is held for here (a later slice of a stream). */
   readonly tierTokensBound?: number
+  /** What is counted beside tokens, at most. */
+  readonly units?: Units | undefined
 }
 
 /** The dearest that one prompt token can become: read plainly, from a cache, or written to one. */
@@ -79,13 +94,15 @@ const dearestInput = (rates: Rates): number =>
   Math.max(rates.inputPico, rates.cacheReadPico ?? 0, rates.cacheWritePico ?? 0, rates.cacheWrite1hPico ?? 0)
 
 /** Nano-USD, rounded up, that no honest bill within these bounds exceeds, whichever reachable tier applies. At most 2⁵³ − 1. */
-export function holdFor({ inputTokensBound, outputTokens, price, tierTokensBound = 0 }: HoldSize): number {
+export function holdFor(size: HoldSize): number {
+  const { inputTokensBound, outputTokens, price, tierTokensBound = 0, units } = size
   const cost = (rates: Rates) =>
     inputTokensBound * dearestInput(rates) +
     outputTokens * Math.max(rates.outputPico, rates.reasoningPico ?? 0)
   const reach = Math.max(inputTokensBound, tierTokensBound)
   let pico = cost(price)
   for (const tier of price.tiers ?? []) if (reach > tier.overInputTokens) pico = Math.max(pico, cost(tier))
+  pico += unitsCost(units, price)
   return Math.min(Math.ceil(pico / PICO_PER_NANO), Number.MAX_SAFE_INTEGER)
 }
 

@@ -16,8 +16,27 @@ export interface Rates {
 export interface Price extends Rates {
   /** Which price this is, stored on each ledger row: source and date of the fact. */
   readonly id: string
+  /**
+   * pico-USD per unit, by kind: `image`, `character`, `second`, `search`, `moderation`. `image/1024x1792` is narrower than
+   * `image` and wins. Absent = only tokens are billed.
+   */
+  readonly units?: Readonly<Record<string, number>>
   /** Whole-request tiers by total prompt tokens: the last one whose `overInputTokens` is exceeded applies to every token. */
   readonly tiers?: readonly (Rates & { readonly overInputTokens: number })[]
+}
+
+/** pico-USD for one unit of this kind or the nearest wider one; undefined = the price has no such unit. */
+export function unitPico(price: Price, kind: string): number | undefined {
+  if (price.units === undefined) return undefined
+  for (let name = kind; name !== ''; name = name.slice(0, Math.max(0, name.lastIndexOf('/')))) {
+    if (Object.hasOwn(price.units, name)) return price.units[name]
+  }
+  return undefined
+}
+
+/** Can this price bill something that comes in units of this kind? By the unit, by tokens, or because all of it is free. */
+export function bills(price: Price, kind: string): boolean {
+  return unitPico(price, kind) !== undefined || price.units === undefined
 }
 
 export const PICO_PER_USD_PER_MTOK = 1_000_000
@@ -27,6 +46,13 @@ const PICO_PER_NANO = 1_000
 export function picoFromUsdPerMtok(usd: number): number {
   if (!Number.isFinite(usd) || usd < 0) throw new RangeError(`not a price: ${usd} USD per million tokens`)
   return Math.round(usd * PICO_PER_USD_PER_MTOK)
+}
+
+/** USD per picture, character, second or search → pico-USD. */
+export function picoFromUsdPerUnit(usd: number): number {
+  const pico = Math.round(usd * 1e12)
+  if (!(usd >= 0) || !Number.isSafeInteger(pico)) throw new RangeError(`not a price: ${usd} USD per unit`)
+  return pico
 }
 
 /** pico-USD → nano-USD, half up. Refuses what a JS integer cannot hold exactly. */

@@ -14,6 +14,11 @@ export type Operation =
   | 'messages'
   | 'generate_content'
   | 'count_tokens'
+  | 'image_generation'
+  | 'speech'
+  | 'transcription'
+  | 'rerank'
+  | 'moderation'
 
 /** One row of the data-plane table: method and path → wire and operation. `{model}` in a path is any model's name. */
 export interface Endpoint {
@@ -50,6 +55,8 @@ export interface Sink {
   end(bytes?: Uint8Array): void
   /** Called once when the client leaves before `end`. */
   onClose(left: () => void): void
+  /** Breaks the answer off so that its reader sees it: for bytes that can say no error. */
+  abort?(): void
 }
 
 /** A finished upstream request; `authorize/` has added the credential. `headers` is flat, names in lower case. */
@@ -85,6 +92,9 @@ export type Send = (request: UpstreamRequest, to: Receiver) => Upstream
 /** Capabilities of an offer that filter candidates. */
 export type Capability = 'tools' | 'json_schema' | 'images' | 'reasoning' | 'audio' | 'pdf'
 
+/** What a model is for. */
+export type OfferType = 'chat' | 'embedding' | 'image' | 'speech' | 'transcription' | 'rerank' | 'moderation'
+
 /** A model sold by a configured provider at a price. */
 export interface Offer {
   /** Configured provider name, as in `x-switchgate-provider`. */
@@ -94,7 +104,7 @@ export interface Offer {
   /** Id that the upstream knows. */
   readonly upstream: string
   /** What it is for; absent = not known: it serves what it is asked for. */
-  readonly type?: 'chat' | 'embedding'
+  readonly type?: OfferType
   /** Undefined = unknown price, which is never zero. */
   readonly price: Price | undefined
   readonly contextTokens: number | undefined
@@ -116,8 +126,16 @@ export interface Usage {
   /** What is paid for, where that is not what was read and written (Cohere's billed units); absent = the counts above. */
   readonly billedInputTokens?: number
   readonly billedOutputTokens?: number
+  /** What is counted beside tokens or in their place; billed where the price has this kind of unit. */
+  readonly units?: Units
   /** The provider's own statement of cost, when it sends one. Nano-USD. */
   readonly reportedCostNanoUsd?: number
+}
+
+/** Pictures, characters, seconds, searches: `kind` is a key of a price's `units`. */
+export interface Units {
+  readonly kind: string
+  readonly count: number
 }
 
 /** How sure a bill is. exact = provider's usage · recovered = drained after a disconnect · estimated · unknown. */

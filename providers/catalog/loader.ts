@@ -1,8 +1,9 @@
 /** The catalogue: who sells which weights at what price, with the date of each fact. Read once at start; the market is built from it. */
 import type { Price, Rates } from '../../src/price.ts'
-import type { Capability } from '../../src/terms.ts'
+import type { Capability, OfferType } from '../../src/terms.ts'
 import { authorsOf, thinksUnseen } from './authors.ts'
 import type { CatalogFile, Row } from './import.ts'
+import { METERED_OFFERS } from './metered.ts'
 import data from './offers.json' with { type: 'json' }
 
 /** A model sold by a provider at a list price, as the catalogue knows it. */
@@ -13,7 +14,7 @@ export interface CatalogOffer {
   readonly upstream: string
   /** Canonical id: same weights, same id. */
   readonly model: string
-  readonly type: 'chat' | 'embedding'
+  readonly type: OfferType
   readonly price: Price
   readonly contextTokens: number | undefined
   readonly maxOutputTokens: number | undefined
@@ -144,9 +145,10 @@ function groupBy(offers: readonly CatalogOffer[], key: 'provider' | 'model' | 'u
 
 /** Builds the catalogue and its indexes from the data file's content; about 5 ms for 1,500 offers. */
 export function createCatalog(file: CatalogFile): Catalog {
-  const offers = Object.entries(file.offers).flatMap(([provider, rows]) =>
+  const listed = Object.entries(file.offers).flatMap(([provider, rows]) =>
     rows.map(row => offerOf(provider, row, file.sources)),
   )
+  const offers = [...listed, ...METERED_OFFERS]
   const byModel = groupBy(offers, 'model')
   const byAuthor = new Map<string, string>()
   for (const model of byModel.keys())

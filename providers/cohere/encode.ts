@@ -1,4 +1,5 @@
 /** OpenAI chat request → Cohere v2 chat request. Pure; https://docs.cohere.com/reference/chat. */
+import { lostIn, type Taken } from '../../src/wire/lost.ts'
 import { effortOf } from '../../src/wire/openai.ts'
 import type { ChatRequest, Encoded, Json } from '../provider.ts'
 import { encodeMessages, isObject, refuse } from './messages.ts'
@@ -15,6 +16,13 @@ const READ = new Set(
 /** Cohere's own names: they go on untouched. */
 const NATIVE = ['documents', 'citation_options', 'safety_mode', 'priority', 'strict_tools'] as const
 
+/** What is taken below the top level: thoughts as their text, by models that think. */
+const TAKEN: Taken = { members: new Set(['strict', 'tool_plan', 'citations']) }
+const THINKS: Taken = {
+  members: new Set([...TAKEN.members, 'reasoning_content']),
+  readsDetail: detail => detail.type === 'reasoning.text' && typeof detail.text === 'string',
+}
+
 /** Values that ask for nothing, as some SDKs always send them. */
 const IDLE: Readonly<Record<string, unknown>> = { logprobs: false, store: false, parallel_tool_calls: true }
 
@@ -27,8 +35,8 @@ export function encode(request: ChatRequest): Encoded {
     throw refuse("Cohere's models give one answer, leave it out or send 1", 'n')
   if (json.functions != null) throw refuse('not taken, send tools', 'functions')
   if (json.function_call != null) throw refuse('not taken, send tool_choice', 'function_call')
-  const dropped: string[] = []
-  const tools = encodeTools(json)
+  const dropped = lostIn(json, offer.supports.has('reasoning') ? THINKS : TAKEN)
+  const tools = encodeTools(json, dropped)
   const upstream: Json = {
     model: offer.upstream,
     messages: encodeMessages(json.messages, offer.supports.has('reasoning')),
@@ -77,7 +85,10 @@ function stopSequences(stop: unknown): string[] | undefined {
 }
 
 /** Their tools are OpenAI's; `auto` is not said, and a named tool is the only one offered. */
-function encodeTools(json: Readonly<Json>): { tools?: Json[]; tool_choice?: string; strict_tools?: true } {
+function encodeTools(
+  json: Readonly<Json>,
+  dropped: string[],
+): { tools?: Json[]; tool_choice?: string; strict_tools?: true } {
   if (json.tools == null) return {}
   if (!Array.isArray(json.tools)) throw refuse('must be an array', 'tools')
   let tools = json.tools.map((tool: unknown, i) => {
@@ -93,6 +104,8 @@ function encodeTools(json: Readonly<Json>): { tools?: Json[]; tool_choice?: stri
     if (tools.length === 0) throw refuse(`names no tool of this request: ${named}`, 'tool_choice')
   }
   const strict = tools.every(its => its.strict === true)
+  // all of them or none
+  if (!strict && tools.some(its => its.strict === true)) dropped.push('strict')
   return {
     tools: tools.map(({ strict: _, ...its }) => ({
       type: 'function',

@@ -4,13 +4,15 @@ import { decode } from './decode.ts'
 import { embeddings } from './embed.ts'
 import { encode } from './encode.ts'
 import { classify } from './errors.ts'
+import { rerank } from './rerank.ts'
 import { decodeStream } from './stream.ts'
 
-/** Chat ⇄ v2 chat: text, images, tools, JSON schemas, documents with citations, thinking; embeddings. */
+/** Chat ⇄ v2 chat: text, images, tools, JSON schemas, documents with citations, thinking; embeddings, rerank. */
 export const cohere: Provider = {
   name: 'cohere',
   auth: 'bearer',
   chat: { encode, decode, decodeStream },
   embeddings,
+  rerank,
   classify,
 }

@@ -91,7 +91,8 @@ function thoughtOf(message: Json): string {
 
 /** Beside calls Cohere knows a plan and no text: what was said there goes as the plan. */
 function assistant(message: Json, thinks: boolean, at: string): Json {
-  const said = saidOf(message.content, `${at}.content`)
+  const refusal = typeof message.refusal === 'string' ? message.refusal : ''
+  const said = saidOf(message.content, `${at}.content`) || refusal
   const thought = thinks ? thoughtOf(message) : ''
   const calls = Array.isArray(message.tool_calls) ? message.tool_calls : []
   const plan = typeof message.tool_plan === 'string' && message.tool_plan !== '' ? message.tool_plan : said

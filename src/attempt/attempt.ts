@@ -88,7 +88,7 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
     deps.health.probe(here.key, deps.clock.now())
     const result = await carry(job, here, carried, deps)
     observe(here, result, deps)
-    const metered = meter(result, here, job.likelyInputTokens)
+    const metered = meter(result, here, job.likelyInputTokens, job.facts.metering)
     elsewhereMs += result.totalMs
     const endedAtMs = deps.clock.monotonic()
     if (!result.failure) return complete(job, here, carried, result, metered, deps)
@@ -149,6 +149,7 @@ function spendingOf(job: Job, here: Target): Spending {
     boundInputTokens: boundInputTokens(facts, offer.upstream),
     prompts: facts.prompts?.length ?? 1,
     thinkingTokens: thinkingTokensOf(facts.json),
+    units: facts.metering?.units,
   }
 }
 

@@ -3,7 +3,7 @@ import type { Deps, Hold, HoldFacts, Shortfall } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { holdFor } from '../meter.ts'
 import { usdFromNano } from '../price.ts'
-import type { Key, Offer } from '../terms.ts'
+import type { Key, Offer, Units } from '../terms.ts'
 
 /** What holding needs to know about a request. */
 export interface Spending {
@@ -18,6 +18,8 @@ export interface Spending {
   readonly prompts: number
   /** Thinking tokens that the caller asked for, part of the output. */
   readonly thinkingTokens: number | undefined
+  /** The output cannot be limited (`maxOutputTokens` is a bound), and this much is counted beside it. Absent = it can. */
+  readonly units?: Units | undefined
 }
 
 export interface Money {
@@ -43,6 +45,7 @@ interface Wish {
 }
 
 function wishFor(offer: Offer, s: Spending, key: Key, defaultMax: number): Wish {
+  if (s.units) return { outputTokens: s.maxOutputTokens ?? 0, send: undefined, slices: false }
   const budgeted = key.budgets.length > 0
   const cap = key.maxOutputTokens
   const limit = cap === null ? s.maxOutputTokens : Math.min(s.maxOutputTokens ?? cap, cap)
@@ -58,6 +61,7 @@ function wishFor(offer: Offer, s: Spending, key: Key, defaultMax: number): Wish 
 
 /** The least output that is worth having; below it the request is refused. */
 function floorFor(s: Spending, wish: Wish): number {
+  if (s.units) return wish.outputTokens
   const floor = Math.min(wish.outputTokens, OUTPUT_FLOOR)
   return s.thinkingTokens === undefined ? floor : Math.max(floor, s.thinkingTokens + THINKING_MARGIN)
 }
@@ -81,7 +85,12 @@ export async function holdMoney(
   const input = Math.min(s.boundInputTokens, most)
   const cost = (outputTokens: number) =>
     offer.price
-      ? holdFor({ inputTokensBound: input, outputTokens: outputTokens * s.n, price: offer.price })
+      ? holdFor({
+          inputTokensBound: input,
+          outputTokens: outputTokens * s.n,
+          price: offer.price,
+          units: s.units,
+        })
       : 0
   const untilMs = deps.clock.monotonic() + WAIT_MS_MAX
   for (;;) {

@@ -10,6 +10,7 @@ import { runExchange } from '../relay/exchange.ts'
 import { createChatDecoder } from '../relay/chat-decoder.ts'
 import { createNative } from '../relay/native.ts'
 import { createPassthrough } from '../relay/passthrough.ts'
+import { createRaw } from '../relay/raw.ts'
 import type { ReaderOptions, StreamReader } from '../relay/reader.ts'
 import { createRepaired } from '../relay/repaired.ts'
 import { chatWriter, createTranslated } from '../relay/translated.ts'
@@ -127,11 +128,16 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
   // named first, then assigned: see `start` in relay/exchange.ts
   const lastWords: typeof job.answer.lastWords = error => writer.error?.(error)
   job.answer.lastWords = lastWords
-  const tapped = native && facts.stream ? createNative(native.tap(), options) : undefined
+  const tapped = native && facts.stream && !facts.raw ? createNative(native.tap(context), options) : undefined
   const reader =
-    tapped ?? (facts.stream ? readerFor(job, codec, context, writer, { ...options, usageOf }) : undefined)
+    tapped ??
+    (facts.raw
+      ? createRaw()
+      : facts.stream
+        ? readerFor(job, codec, context, writer, { ...options, usageOf })
+        : undefined)
   const lastEvents: Carried['ending'] = (result, metered) =>
-    tapped?.ending(result.cutShort, metered.usage) ??
+    (facts.raw ? '' : tapped?.ending(result.cutShort, metered.usage)) ??
     ending(result, metered, facts.wantsUsageEvent, context, costOf !== undefined, writer)
   carried.ending = lastEvents
   const sentAtMs = deps.clock.monotonic()
@@ -145,6 +151,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
       request: requestOf(job, target, carried),
       send: site.builtIn ? builtInSend(deps, context) : wayOut(target, deps),
       stream: facts.stream,
+      raw: facts.raw === true,
       codec,
       native,
       answerAs: job.inbound.answer
@@ -189,9 +196,9 @@ function requestOf(job: Job, target: Target, carried: Carried): UpstreamRequest 
     method: 'POST',
     headers: [
       'content-type',
-      'application/json',
+      job.body.type ?? 'application/json',
       'accept',
-      job.facts.stream ? 'text/event-stream' : 'application/json',
+      carried.encoded.accept ?? (job.facts.stream ? 'text/event-stream' : 'application/json'),
       'accept-encoding',
       'identity',
       'user-agent',

@@ -1,13 +1,13 @@
 /** Which models somebody means by a few words: one rule for `GET /v1/models`, the admin plane and `switchgate models`. */
 import { authorsOf } from '../../providers/catalog/authors.ts'
-import type { Capability } from '../terms.ts'
+import type { Capability, OfferType } from '../terms.ts'
 
 /** What can be searched of an offer. */
 export interface Findable {
   readonly provider: string
   readonly model: string
   readonly upstream: string
-  readonly type?: 'chat' | 'embedding' | undefined
+  readonly type?: OfferType | undefined
   readonly supports: ReadonlySet<Capability>
   readonly variant?: string | undefined
 }

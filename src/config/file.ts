@@ -99,6 +99,17 @@ const Model = z.strictObject({
   output_usd_per_mtok: usd('USD per million output tokens'),
   cache_read_usd_per_mtok: usd('USD per million cached input tokens; default: the input price'),
   cache_write_usd_per_mtok: usd('USD per million tokens written to the cache; default: the input price'),
+  unit_usd: z
+    .record(
+      z.string().regex(/^(image|character|second|search|moderation)(\/[\w-]{1,32}){0,2}$/, {
+        error: 'a unit is image, character, second, search or moderation; image/1024x1792/hd is narrower',
+      }),
+      z.number().min(0).max(1_000),
+    )
+    .optional()
+    .describe(
+      'USD per unit where tokens are not what is paid: { image: 0.04, image/1024x1792: 0.08 }, { second: 0.0001 }',
+    ),
   context_tokens: tokens('Context window'),
   max_output_tokens: tokens('Largest output'),
 })

@@ -27,6 +27,8 @@ export interface ModelConfig {
   readonly outputUsdPerMtok: number | undefined
   readonly cacheReadUsdPerMtok: number | undefined
   readonly cacheWriteUsdPerMtok: number | undefined
+  /** USD per `image`, `character`, `second`, `search`, `moderation`, by kind. */
+  readonly unitUsd?: Readonly<Record<string, number>> | undefined
   readonly contextTokens: number | undefined
   readonly maxOutputTokens: number | undefined
 }

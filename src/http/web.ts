@@ -122,6 +122,11 @@ export function webSink(signal?: AbortSignal): { sink: Sink; response: Promise<R
     onClose(f) {
       left = f
     },
+    abort() {
+      if (over) return
+      over = true
+      controller?.error(new Error('the upstream broke off'))
+    },
   }
   return { sink, response }
 }

@@ -22,6 +22,8 @@ export class Answer {
   private readonly wire: Wire
   private readonly bytes: Bytes
   private readonly requestId: string
+  /** Bytes that can say no error: they are broken off instead. */
+  private plain = false
   private resumed: (() => void) | undefined
 
   constructor(sink: Sink, wire: Wire, requestId: string, bytes: Bytes) {
@@ -46,13 +48,14 @@ export class Answer {
     return this.status !== 0
   }
 
-  /** Head of an event stream; a second call does nothing (a keep-alive may have sent it). */
-  startStream(headers: readonly string[]): void {
+  /** Head of an event stream, or of bytes of a `type` of their own; a second call does nothing (a keep-alive may have sent it). */
+  startStream(headers: readonly string[], type?: string | false): void {
     if (this.headSent || this.finished) return
     this.status = 200
+    this.plain = type !== undefined && type !== false
     this.sink.head(200, [
       'content-type',
-      'text/event-stream; charset=utf-8',
+      type || 'text/event-stream; charset=utf-8',
       'cache-control',
       'no-store',
       'x-accel-buffering',
@@ -108,12 +111,19 @@ export class Answer {
   /** An error in the caller's wire: a whole answer while no head has gone out, else the last event of the stream. */
   refuse(error: GatewayError, headers: readonly string[] = []): void {
     if (this.finished) return
-    if (this.headSent) this.end(this.bytes.of(this.lastWords?.(error) ?? errorEvent(this.wire, error)))
+    if (this.plain) this.breakOff()
+    else if (this.headSent) this.end(this.bytes.of(this.lastWords?.(error) ?? errorEvent(this.wire, error)))
     else
       this.whole(
         error.status,
         [...errorHeaders(error), ...headers],
         this.bytes.of(errorBody(this.wire, error)),
       )
+  }
+
+  private breakOff(): void {
+    this.finished = true
+    if (this.sink.abort) this.sink.abort()
+    else this.sink.end()
   }
 }

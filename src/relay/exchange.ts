@@ -48,7 +48,8 @@ class Exchange implements Receiver, Watched {
     const { timeouts, stream, lastResort } = input
     const first = stream ? timeouts.firstTokenMs : timeouts.firstByteMs
     this.limitDueMs = lastResort ? input.deadlineMs : Math.min(this.startedMs + first, input.deadlineMs)
-    this.keepAliveDueMs = stream ? this.startedMs + timeouts.keepaliveMs : Number.POSITIVE_INFINITY
+    const speaks = stream && !input.raw
+    this.keepAliveDueMs = speaks ? this.startedMs + timeouts.keepaliveMs : Number.POSITIVE_INFINITY
   }
 
   start(): void {
@@ -183,7 +184,7 @@ class Exchange implements Receiver, Watched {
     if (!this.committed && reader?.state.content) {
       this.committed = true
       this.ttftMs = this.deps.clock.monotonic() - this.startedMs
-      answer.startStream(this.i.headers())
+      answer.startStream(this.i.headers(), this.i.raw && headerOf(this.responseHeaders, 'content-type'))
     }
     if (!out || this.drained) return
     if (!answer.write(out) && !this.pausedByCaller) {

@@ -72,7 +72,7 @@ export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnsw
 
 function untouched(native: NativeCodec, json: unknown, bytes: Uint8Array, r: Reading) {
   try {
-    return { bytes, ...native.read(json) }
+    return { bytes, ...native.read(json, r.context) }
   } catch (error) {
     return unreadable(error, r)
   }

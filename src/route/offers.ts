@@ -4,7 +4,7 @@ import type { Catalog, CatalogOffer } from '../../providers/catalog/loader.ts'
 import type { Kind } from '../../providers/index.ts'
 import type { Provider } from '../../providers/provider.ts'
 import type { Config, ModelConfig, Timeouts } from '../config/schema.ts'
-import { type Price, picoFromUsdPerMtok } from '../price.ts'
+import { type Price, picoFromUsdPerMtok, picoFromUsdPerUnit } from '../price.ts'
 import type { Capability, Offer } from '../terms.ts'
 import type { Listing, Site } from './market.ts'
 import { kindOfSite } from './sites.ts'
@@ -63,17 +63,28 @@ function factsOf(id: string, kind: string | undefined, catalog: Catalog): Catalo
 }
 
 function ownPrice(provider: string, id: string, model: ModelConfig): Price | undefined {
-  if (model.inputUsdPerMtok === undefined || model.outputUsdPerMtok === undefined) return undefined
-  const { inputUsdPerMtok: input, outputUsdPerMtok: output } = model
+  const { unitUsd: units } = model
+  const none = units === undefined ? undefined : 0
+  const { inputUsdPerMtok: input = none, outputUsdPerMtok: output = none } = model
+  if (input === undefined || output === undefined) return undefined
   const { cacheReadUsdPerMtok: read, cacheWriteUsdPerMtok: write } = model
   const cache = `${read === undefined ? '' : `,read=${read}`}${write === undefined ? '' : `,write=${write}`}`
+  const each =
+    units === undefined
+      ? ''
+      : Object.entries(units)
+          .map(([kind, usd]) => `,${kind}=${usd}`)
+          .join('')
   return {
     // The numbers are part of the id: a changed file is a different price.
-    id: `${provider}/${id}@config:${input}/${output}${cache}`,
+    id: `${provider}/${id}@config:${input}/${output}${cache}${each}`,
     inputPico: picoFromUsdPerMtok(input),
     outputPico: picoFromUsdPerMtok(output),
     ...(read !== undefined && { cacheReadPico: picoFromUsdPerMtok(read) }),
     ...(write !== undefined && { cacheWritePico: picoFromUsdPerMtok(write) }),
+    ...(units && {
+      units: Object.fromEntries(Object.entries(units).map(([kind, usd]) => [kind, picoFromUsdPerUnit(usd)])),
+    }),
   }
 }
 

@@ -1,8 +1,9 @@
 /** Candidates + policy + health + dice → Plan: the targets to try, in order, and why the others are out. Pure. */
 import type { StrategyName } from '../config/schema.ts'
 import { GatewayError } from '../errors.ts'
-import { nanoFromPico, ratesFor } from '../price.ts'
+import { bills, nanoFromPico, type Price, ratesFor, unitPico } from '../price.ts'
 import type { Capability, Key, Operation } from '../terms.ts'
+import type { Metering } from '../wire/openai.ts'
 import type { Preferences } from '../wire/extensions.ts'
 import { nameOf, serves } from './codec.ts'
 import type { Health } from './health.ts'
@@ -21,6 +22,10 @@ export interface Wanted {
   /** Absent = chat. */
   readonly operation?: Operation
   readonly maxOutputTokens: number | undefined
+  /** Formats of the signed thoughts in the conversation; asked only when targets differ in what they can read. */
+  readonly signed?: (() => ReadonlySet<string>) | undefined
+  /** Operations that are counted in more than tokens. */
+  readonly metering?: Metering
 }
 
 export interface Target {
@@ -184,13 +189,17 @@ function whyOut(listing: Listing, alias: string | undefined, wanted: Wanted, key
   if (p?.allowFallbacks === false && p.order && !p.order.includes(offer.provider))
     return 'not in provider.order'
   if (p?.ignore?.includes(offer.provider)) return 'in provider.ignore'
-  if (!offer.price && key.budgets.length > 0) return UNPRICED
+  if (!isPriced(offer.price, wanted) && key.budgets.length > 0) return UNPRICED
   if (p?.maxPrice && tooDear(listing, p.maxPrice)) return 'above provider.max_price'
   for (const need of wanted.needs) if (!takes(listing, need)) return `does not take ${need}`
   const context = wanted.longestPromptTokens ?? wanted.likelyInputTokens
   if (offer.contextTokens !== undefined && context > offer.contextTokens) return CONTEXT
   return undefined
 }
+
+/** A price for pictures says nothing of a minute of sound. */
+const isPriced = (price: Price | undefined, { metering }: Wanted): boolean =>
+  price !== undefined && (metering === undefined || bills(price, metering.units.kind))
 
 const CONTEXT = 'its context is too short'
 
@@ -207,7 +216,10 @@ function tooDear(listing: Listing, most: NonNullable<Preferences['maxPrice']>): 
 
 function likelyCost(listing: Listing, wanted: Wanted): number | undefined {
   const { price } = listing.offer
-  if (!price) return undefined
+  if (!price || !isPriced(price, wanted)) return undefined
+  const { units, likely } = wanted.metering ?? {}
+  const each = units && unitPico(price, units.kind)
+  if (each !== undefined) return nanoFromPico((likely?.units?.count ?? 0) * each)
   const rates = ratesFor(price, wanted.likelyInputTokens)
   const output = Math.min(wanted.maxOutputTokens ?? OUTPUT_GUESS, OUTPUT_GUESS)
   return nanoFromPico(wanted.likelyInputTokens * rates.inputPico + output * rates.outputPico)

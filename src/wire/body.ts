@@ -13,6 +13,8 @@ export interface Body {
   readonly bytes: Uint8Array
   readonly json: Readonly<Record<string, unknown>>
   readonly members: readonly Member[]
+  /** Content type of the bytes when they are no JSON: a form, whose parts are the members. */
+  readonly type?: string | undefined
 }
 
 /** `depthMax` counts the body itself as 1. */

@@ -10,6 +10,11 @@ import { completions } from './completions.ts'
 import { embeddings } from './embeddings.ts'
 import { geminiCount, generateContent } from './gemini/index.ts'
 import { countTokens, messages } from './messages/index.ts'
+import { images } from './metered/images.ts'
+import { moderations } from './metered/moderations.ts'
+import { rerank } from './metered/rerank.ts'
+import { speech } from './metered/speech.ts'
+import { transcriptions } from './metered/transcriptions.ts'
 import { type ChatFacts, readChat } from './openai.ts'
 import { responses } from './responses/index.ts'
 
@@ -46,6 +51,8 @@ export interface Inbound {
   lost?(body: Body, quirks: Quirks | undefined, header: (name: string) => string | undefined): readonly string[]
   /** Chat's names → the caller's, for what an adapter reports or refuses. */
   readonly words?: Readonly<Record<string, string>>
+  /** The request is a form with a file in it. */
+  readonly upload?: true
   /** The codec of a target that speaks the caller's wire: nothing is translated for it. */
   native?(provider: Provider, quirks: Quirks): NativeCodec | undefined
   /** The chat body fitted to a host whose wire is OpenAI's as it is; `dropped` names what it could not take. */
@@ -70,6 +77,11 @@ const INBOUND: Readonly<Partial<Record<Operation, Inbound>>> = {
   messages,
   generate_content: generateContent,
   count_tokens: countTokens,
+  image_generation: images,
+  speech,
+  transcription: transcriptions,
+  rerank,
+  moderation: moderations,
 }
 
 /** Two wires ask for counts, each in its own words. Undefined = nobody serves it. */

@@ -1,5 +1,5 @@
 /** OpenAI's chat request as the gateway reads it: quick checks of the handful of fields that routing and money need. */
-import type { Capability } from '../terms.ts'
+import type { Capability, Units, Usage } from '../terms.ts'
 import type { Body, Member } from './body.ts'
 import { isObject, type Preferences, readExtensions, wrong } from './extensions.ts'
 
@@ -9,6 +9,16 @@ export type MediaKind = 'image' | 'audio' | 'pdf'
 export interface Media {
   readonly kind: MediaKind
   readonly bytes: number | undefined
+}
+
+/** What an operation beside chat uses. */
+export interface Metering {
+  /** Counted beside tokens, never too low. */
+  readonly units: Units
+  /** Stands for the usage of an answer that states none. */
+  readonly likely: Usage
+  /** The units of `likely` are what is billed: the request alone decides them (characters). */
+  readonly certain: boolean
 }
 
 /** What the stages need to know of a chat request. The body itself travels on as bytes. */
@@ -38,6 +48,10 @@ export interface ChatFacts {
   readonly reasoningEffort: string | undefined
   /** Prompts that are read one by one (embeddings, completions): text, or how many token ids. Absent = `messages` is the prompt. */
   readonly prompts?: readonly (string | number)[]
+  /** Absent = tokens are all that counts. With it the output cannot be limited: `maxOutputTokens` is a bound. */
+  readonly metering?: Metering
+  /** The answer is neither JSON nor events: its bytes pass as they come. */
+  readonly raw?: boolean
   /** Extension fields that are present (`ChatRequest.extensions`). */
   readonly extensionNames: readonly string[]
   /** The parsed body. */

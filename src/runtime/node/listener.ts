@@ -113,6 +113,10 @@ class NodeSink implements Sink {
     else this.response.end()
   }
 
+  abort(): void {
+    this.response.destroy()
+  }
+
   onClose(left: () => void): void {
     this.response.on('close', () => {
       if (!this.response.writableFinished) left()
