@@ -22,6 +22,8 @@ export interface ChatRequest {
   /** Output limit to send instead of the caller's (a budget or the key asked for it). */
   readonly maxOutputTokens: number | undefined
   readonly quirks: Quirks
+  /** A thought signature by its tool call's id, for calls that came back without theirs. */
+  readonly signatureFor?: ((callId: string) => string | undefined) | undefined
   /** The provider's `options`, filled in: region, project, deployment, api_version. */
   readonly options?: Readonly<Record<string, string>>
 }
@@ -76,6 +78,8 @@ export interface DecodeContext {
   /** Makes a fresh id with this prefix (`call_`, `chatcmpl-`), for providers that send none. */
   newId(prefix: string): string
   readonly quirks: Quirks
+  /** Told of each signed tool call: clients that lose its signature get it back on the way in (`signatureFor`). */
+  readonly keepSignature?: ((callId: string, signature: string) => void) | undefined
   /** The request as the caller sent it (for schema unwrapping and the like). */
   readonly request: Json
 }
@@ -191,6 +195,8 @@ export interface Provider {
    * Undefined = the status table decides.
    */
   classify?(status: number, body: unknown): Failure | undefined
+  /** Can this model read thoughts that were signed in that format (of `reasoning_details`)? Absent = none. */
+  readsSignature?(format: string, upstreamModel: string): boolean
 }
 
 /** Where an OpenAI-compatible host departs from OpenAI. Data, one row a host; every member optional, absent = as OpenAI. */

@@ -129,6 +129,12 @@ export interface Ledger {
   freed(key: Key, withinMs: number): Promise<void>
 }
 
+/** Thought signatures of tool calls, for clients that lose them; by key lineage, so that no caller meets another's. */
+export interface Signatures {
+  keep(lineage: string, callId: string, signature: string): void
+  find(lineage: string, callId: string): string | undefined
+}
+
 export interface Deps {
   readonly config: () => Config
   /** Snapshot of what can be bought now; replaced whole on reload. */
@@ -152,6 +158,8 @@ export interface Deps {
   /** Time-ordered unique id with this prefix. */
   readonly newId: (prefix: string) => string
   readonly log: Log
+  /** Absent = signatures that a client loses are lost. */
+  readonly signatures?: Signatures
   /** Last-line scrubber for texts that come from upstreams. */
   readonly scrub: (text: string) => string
   /** Workers: keeps the isolate alive until this is done. */

@@ -33,7 +33,8 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     const likely = likelyInputTokens(facts)
 
     const sizes = { likelyInputTokens: likely, longestPromptTokens: longestPromptTokens(facts) }
-    const plan = route({ ...facts, ...sizes, model, operation: endpoint.operation }, caller.key, {
+    const signed = inbound.signedBy && (() => inbound.signedBy?.(body) ?? new Set<string>())
+    const plan = route({ ...facts, ...sizes, model, operation: endpoint.operation, signed }, caller.key, {
       market: deps.market(),
       health: deps.health,
       nowMs: deps.clock.now(),

@@ -4,6 +4,7 @@ import { decode } from './decode.ts'
 import { encode } from './encode.ts'
 import { classify } from './errors.ts'
 import { native } from './native.ts'
+import { REASONING_FORMAT } from './reasoning.ts'
 import { decodeStream } from './stream.ts'
 
 /** Chat ⇄ Messages: text, images, PDFs, tools, JSON schemas, thinking with signatures, prompt caching. */
@@ -13,4 +14,5 @@ export const anthropic: Provider = {
   chat: { encode, decode, decodeStream },
   messages: native,
   classify,
+  readsSignature: format => format === REASONING_FORMAT,
 }

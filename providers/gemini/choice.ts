@@ -16,6 +16,7 @@ export interface Reading {
   /** Function whose arguments are the answer's text (see `answerTool`). */
   readonly answerTool: string | undefined
   readonly newId: DecodeContext['newId']
+  readonly keepSignature: DecodeContext['keepSignature']
 }
 
 export function readingOf(context: DecodeContext): Reading {
@@ -23,6 +24,7 @@ export function readingOf(context: DecodeContext): Reading {
     names: toolNames(context.request),
     answerTool: answerTool(context.request, factsOf(context.offer.upstream)),
     newId: context.newId,
+    keepSignature: context.keepSignature,
   }
 }
 
@@ -163,9 +165,11 @@ export class Choice {
       this.#text += written
       return { content: written }
     }
+    const id = call.id || this.#reading.newId('call_')
+    if (signature) this.#reading.keepSignature?.(id, signature)
     const entry = {
       index: this.#calls++,
-      id: call.id || this.#reading.newId('call_'),
+      id,
       type: 'function',
       function: { name: this.#reading.names.fromWire(call.name), arguments: written },
       ...(signature ? { extra_content: extraContent(signature) } : {}),

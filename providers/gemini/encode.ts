@@ -51,7 +51,7 @@ export function encode(request: ChatRequest): Encoded {
   )
   dropped.push(...lostIn(json, TAKEN))
   const names = toolNames(json)
-  const { contents, system } = encodeMessages(json, facts, names)
+  const { contents, system } = encodeMessages(json, facts, names, request.signatureFor)
   const tools = encodeTools(json, facts, names, dropped)
   const generationConfig = generation(request, facts, tools.format, dropped)
   // Gemini has no switch for this; true is how it behaves.

@@ -4,6 +4,7 @@ import { decode } from './decode.ts'
 import { encode, pathOf } from './encode.ts'
 import { classify } from './failure.ts'
 import { nativeAt } from './native.ts'
+import { SIGNATURE_FORMAT } from './signatures.ts'
 import { decodeStream } from './stream.ts'
 
 /** Google's Gemini API, version `v1beta`: requests to `/models/<upstream>:generateContent`, key in `x-goog-api-key`. */
@@ -13,4 +14,5 @@ export const gemini: Provider = {
   chat: { encode, decode, decodeStream },
   gemini: nativeAt(pathOf),
   classify,
+  readsSignature: format => format === SIGNATURE_FORMAT,
 }

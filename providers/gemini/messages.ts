@@ -37,7 +37,11 @@ interface Conversation {
   open: OpenCall[]
   readonly facts: ModelFacts
   readonly names: ToolNames
+  readonly signatureFor: SignatureFor
 }
+
+/** Signature of a call by its id, when the client has lost it. */
+type SignatureFor = ((callId: string) => string | undefined) | undefined
 
 export interface EncodedMessages {
   /** JSON text of the `contents` array. */
@@ -46,9 +50,14 @@ export interface EncodedMessages {
 }
 
 /** Reads `messages` whole. Throws invalid_request with the JSON path of what it cannot read. */
-export function encodeMessages(json: Json, facts: ModelFacts, names: ToolNames): EncodedMessages {
+export function encodeMessages(
+  json: Json,
+  facts: ModelFacts,
+  names: ToolNames,
+  signatureFor?: SignatureFor,
+): EncodedMessages {
   const messages = listAt(json, 'messages') ?? []
-  const talk: Conversation = { turns: [], system: [], open: [], facts, names }
+  const talk: Conversation = { turns: [], system: [], open: [], facts, names, signatureFor }
   messages.forEach((message, i) => {
     const param = `messages[${i}]`
     if (!isObject(message)) throw refusal(param, `${param} must be an object`)
@@ -184,7 +193,8 @@ function callsOf(message: Json, param: string): Call[] {
 }
 
 function addCall(talk: Conversation, turn: Turn, call: Call): void {
-  const { spec, id, place, signature } = call
+  const { spec, id, place } = call
+  const signature = call.signature ?? (id === '' ? undefined : talk.signatureFor?.(id))
   if (typeof spec.name !== 'string' || spec.name === '') {
     throw refusal(`${place}.name`, `${place}.name must be a string`)
   }

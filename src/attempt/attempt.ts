@@ -67,7 +67,7 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
       // what cannot be said to this target at all may be said to another
       const spending = spendingOf(job, here)
       limit = limitToSend(here.listing.offer, spending, job.caller.key, defaultMax)
-      encoded = prepare(job, here, limit)
+      encoded = prepare(job, here, limit, deps)
       money = await setAside(job, here, spending, attempts + 1, deps)
     } catch (error) {
       if (!(error instanceof GatewayError) || error.kind !== 'invalid_request') throw error
@@ -76,7 +76,7 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
       target = nextTarget(job.plan, tried)
       continue
     }
-    if (money.sendMaxTokens !== limit) encoded = prepare(job, here, money.sendMaxTokens)
+    if (money.sendMaxTokens !== limit) encoded = prepare(job, here, money.sendMaxTokens, deps)
     attempts++
     const carried: Carried = {
       encoded,

@@ -1,7 +1,7 @@
 /** Makes one upstream request of a job and a target, and runs the exchange. */
 import type { ChatCodec, ChatRequest, ChunkSink, DecodeContext, Encoded } from '../../providers/provider.ts'
 import { authorizedSend } from '../authorize/authorize.ts'
-import type { Deps } from '../deps.ts'
+import type { Deps, Signatures } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { billFor } from '../meter.ts'
 import type { Metered } from '../record.ts'
@@ -62,12 +62,18 @@ function throughChat(job: Job, codec: ChatCodec, request: ChatRequest): Encoded 
 }
 
 /** The request body for this target. Throws `invalid_request` for what its wire cannot say, or when parameters would be dropped and the caller forbids it. */
-export function prepare(job: Job, target: Target, maxOutputTokens?: number): Encoded {
+export function prepare(
+  job: Job,
+  target: Target,
+  maxOutputTokens: number | undefined,
+  { signatures }: Pick<Deps, 'signatures'>,
+): Encoded {
   const { site, offer } = target.listing
   const { operation } = job.endpoint
   const codec = codecFor(site.provider, operation)
   if (!codec) throw new GatewayError('invalid_request', `${site.name} does not offer ${operation}.`)
   const { facts } = job
+  const { lineage } = job.caller.key
   const request = {
     body: job.body,
     stream: facts.stream,
@@ -77,6 +83,7 @@ export function prepare(job: Job, target: Target, maxOutputTokens?: number): Enc
     maxOutputTokens,
     quirks: site.quirks,
     options: site.options,
+    signatureFor: signatures && ((callId: string) => signatures.find(lineage, callId)),
   }
   const native = job.inbound.native?.(site.provider, site.quirks)
   const encoded = native
@@ -104,6 +111,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     offer,
     created: Math.floor(deps.clock.now() / 1000),
     newId: deps.newId,
+    keepSignature: deps.signatures && keeping(deps.signatures, job),
     quirks: site.quirks,
     request: native ? job.body.json : chatBody(job).json,
   }
@@ -180,6 +188,10 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     },
     deps,
   )
+}
+
+function keeping(signatures: Signatures, { caller }: Job): DecodeContext['keepSignature'] {
+  return (callId, signature) => signatures.keep(caller.key.lineage, callId, signature)
 }
 
 function wayOut(target: Target, deps: Deps): Send {

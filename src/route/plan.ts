@@ -8,6 +8,7 @@ import type { Preferences } from '../wire/extensions.ts'
 import { nameOf, serves } from './codec.ts'
 import type { Health } from './health.ts'
 import type { Credential, Listing, Market } from './market.ts'
+import { readersFirst } from './signed.ts'
 import { type Candidate, missesWish, type Sort, STRATEGIES, shuffled } from './strategy.ts'
 
 /** What routing needs to know about a request. */
@@ -22,6 +23,8 @@ export interface Wanted {
   /** Absent = chat. */
   readonly operation?: Operation
   readonly maxOutputTokens: number | undefined
+  /** Formats of the signed thoughts in the conversation; asked only when targets differ in what they can read. */
+  readonly signed?: (() => ReadonlySet<string>) | undefined
   /** Formats of the signed thoughts in the conversation; asked only when targets differ in what they can read. */
   readonly signed?: (() => ReadonlySet<string>) | undefined
   /** Operations that are counted in more than tokens. */
@@ -156,7 +159,7 @@ function walk(
     const health = deps.health.state(targetKey(listing, credentials[0]))
     candidates.push({ listing, credentials, likelyNanoUsd: likelyCost(listing, wanted), health })
   }
-  return inOrder(candidates, strategy, wanted.preferences, deps)
+  return inOrder(candidates, strategy, wanted, deps)
 }
 
 /** Epoch ms at which the first of them may be asked again; Infinity = none is waiting. */
@@ -238,14 +241,17 @@ function openCredentials(listing: Listing, open: Open, deps: RouteDeps): readonl
 function inOrder(
   candidates: readonly Candidate[],
   strategy: Sort,
-  preferences: Preferences | undefined,
+  { preferences, signed }: Wanted,
   deps: RouteDeps,
 ): Target[] {
   let ordered: readonly Candidate[] = candidates
   if (candidates.length > 1) {
     ordered = STRATEGIES[strategy](shuffled(candidates, () => 1, deps.random))
     const slow = (c: Candidate) => Number(missesWish(c, preferences))
-    ordered = [...ordered].sort((a, b) => slow(a) - slow(b))
+    ordered = readersFirst(
+      [...ordered].sort((a, b) => slow(a) - slow(b)),
+      signed,
+    )
     const wish = preferences?.order
     if (wish) {
       const place = (c: Candidate) => {

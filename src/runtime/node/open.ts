@@ -3,6 +3,7 @@ import { createAdmin } from '../../admin/admin.ts'
 import type { AdminBindings, AdminDeps } from '../../admin/deps.ts'
 import { createGate } from '../../admin/gate.ts'
 import { createDataPlane } from '../../app.ts'
+import { createSignatures } from '../../attempt/signatures.ts'
 import { createAuthGuard } from '../../authenticate.ts'
 import { createDashboard } from '../../dashboard/dashboard.tsx'
 import type { Clock, Deps, Log } from '../../deps.ts'
@@ -163,6 +164,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     keys,
     env: settings.environment,
     guard: createAuthGuard({ clock: nodeClock }),
+    signatures: createSignatures(nodeClock),
     ledger,
     account: ledger,
     lineage: name => keys.lineage(name),

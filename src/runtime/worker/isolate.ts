@@ -1,7 +1,8 @@
 /** What one isolate keeps between requests: opened vault, snapshot of the market, health, counters of failed attempts. No I/O in progress. */
 import { createGate, type Gate } from '../../admin/gate.ts'
+import { createSignatures } from '../../attempt/signatures.ts'
 import { type AuthGuard, createAuthGuard } from '../../authenticate.ts'
-import type { KeyRing, Log } from '../../deps.ts'
+import type { KeyRing, Log, Signatures } from '../../deps.ts'
 import { createAdminGate } from '../../keys/admin.ts'
 import type { Hmac } from '../../keys/memory.ts'
 import { createRedactor, type Redactor } from '../../redact.ts'
@@ -31,6 +32,7 @@ export interface Isolate {
   readonly gate: Gate
   readonly health: Health
   readonly failures: AuthGuard
+  readonly signatures: Signatures
   readonly supply: Supply
 }
 
@@ -106,6 +108,7 @@ export async function openIsolate(bindings: Bindings): Promise<Isolate> {
     }),
     health: createHealth(),
     failures: createAuthGuard({ clock: workerClock }),
+    signatures: createSignatures(workerClock),
     supply,
   }
 }

@@ -53,6 +53,7 @@ function createDeps(isolate: Isolate, stock: Stock, context: Context): Made {
     keys: isolate.keys,
     env: isolate.settings.environment,
     guard: isolate.failures,
+    signatures: isolate.signatures,
     ledger: admitUnlimited(ledger),
     account: ledger,
     health: isolate.health,

@@ -6,6 +6,7 @@ import { fitToChatHost } from './fit.ts'
 import { lost, WORDS } from './lost.ts'
 import { readCountRequest, readRequest } from './read.ts'
 import { toChat } from './request.ts'
+import { signedInContents } from './signed.ts'
 import { createGeminiWriter } from './stream.ts'
 
 export const generateContent: Inbound = {
@@ -14,6 +15,7 @@ export const generateContent: Inbound = {
   toChat,
   lost,
   words: WORDS,
+  signedBy: signedInContents,
   fit: fitToChatHost,
   answer: toAnswer,
   stream: createGeminiWriter,

@@ -3,11 +3,9 @@
  * (Claude's thinking, OpenAI's encrypted items) travels in the same place, packed, and is taken out on its way back.
  */
 import { isObject } from '../extensions.ts'
+import { GOOGLE_FORMAT } from '../signed.ts'
 
 type Json = Readonly<Record<string, unknown>>
-
-/** `format` of reasoning details that Gemini signed (OpenRouter's name for it). */
-export const GOOGLE = 'google-gemini-v1'
 
 /** Begins what is packed. Fifteen bytes, so that in base64 they are the same twenty characters whatever follows. */
 const MARK = 'switchgate.v1.['
@@ -26,7 +24,8 @@ export type Signed =
  */
 export function signatureOf(details: readonly Json[]): string {
   const [first] = details
-  const own = details.length === 1 && first?.format === GOOGLE ? (first.signature ?? first.data) : undefined
+  const own =
+    details.length === 1 && first?.format === GOOGLE_FORMAT ? (first.signature ?? first.data) : undefined
   if (typeof own === 'string' && own !== '') return own
   const bytes = new TextEncoder().encode(`switchgate.v1.${JSON.stringify(details)}`)
   let binary = ''

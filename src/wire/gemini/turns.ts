@@ -1,9 +1,10 @@
 /** Gemini's contents → chat messages: results become messages of their own, calls keep the text of their arguments, signatures are kept. */
 import { type Body, elementsAt, membersAt } from '../body.ts'
 import { isObject, wrong } from '../extensions.ts'
+import { GOOGLE_FORMAT } from '../signed.ts'
 import { chatParts, onlyGemini } from './parts.ts'
 import { field, isField, type Json, listField, objectField, textField } from './proto.ts'
-import { GOOGLE, readSignature } from './signatures.ts'
+import { readSignature } from './signatures.ts'
 
 type Message = Record<string, unknown>
 
@@ -106,7 +107,7 @@ function addModelPart(
     const text = textField(part, 'text') ?? ''
     said.thought += text
     if (google !== undefined)
-      said.details.push({ type: 'reasoning.text', text, signature: google, format: GOOGLE })
+      said.details.push({ type: 'reasoning.text', text, signature: google, format: GOOGLE_FORMAT })
     return
   }
   const call = objectField(part, 'functionCall')
@@ -126,7 +127,8 @@ function addModelPart(
     if (made.type !== 'text') throw onlyGemini('media that the model made are read', param)
     said.parts.push(made)
   }
-  if (google !== undefined) said.details.push({ type: 'reasoning.encrypted', data: google, format: GOOGLE })
+  if (google !== undefined)
+    said.details.push({ type: 'reasoning.encrypted', data: google, format: GOOGLE_FORMAT })
 }
 
 /** The model's turn is over: one assistant message. */

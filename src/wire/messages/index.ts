@@ -6,6 +6,7 @@ import { fitToHost } from './fit.ts'
 import { lost, WORDS } from './lost.ts'
 import { readCountRequest, readMessagesRequest } from './read.ts'
 import { toChat } from './request.ts'
+import { signedInMessages } from './signed.ts'
 import { createMessageWriter } from './stream.ts'
 
 export const messages: Inbound = {
@@ -14,6 +15,7 @@ export const messages: Inbound = {
   toChat,
   lost,
   words: WORDS,
+  signedBy: signedInMessages,
   fit: fitToHost,
   answer: toMessage,
   stream: createMessageWriter,

@@ -3,6 +3,7 @@ import type { Inbound } from '../inbound.ts'
 import { fit } from './fit.ts'
 import { lost, WORDS } from './lost.ts'
 import { readResponses, toChat } from './request.ts'
+import { signedInInput } from './signed.ts'
 import { ResponseWriter, responseOf } from './writer.ts'
 
 export const responses: Inbound = {
@@ -11,6 +12,7 @@ export const responses: Inbound = {
   toChat,
   lost,
   words: WORDS,
+  signedBy: signedInInput,
   fit,
   answer: responseOf,
   stream: context => new ResponseWriter(context),
