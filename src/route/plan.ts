@@ -25,8 +25,6 @@ export interface Wanted {
   readonly maxOutputTokens: number | undefined
   /** Formats of the signed thoughts in the conversation; asked only when targets differ in what they can read. */
   readonly signed?: (() => ReadonlySet<string>) | undefined
-  /** Formats of the signed thoughts in the conversation; asked only when targets differ in what they can read. */
-  readonly signed?: (() => ReadonlySet<string>) | undefined
   /** Operations that are counted in more than tokens. */
   readonly metering?: Metering
 }
