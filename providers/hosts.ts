@@ -12,12 +12,66 @@ const OPENAI_ONLY = [
   'modalities',
 ] as const
 
+/** Limits and resets as `x-ratelimit-*` with these endings. */
+const limits = (...endings: readonly string[]): Quirks['rateLimits'] =>
+  endings.map(ending => ({
+    remaining: `x-ratelimit-remaining${ending}`,
+    reset: `x-ratelimit-reset${ending}`,
+  }))
+
 /** The common case: a server that took over OpenAI's wire before `max_completion_tokens` and `developer` came. */
 const classic = { maxTokensField: 'max_tokens', developerRole: 'system' } as const satisfies Quirks
 /** The same, and it refuses what it does not know. */
 const strict = { ...classic, drops: OPENAI_ONLY } as const satisfies Quirks
 /** The same, and reasoning goes back to it: without, a tool loop of a thinking model is refused (pi-ai, omp `thinkingFormat`). */
 const replaying = { ...strict, replaysReasoning: true } as const satisfies Quirks
+/**
+ * z.ai and Zhipu: tools are chosen by the model alone, schemas are told in words, and the reasons for an end are their own
+ * (docs.z.ai/api-reference/llm/chat-completion; recorded answers).
+ */
+const glm = {
+  ...replaying,
+  toolChoice: 'auto_only',
+  strictTools: false,
+  jsonSchema: 'object_only',
+  usageIn: 'finish_chunk',
+  finishReasons: {
+    sensitive: 'content_filter',
+    model_context_window_exceeded: 'length',
+    network_error: 'error',
+  },
+} as const satisfies Quirks
+/** Kimi: own dialect of tool schemas without `strict` (vercel/ai normalize-json-schema-for-mfjs); older answers have usage in the choice. */
+const kimi = { ...replaying, strictTools: false, usageIn: 'choice' } as const satisfies Quirks
+/**
+ * MiniMax: reasoning is `<think>` in the text and is wanted back there; deltas may repeat all of it
+ * (platform.minimax.io "OpenAI API compatible"; omp rules).
+ */
+const minimax = {
+  ...replaying,
+  jsonSchema: 'object_only',
+  reasoningField: 'think_tags',
+  cumulativeDeltas: true,
+} as const satisfies Quirks
+/** Qwen: later pieces of a tool call have `id: ""` (recorded streams). */
+const qwen = { ...strict, repairsToolCalls: true } as const satisfies Quirks
+/** Ollama: pictures as data only, chat templates without null, a call's index always 0 (ollama #7881, #15457), `reasoning`. */
+const ollama = {
+  ...classic,
+  drops: ['parallel_tool_calls'],
+  refusesNullContent: true,
+  strictTools: false,
+  pictures: 'inline_only',
+  reasoningField: 'reasoning',
+  repairsToolCalls: true,
+} as const satisfies Quirks
+/** llama.cpp and LM Studio: chat templates without null, tools are not chosen by name (omp rules `lm-studio`, `llama.cpp`). */
+const ggml = {
+  ...classic,
+  refusesNullContent: true,
+  toolChoice: 'required_only',
+  repairsToolCalls: true,
+} as const satisfies Quirks
 /** Takes `max_completion_tokens`, but not `developer`. */
 const modern = { maxTokensField: 'max_completion_tokens', developerRole: 'system' } as const satisfies Quirks
 
@@ -48,28 +102,41 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   openai: host(
     'https://api.openai.com/v1',
     ['OPENAI_API_KEY'],
-    { speaksResponses: true },
-    'OpenAI API reference',
+    { speaksResponses: true, toolIds: '40_chars' },
+    'OpenAI API reference; ids over 40 characters are refused (string_above_max_length)',
   ),
 
   // Fast and first-party
   groq: host(
     'https://api.groq.com/openai/v1',
     ['GROQ_API_KEY'],
-    { ...modern, drops: ['store', 'prediction', 'modalities'] },
-    'vercel/ai packages/groq; console.groq.com/docs/openai; recorded streams',
+    {
+      ...modern,
+      drops: ['store', 'prediction', 'modalities', 'logprobs', 'top_logprobs', 'logit_bias'],
+      messageDrops: ['name'],
+      refusesNull: true,
+      reasoningField: 'reasoning',
+      usageIn: 'x_groq',
+    },
+    'vercel/ai packages/groq; console.groq.com/docs/openai; recorded streams; litellm #5839 (null)',
   ),
   cerebras: host(
     'https://api.cerebras.ai/v1',
     ['CEREBRAS_API_KEY'],
-    { ...modern, drops: OPENAI_ONLY },
+    {
+      ...modern,
+      drops: OPENAI_ONLY,
+      refusesNull: true,
+      reasoningField: 'reasoning',
+      rateLimits: limits('-requests-day', '-tokens-minute'),
+    },
     'vercel/ai packages/cerebras; inference-docs.cerebras.ai; recorded answers',
   ),
   sambanova: host(
     'https://api.sambanova.ai/v1',
     ['SAMBANOVA_API_KEY'],
-    classic,
-    'Portkey-AI/gateway src/providers/sambanova; docs.sambanova.ai',
+    { ...classic, reasoningField: 'think_tags', rateLimits: limits('-requests', '-requests-day') },
+    'Portkey-AI/gateway src/providers/sambanova; docs.sambanova.ai; mozilla-ai/any-llm xml_reasoning.py',
   ),
   mistral: host(
     'https://api.mistral.ai/v1',
@@ -79,13 +146,28 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
       renames: { seed: 'random_seed' },
       streamOptions: false,
       drops: [...OPENAI_ONLY, 'logprobs', 'top_logprobs', 'logit_bias'],
+      messageDrops: ['refusal', 'annotations', 'audio', 'function_call'],
+      refusesNull: true,
+      toolIds: '9_alphanumeric',
+      strictTools: false,
+      reasoningField: 'content_parts',
+      replaysReasoning: true,
+      usageIn: 'finish_chunk',
+      repairsToolCalls: true,
+      finishReasons: { model_length: 'length', error: 'error' },
     },
-    'vercel/ai packages/mistral; docs.mistral.ai/api; recorded streams (usage comes unasked)',
+    'vercel/ai packages/mistral; docs.mistral.ai/api; recorded streams (usage comes unasked, calls whole with the finish)',
   ),
   deepseek: host(
     'https://api.deepseek.com',
     ['DEEPSEEK_API_KEY'],
-    { ...replaying, speaksResponses: true },
+    {
+      ...replaying,
+      speaksResponses: true,
+      jsonSchema: 'object_only',
+      usageIn: 'finish_chunk',
+      finishReasons: { insufficient_system_resource: 'error' },
+    },
     'vercel/ai packages/deepseek; api-docs.deepseek.com; recorded streams',
   ),
   xai: host(
@@ -97,50 +179,55 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   moonshot: host(
     'https://api.moonshot.ai/v1',
     ['MOONSHOT_API_KEY'],
-    replaying,
+    kimi,
     'vercel/ai packages/moonshotai; platform.moonshot.ai/docs',
   ),
   'moonshot-cn': host(
     'https://api.moonshot.cn/v1',
     ['MOONSHOT_CN_API_KEY'],
-    replaying,
+    kimi,
     'platform.moonshot.cn/docs; keys differ from moonshot.ai (litellm llms/moonshot)',
   ),
   zai: host(
     'https://api.z.ai/api/paas/v4',
     ['ZAI_API_KEY', 'Z_AI_API_KEY'],
-    replaying,
+    glm,
     'docs.z.ai/api-reference; recorded answers',
   ),
   zhipu: host(
     'https://open.bigmodel.cn/api/paas/v4',
     ['ZHIPU_API_KEY', 'ZHIPUAI_API_KEY'],
-    replaying,
+    glm,
     'docs.bigmodel.cn; same wire as z.ai',
   ),
   alibaba: host(
     'https://dashscope-intl.aliyuncs.com/compatible-mode/v1',
     ['DASHSCOPE_API_KEY'],
-    strict,
+    qwen,
     'vercel/ai packages/alibaba; Alibaba Model Studio, "OpenAI compatible"',
   ),
   'alibaba-cn': host(
     'https://dashscope.aliyuncs.com/compatible-mode/v1',
     ['DASHSCOPE_CN_API_KEY'],
-    strict,
+    qwen,
     'Alibaba Model Studio (China), "OpenAI compatible"',
   ),
   minimax: host(
     'https://api.minimax.io/v1',
     ['MINIMAX_API_KEY'],
-    replaying,
+    minimax,
     'vercel/ai packages/minimax; platform.minimax.io; errors come inside a 200',
   ),
-  'minimax-cn': host('https://api.minimaxi.com/v1', ['MINIMAX_CN_API_KEY'], strict, 'platform.minimaxi.com'),
+  'minimax-cn': host('https://api.minimaxi.com/v1', ['MINIMAX_CN_API_KEY'], minimax, 'platform.minimaxi.com'),
   perplexity: host(
     'https://api.perplexity.ai',
     ['PERPLEXITY_API_KEY', 'PPLX_API_KEY'],
-    { ...classic, drops: [...OPENAI_ONLY, 'parallel_tool_calls'] },
+    {
+      ...classic,
+      drops: [...OPENAI_ONLY, 'parallel_tool_calls'],
+      reasoningField: 'think_tags',
+      usageIn: 'every_chunk',
+    },
     'vercel/ai packages/perplexity; docs.perplexity.ai; recorded streams (no [DONE])',
   ),
   upstage: host(
@@ -170,7 +257,7 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   meta: host(
     'https://api.meta.ai/v1',
     ['META_API_KEY', 'LLAMA_API_KEY'],
-    modern,
+    { ...modern, toolChoice: 'auto_only' },
     'llama.developer.meta.com/docs; tool_choice only "auto"',
   ),
   xiaomi: host(
@@ -184,7 +271,15 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   together: host(
     'https://api.together.ai/v1',
     ['TOGETHER_API_KEY', 'TOGETHER_AI_API_KEY'],
-    strict,
+    {
+      ...strict,
+      strictTools: false,
+      reasoningField: 'reasoning',
+      rateLimits: [
+        ...(limits('') ?? []),
+        { remaining: 'x-tokenlimit-remaining', reset: 'x-ratelimit-reset' },
+      ],
+    },
     'vercel/ai packages/togetherai; docs.together.ai',
   ),
   fireworks: host(
@@ -214,7 +309,7 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   hyperbolic: host(
     'https://api.hyperbolic.xyz/v1',
     ['HYPERBOLIC_API_KEY'],
-    classic,
+    { ...classic, reasoningField: 'think_tags' },
     'docs.hyperbolic.xyz; litellm llms/hyperbolic',
   ),
   baseten: host(
@@ -262,7 +357,7 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   crusoe: host(
     'https://api.inference.crusoecloud.com/v1',
     ['CRUSOE_API_KEY'],
-    classic,
+    { ...classic, reasoningField: 'reasoning' },
     'docs.crusoecloud.com; recorded answers',
   ),
   vultr: host(
@@ -309,17 +404,50 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
     'devcenter.heroku.com "Managed Inference"; recorded answer',
   ),
 
+  writer: host(
+    'https://api.writer.com/v1',
+    ['WRITER_API_KEY'],
+    { ...classic, repairsToolCalls: true },
+    'dev.writer.com/api-reference; recorded streams (no [DONE], ids emptied)',
+  ),
+
+  // Clouds: the address has a place for the account
+  cloudflare: host(
+    'https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1',
+    ['CLOUDFLARE_WORKERS_AI_TOKEN'],
+    strict,
+    'developers.cloudflare.com/workers-ai "OpenAI compatible API endpoints"',
+  ),
+  databricks: host(
+    'https://{workspace}/serving-endpoints',
+    ['DATABRICKS_SERVING_TOKEN'],
+    { ...strict, reasoningField: 'content_parts' },
+    'docs.databricks.com "Foundation Model APIs"; pi-ai openai-completions',
+  ),
+  snowflake: host(
+    'https://{account}.snowflakecomputing.com/api/v2/cortex/v1',
+    ['SNOWFLAKE_CORTEX_TOKEN'],
+    { ...modern, reasoningField: 'reasoning_details', sendsFinishReason: false },
+    'docs.snowflake.com "Cortex REST API"; recorded streams (no finish reason)',
+  ),
+
   // Routers
   openrouter: host(
     'https://openrouter.ai/api/v1',
     ['OPENROUTER_API_KEY'],
-    { keepsExtensions: true, speaksResponses: true },
+    {
+      keepsExtensions: true,
+      speaksResponses: true,
+      reasoningField: 'reasoning',
+      usageIn: 'finish_chunk',
+      rateLimits: limits(''),
+    },
     'openrouter.ai/docs/api-reference; recorded streams',
   ),
   huggingface: host(
     'https://router.huggingface.co/v1',
     ['HF_TOKEN', 'HUGGINGFACE_API_KEY'],
-    classic,
+    { ...classic, reasoningField: 'think_tags' },
     'huggingface.co/docs/inference-providers; recorded answers',
   ),
   github: host(
@@ -338,21 +466,21 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   // Own servers: the address is usual, the key optional
   ollama: local(
     'http://127.0.0.1:11434/v1',
-    { ...classic, drops: ['parallel_tool_calls'] },
+    ollama,
     'docs.ollama.com/api/openai-compatibility; recorded streams',
   ),
   'ollama-cloud': host(
     'https://ollama.com/v1',
     ['OLLAMA_API_KEY'],
-    { ...classic, drops: ['parallel_tool_calls'] },
+    ollama,
     'docs.ollama.com/cloud; recorded streams',
   ),
-  lmstudio: local('http://127.0.0.1:1234/v1', classic, 'lmstudio.ai/docs "OpenAI compatibility"'),
-  llamacpp: local('http://127.0.0.1:8080/v1', classic, 'ggml-org/llama.cpp tools/server/README.md'),
+  lmstudio: local('http://127.0.0.1:1234/v1', ggml, 'lmstudio.ai/docs "OpenAI compatibility"'),
+  llamacpp: local('http://127.0.0.1:8080/v1', ggml, 'ggml-org/llama.cpp tools/server/README.md'),
   vllm: local(
     'http://127.0.0.1:8000/v1',
-    classic,
-    'docs.vllm.ai "OpenAI-Compatible Server"; recorded answers',
+    { ...classic, reasoningField: 'reasoning' },
+    'docs.vllm.ai "OpenAI-Compatible Server"; recorded answers; reasoning_content until 0.11, then reasoning',
   ),
   sglang: local('http://127.0.0.1:30000/v1', classic, 'docs.sglang.ai "OpenAI APIs"'),
 }

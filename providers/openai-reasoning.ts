@@ -28,7 +28,10 @@ function detailsText({ reasoning_details: details }: Json): string {
 const textsOf = (parts: readonly unknown[]): string =>
   parts.map(part => (isObject(part) && typeof part.text === 'string' ? part.text : '')).join('')
 
-/** Mistral: `content: [{type: "thinking", thinking: [{type: "text", text}]}, {type: "text", text}]`; other parts stay in an array. */
+/**
+ * Mistral: `content: [{type: "thinking", thinking: [{type: "text", text}]}, {type: "text", text}]`; Claude at Databricks:
+ * `{type: "reasoning", summary: [{type: "summary_text", text}]}`. Parts of other kinds stay in an array.
+ */
 function splitParts(holder: Json): boolean {
   const parts = holder.content
   if (!Array.isArray(parts)) return false
@@ -37,6 +40,8 @@ function splitParts(holder: Json): boolean {
   for (const part of parts) {
     if (isObject(part) && part.type === 'thinking')
       thought += Array.isArray(part.thinking) ? textsOf(part.thinking) : String(part.thinking ?? '')
+    else if (isObject(part) && part.type === 'reasoning')
+      thought += Array.isArray(part.summary) ? textsOf(part.summary) : ''
     else rest.push(part)
   }
   if (thought !== '') holder.reasoning_content = thought

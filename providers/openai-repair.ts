@@ -181,30 +181,16 @@ class HostRepair implements Repair {
   /** Usage is gathered, wherever it comes: the last word counts and goes out once, in a chunk of its own. */
   private moveUsage(chunk: Json, choices: readonly Json[]): boolean {
     const place = this.quirks.usageIn
-    if (!MOVED.has(place)) return false
     if (place === 'x_groq') {
-      const { x_groq: groq } = chunk
-      const usage = isObject(groq) ? groq.usage : undefined
+      const usage = isObject(chunk.x_groq) ? chunk.x_groq.usage : undefined
       if (isObject(usage)) this.usage = usage
-      if (!isObject(chunk.usage)) return false
+      // newer answers say it where it belongs too
+      if (isObject(chunk.usage)) this.usage = undefined
     }
-    if (place === 'choice') {
-      const [first] = choices
-      if (first !== undefined && isObject(first.usage)) {
-        this.usage = first.usage
-        delete first.usage
-        return true
-      }
-      return false
-    }
-    // a chunk of its own is what it should be
-    if (!isObject(chunk.usage)) return false
-    if (choices.length === 0) {
-      this.usage = undefined
-      return false
-    }
-    this.usage = chunk.usage
-    delete chunk.usage
+    const [first] = choices
+    if (place !== 'choice' || first === undefined || !isObject(first.usage)) return false
+    this.usage = first.usage
+    delete first.usage
     return true
   }
 }

@@ -1,6 +1,8 @@
 /** What must hold of every replay besides what the client read: one upstream call, no secret, the recorded bytes, the ledger. */
 import { expect } from 'vitest'
-import type { Json } from '../../providers/provider.ts'
+import { hostFor } from '../../providers/index.ts'
+import { openai } from '../../providers/openai.ts'
+import type { DecodeContext, Json } from '../../providers/provider.ts'
 import type { CallerName, Exchange } from './callers.ts'
 import { statedUsage, type Tokens } from './reading.ts'
 import { eventsOf, type Recording } from './recordings.ts'
@@ -39,6 +41,7 @@ export function checkBytes({ one, caller }: Run, exchange: Exchange): void {
     if (one.stream && caller === 'curl') expect(exchange.body).not.toContain('"usage":')
     return
   }
+  if (mends(one)) return checkMended(one, exchange.body)
   if (!one.stream) return expect(exchange.body).toBe(one.body)
   expect(exchange.body.endsWith('data: [DONE]\n\n')).toBe(true)
   const recorded = eventsOf(one.body)
@@ -48,6 +51,28 @@ export function checkBytes({ one, caller }: Run, exchange: Exchange): void {
     return
   }
   expect(events).toEqual(recorded.filter(event => !isUsageOnly(event)))
+}
+
+/** Does this host's row name faults of its answers? Then only the events that have one of them may differ. */
+function mends({ kind }: Recording): boolean {
+  const quirks = kind === 'unfinished' ? { sendsFinishReason: false } : (hostFor(kind)?.quirks ?? {})
+  const context = { quirks, newId: (prefix: string) => prefix } as DecodeContext
+  return openai.chat?.repair?.(context) !== undefined
+}
+
+/** Fields in which a row may name a fault. Readings of both sides were compared before; here nothing else may have changed. */
+const MENDED =
+  /"(reasoning|reasoning_details|tool_calls|usage|finish_reason)":(?! ?null)|<think>|"content": ?\[/
+
+function checkMended(one: Recording, body: string): void {
+  if (!one.stream) {
+    if (!MENDED.test(one.body.replace(/"finish_reason": ?"\w+"|"usage":/g, ''))) expect(body).toBe(one.body)
+    return
+  }
+  expect(body.endsWith('data: [DONE]\n\n')).toBe(true)
+  const events = new Set(eventsOf(body))
+  const thinks = one.body.includes('<think>')
+  for (const event of eventsOf(one.body)) if (!thinks && !MENDED.test(event)) expect(events).toContain(event)
 }
 
 function isUsageOnly(event: string): boolean {

@@ -81,7 +81,8 @@ function wireOf(line: Line): RecordedWire | undefined {
 function kindOf(line: Line, wire: RecordedWire): string {
   if (wire !== 'chat') return wire
   // Snowflake is no built-in host; its row stands in the config of the replay.
-  return line.provider === 'snowflake' || KINDS.has(line.provider) ? line.provider : 'openai'
+  if (line.provider === 'snowflake') return 'unfinished'
+  return KINDS.has(line.provider) ? line.provider : 'openai'
 }
 
 /**

@@ -5,6 +5,7 @@
  * in every mode.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hostFor } from '../../providers/index.ts'
 import type { Json } from '../../providers/provider.ts'
 import { type Ask, CALLERS, type CallerName, type Exchange, recordingFetch } from './callers.ts'
 import { checkAbsences, checkBytes, checkLedger, checkUpstream, generationOf, type Run } from './checks.ts'
@@ -140,8 +141,6 @@ async function call(run: Run, tools: readonly string[], more: Partial<Ask> = {})
 const PECULIAR: Readonly<Record<string, string>> = {
   '2658267bfb99 openai .stream()': 'an event after the usage event makes it forget the usage',
   'e2490ca1a032 openai .stream()': 'content in parts (Mistral) is glued together as [object Object]',
-  '760da8cee265 @ai-sdk/openai': 'no finish reason is "interrupted" to it',
-  '28ca7b25b7ed @ai-sdk/openai': 'no finish reason is "interrupted" to it',
 }
 
 async function peculiar(run: Run, tools: readonly string[], want: Reading): Promise<Reading> {
@@ -155,14 +154,25 @@ async function peculiar(run: Run, tools: readonly string[], want: Reading): Prom
 const isPicky = ({ one, caller }: Run) =>
   one.wire === 'chat' && caller !== 'openai create' && caller !== 'curl'
 
+/** What the recording says once the faults are mended that its host's row names: thoughts between tags, an end without a reason. */
+function mended(one: Recording, reading: Reading): Reading {
+  const thinks = hostFor(one.kind)?.quirks.reasoningField === 'think_tags'
+  const [all, thought] = (thinks && /^\s*<think>\n?([^]*?)<\/think>\n*/.exec(reading.text)) || []
+  const said = all === undefined ? {} : { reasoning: thought ?? '', text: reading.text.slice(all.length) }
+  const ended = { finish: reading.tools.length > 0 ? 'tool-calls' : 'stop' }
+  return { ...reading, ...said, ...(one.kind === 'unfinished' && reading.finish === 'other' ? ended : {}) }
+}
+
 /** One replay; gives back its bill in nano-USD. */
 async function check(run: Run): Promise<number> {
   const { one, caller } = run
-  const want = await independent(one)
+  const want = mended(one, await independent(one))
   const tools = [...new Set(want.tools.map(tool => tool.name))]
   const refusal = isPicky(run) ? await refusalOf(run, tools, { direct: fetchOf(one) }) : undefined
   let exchanges: readonly Exchange[]
-  if (refusal !== undefined) {
+  // what Mistral leaves out of its calls and Snowflake of its ends is put in, so that picky clients take them here
+  const complete = one.kind === 'unfinished' || hostFor(one.kind)?.quirks.repairsToolCalls === true
+  if (refusal !== undefined && !complete) {
     const { fetch, exchanges: seen } = recordingFetch()
     expect(await refusalOf(run, tools, { direct: fetch })).toBe(refusal)
     exchanges = await seen()

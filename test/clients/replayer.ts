@@ -70,7 +70,7 @@ function configOf(port: number): string {
   return `providers:
 ${rows.join('\n')}
 hosts:
-  snowflake: { base_url: "http://127.0.0.1:${port}/v1", quirks: { sends_finish_reason: false } }
+  unfinished: { base_url: "http://127.0.0.1:${port}/v1", quirks: { sends_finish_reason: false } }
 egress: { allow: ["127.0.0.1:${port}"] }
 limits: { event_bytes: 8388608 }
 discover_env: false

@@ -8,7 +8,8 @@ test('at least 40 hosts, each with a source', () => {
   expect(rows.length).toBeGreaterThanOrEqual(40)
   for (const [name, row] of rows) {
     expect(name, name).toMatch(/^[a-z0-9][a-z0-9-]*$/)
-    const url = new URL(row.baseUrl)
+    // places for an account are filled by the provider's options
+    const url = new URL(row.baseUrl.replace(/\{[a-z_]+\}/g, 'x'))
     expect(row.baseUrl.endsWith('/'), name).toBe(false)
     expect([url.search, url.hash, url.username, url.password], name).toEqual(['', '', '', ''])
     const own = url.hostname === '127.0.0.1'
