@@ -85,7 +85,9 @@ async function ask(site: Site, o: AskOptions): Promise<ProviderList> {
 
 /** Every provider that is sent to, side by side. */
 export function askProviders(sites: readonly Site[], o: AskOptions): Promise<readonly ProviderList[]> {
-  return Promise.all(sites.filter(site => !site.builtIn).map(site => ask(site, o)))
+  // In a cloud each model may have a place of its own: one site by each name is enough.
+  const byName = new Map(sites.filter(site => !site.builtIn).map(site => [site.name, site]))
+  return Promise.all([...byName.values()].map(site => ask(site, o)))
 }
 
 /** Nothing is known against a model that its seller has not described: it is never filtered out. */

@@ -1,5 +1,6 @@
 /** `switchgate config check`: the file and the environment as a start would read them, and every secret that they point to. */
 import { readFileSync } from 'node:fs'
+import type { Config } from '../config/schema.ts'
 import type { Fault } from '../config/text.ts'
 import { type Command, type CommandCall, EXIT, type Env } from './command.ts'
 import { jsonText, plain } from './print.ts'
@@ -10,6 +11,8 @@ export interface ConfigReport {
   /** Names of the providers that the file and the environment make. */
   readonly providers: readonly string[]
   readonly faults: readonly Fault[]
+  /** With what the environment adds; absent while there are faults. */
+  readonly config?: Config
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
@@ -77,7 +80,8 @@ export async function checkConfig(given: Env): Promise<ConfigReport> {
     const reasons = await whyUnusable(refs, env, dataFolder)
     const loaded = loadConfig(text, { ...world, whyUnusable: ref => reasons.get(ref) })
     if (!loaded.ok) return { path, providers: [], faults: loaded.faults }
-    return { path, providers: Object.keys(discover(loaded.config, KINDS, env).providers), faults: [] }
+    const config = discover(loaded.config, KINDS, env)
+    return { path, providers: Object.keys(config.providers), faults: [], config }
   } catch (error) {
     return { path, providers: [], faults: [settingsFault(messageOf(error))] }
   }

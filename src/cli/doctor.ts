@@ -61,6 +61,28 @@ async function targets(call: CommandCall): Promise<Omit<Finding, 'name'>> {
   return { state: 'ok', message: `${all.length} for sale` }
 }
 
+/** Model servers on this machine that nobody has configured; undefined = none, or nobody is to look. */
+async function localServers(call: CommandCall): Promise<Finding | undefined> {
+  const [{ readSettings }, { findServers, maySearch }, local] = await Promise.all([
+    import('../runtime/node/settings.ts'),
+    import('../runtime/node/local.ts'),
+    import('../catalog/local.ts'),
+  ])
+  const { config } = await checkConfig(call.shell.env)
+  if (config?.discoverEnv !== true || !maySearch(readSettings(call.shell.env).env)) return undefined
+  const found = await findServers(local.unconfigured(config))
+  if (found.length === 0) return undefined
+  const servers = found.map(
+    ({ title, address, models }) => `${title} at ${address} (${models.length} models)`,
+  )
+  const lines = local.linesFor(found).join(' and ')
+  return {
+    name: 'local servers',
+    state: 'ok',
+    message: `${servers.join(', ')}: not used; to use, put into switchgate.yaml: ${lines}`,
+  }
+}
+
 async function credentials(call: CommandCall): Promise<Finding[]> {
   const stored = await getAll(call.admin, '/credentials')
   return Promise.all(
@@ -83,6 +105,8 @@ async function run(call: CommandCall): Promise<number> {
   if (!remote) {
     findings.push(await attempt('configuration', () => configuration(call)))
     findings.push(await attempt('data folder', () => folder(call)))
+    const servers = await localServers(call).catch(() => undefined)
+    if (servers !== undefined) findings.push(servers)
   }
   const gateway = await attempt('gateway', async () => {
     await call.admin.get('/keys?limit=1')

@@ -47,6 +47,8 @@ export interface Site {
   readonly credentials: readonly Credential[]
   /** Answered in process, nothing is sent: only `demo/echo`. */
   readonly builtIn: boolean
+  /** A server of one's own: what it serves costs nothing, listed or not. */
+  readonly free?: boolean
   /** Clouds: this site with the adapter and address of one model; undefined = it cannot be sold with these options. */
   readonly at?: (offer: Pick<Offer, 'model' | 'upstream'>) => Site | undefined
 }

@@ -143,7 +143,7 @@ export function unknownListing(site: Site, upstream: string): Listing {
     provider: site.name,
     model: upstream,
     upstream,
-    price: undefined,
+    price: site.free ? { id: `${site.name}/${upstream}@free`, inputPico: 0, outputPico: 0 } : undefined,
     contextTokens: undefined,
     maxOutputTokens: undefined,
     supports: EVERYTHING,

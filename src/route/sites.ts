@@ -1,7 +1,8 @@
 /** Configured providers → sites: address, adapter, credentials ready for use. Part of building the market. */
 import { type Kind, kindOfHost } from '../../providers/index.ts'
 import type { Place, PlaceRequest } from '../../providers/cloud.ts'
-import type { HostRow, OptionRow, Quirks } from '../../providers/provider.ts'
+import { isLocalKind } from '../../providers/local.ts'
+import type { HostRow, OptionRow, Provider, Quirks } from '../../providers/provider.ts'
 import { authorizationOf } from '../authorize/schemes.ts'
 import type { Config, ProviderConfig } from '../config/schema.ts'
 import type { Credential, MarketInput, Site } from './market.ts'
@@ -142,6 +143,7 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
       timeouts: { ...input.config.timeouts, ...config.timeouts },
       credentials,
       builtIn: false,
+      ...(isLocalKind(config.kind) && { free: true }),
     } satisfies Site
     return kind.cloud === undefined ? site : { ...site, at: branches(site, kind, { options, baseUrl }) }
   })
@@ -155,15 +157,16 @@ function branches(
   kind: Kind,
   request: Pick<PlaceRequest, 'options' | 'baseUrl'>,
 ): NonNullable<Site['at']> {
-  const made = new Map<string, Site>()
+  const made = new Map<Provider, Map<string, Site>>()
   return ({ model, upstream }) => {
     const place = placeOf(kind, { ...request, model, upstream })
     const url = 'why' in place ? null : URL.parse(place.baseUrl)
     if ('why' in place || url === null) return undefined
     const { provider } = place
-    const key = `${provider.name} ${place.baseUrl}`
-    const branch = made.get(key) ?? { ...site, provider, origin: url.origin, basePath: pathOf(url) }
-    made.set(key, branch)
+    // two wires may stand at one address
+    const its = made.get(provider) ?? new Map<string, Site>()
+    const branch = its.get(place.baseUrl) ?? { ...site, provider, origin: url.origin, basePath: pathOf(url) }
+    made.set(provider, its.set(place.baseUrl, branch))
     return branch
   }
 }

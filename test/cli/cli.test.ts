@@ -86,7 +86,11 @@ describe('words', () => {
 
 describe('the folder of a gateway that does not run', () => {
   const folder = mkdtempSync(join(tmpdir(), 'switchgate-cli-'))
-  const env = { SWITCHGATE_DATA: join(folder, 'data'), PATH: process.env.PATH ?? '' }
+  const env = {
+    SWITCHGATE_DATA: join(folder, 'data'),
+    SWITCHGATE_DISCOVER_LOCAL: 'false',
+    PATH: process.env.PATH ?? '',
+  }
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   it('is opened, changed, and given free each time', async () => {

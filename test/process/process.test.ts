@@ -48,7 +48,14 @@ function start(env: Record<string, string> = {}, args = ['serve']): Started {
     Object.entries(process.env).filter(([name]) => !/_API_KEY$|^SWITCHGATE_|^VITEST/.test(name)),
   )
   const child = spawn(process.execPath, ['src/switchgate.cjs', ...args], {
-    env: { ...clean, PORT: '0', SWITCHGATE_DATA: join(root, 'data'), LOG_FORMAT: 'json', ...env },
+    env: {
+      ...clean,
+      SWITCHGATE_DISCOVER_LOCAL: 'false',
+      PORT: '0',
+      SWITCHGATE_DATA: join(root, 'data'),
+      LOG_FORMAT: 'json',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.push(child)

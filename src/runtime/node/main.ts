@@ -9,6 +9,8 @@ import { FolderInUse } from './folder.ts'
 import { createListener, type ListenerOptions } from './listener.ts'
 import { createLog, logSettings } from './log.ts'
 import { type App, type Gateway, openGateway } from './open.ts'
+import { unconfigured } from '../../catalog/local.ts'
+import { findServers, maySearch, offer } from './local.ts'
 import { listen, listenAt, type Place, PlaceTaken } from './place.ts'
 import { type Env, isLoopbackHost, readSettings, type Settings } from './settings.ts'
 import { createPeerOf, parseTrustedProxies } from './trust.ts'
@@ -17,6 +19,8 @@ const EXIT_CONFIG = 78
 const EXIT_UNAVAILABLE = 69
 const DRAIN_MS_MAX = 30_000
 const SWEEP_MS = 50
+/** How often one's own model servers are asked what they serve. */
+const LOOK_MS = 30_000
 /** Time for what was broken off to be settled and told. */
 const BREAK_OFF_MS_MAX = 2_000
 
@@ -131,6 +135,7 @@ async function run(
   const loopback = isLoopbackHost(settings.host)
   const planned = `${secure ? 'https' : 'http'}://${settings.host === '0.0.0.0' ? '127.0.0.1' : settings.host}:${settings.port}`
   const gateway = await openGateway({ settings, log, redactor, origin: planned })
+  await gateway.supply.look(gateway.deps.send)
   const peerOf = createPeerOf(trusted)
   const listener = (app: App, more: Partial<ListenerOptions> = {}) =>
     createListener({ deps: gateway.deps, app, peerOf, secure, ...more })
@@ -159,6 +164,8 @@ async function run(
       })
     }
     await announce(gateway, { data: data.url, admin: admin.url }, log)
+    if (gateway.supply.config().discoverEnv && maySearch(settings.env))
+      void findServers(unconfigured(gateway.supply.config())).then(found => offer(found, log))
   } catch (error) {
     for (const { server } of listening) server.close()
     await gateway.close()
@@ -235,13 +242,17 @@ function stopped(
 ): Promise<number> {
   return new Promise(resolve => {
     let stopping = false
-    const reload = () => void gateway.supply.reload()
+    const look = () => gateway.supply.look(gateway.deps.send)
+    const reload = () => void gateway.supply.reload().then(look)
+    const looking = setInterval(() => void look(), LOOK_MS)
+    looking.unref()
     if (settings.configPath) watchFile(settings.configPath, { interval: 1_000, persistent: false }, reload)
     process.on('SIGHUP', reload)
     const stop = (signal: string) => {
       if (stopping) process.exit(0)
       stopping = true
       log('info', 'stopping', { signal, running: gateway.ledger.openHolds() })
+      clearInterval(looking)
       if (settings.configPath) unwatchFile(settings.configPath, reload)
       void finish(gateway, listening, log).then(resolve)
     }

@@ -20,6 +20,7 @@ export async function openOffline(env: Env): Promise<Offline> {
     backlog: () => 0,
   })
   const gateway = await openGateway({ settings: readSettings(env), log, redactor, makesToken: false })
+  await gateway.supply.look(gateway.deps.send)
   return {
     fetch: async request => gateway.admin.fetch(request, { trusted: true }),
     close: () => gateway.close(),

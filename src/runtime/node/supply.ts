@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import type { Catalog } from '../../../providers/catalog/loader.ts'
 import { demo } from '../../../providers/demo.ts'
 import { KINDS } from '../../../providers/index.ts'
+import type { ListedModel } from '../../catalog/lists.ts'
+import { serversOf, withServed } from '../../catalog/local.ts'
 import { discover } from '../../config/discover.ts'
 import { formatFault, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
@@ -10,7 +12,9 @@ import type { SigningDeps } from '../../authorize/schemes.ts'
 import type { Log } from '../../deps.ts'
 import { createMarket, type Market, type OpenCredential } from '../../route/market.ts'
 import { parseRef, type ReadRef } from '../../vault/ref.ts'
+import type { Send } from '../../terms.ts'
 import type { Vault } from '../../vault/vault.ts'
+import { askServers } from './local.ts'
 import { type Env, SettingsError } from './settings.ts'
 
 export interface Supply {
@@ -20,6 +24,8 @@ export interface Supply {
   reload(): Promise<void>
   /** Credentials of the vault, or the catalogue, changed. */
   restock(): Promise<void>
+  /** Asks configured model servers of one's own what they serve, and sells that. One that is down keeps what it had. Never rejects. */
+  look(send: Send): Promise<void>
   /** Configured providers and built-in kinds: what a credential may be for. */
   providerNames(): readonly string[]
 }
@@ -85,11 +91,12 @@ async function allCredentials(config: Config, o: SupplyOptions): Promise<Record<
 export async function createSupply(o: SupplyOptions): Promise<Supply> {
   let config = readConfig(o.configPath, o.env, o.catalog())
   o.onConfig(config)
+  let served: ReadonlyMap<string, readonly ListedModel[]> = new Map()
   let market = await build(config)
 
   async function build(next: Config): Promise<Market> {
     return createMarket({
-      config: next,
+      config: withServed(next, served, o.catalog()),
       kinds: KINDS,
       catalog: o.catalog(),
       credentials: await allCredentials(next, o),
@@ -121,6 +128,24 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
       } catch (error) {
         o.log('error', 'market.kept', { message: error instanceof Error ? error.message : 'cannot be built' })
       }
+    },
+    async look(send) {
+      const now = config
+      const names = new Set(serversOf(now))
+      const sites = market.sites.filter(site => names.has(site.name) && !site.builtIn)
+      if (sites.length === 0) return
+      const found = new Map([...served, ...(await askServers(sites, send))])
+      if (JSON.stringify([...found]) === JSON.stringify([...served])) return
+      served = found
+      try {
+        const fresh = await build(now)
+        // a reload in between has built its own, with what was found
+        if (now === config) market = fresh
+      } catch (error) {
+        o.log('error', 'market.kept', { message: error instanceof Error ? error.message : 'cannot be built' })
+      }
+      for (const [name, models] of found)
+        o.log('info', 'local_server.serves', { provider: name, models: models.length })
     },
     providerNames: () => [
       ...new Set([...Object.keys(config.providers), ...Object.keys(config.hosts), ...KINDS.keys()]),
