@@ -38,7 +38,11 @@ export function createAzure({ openai, anthropic }: Wires): Cloud {
     if (isClaude(request)) return { provider: claude, baseUrl: `${foundryOf(root)}/anthropic/v1` }
     // `v1`, `preview` and `latest` are versions of the v1 API, which needs none of them said.
     const isClassic = version !== undefined && /^\d/.test(version)
-    if (!isClassic) return { provider: adapter(deployment, undefined), baseUrl: `${root}/openai/v1` }
+    if (!isClassic) {
+      const { responses, ...others } = adapter(deployment, undefined)
+      const provider = speaksResponses(request.model) ? { ...others, responses } : others
+      return { provider, baseUrl: `${root}/openai/v1` }
+    }
     const name = encodeURIComponent(deployment ?? request.upstream)
     return { provider: adapter(deployment, version), baseUrl: `${root}/openai/deployments/${name}` }
   }
@@ -72,6 +76,10 @@ function foundryOf(root: string): string {
   )
 }
 
+/** The Responses API there is for OpenAI's newer models; what else it takes differs by model and region ("Use the Azure OpenAI Responses API"). */
+const speaksResponses = (model: string): boolean =>
+  /^(?:gpt-(?:4o|4\.1|[5-9]|1\d)|o[1-9]|codex|computer-use)(?![a-z\d])/.test(model)
+
 function onAzure(openai: Provider, deployment: string | undefined, version: string | undefined): Provider {
   const query = version === undefined ? '' : `?api-version=${version}`
   const older = version === undefined ? undefined : olderQuirks(version)
@@ -91,13 +99,16 @@ function onAzure(openai: Provider, deployment: string | undefined, version: stri
     }
     return { ...codec, encode }
   }
-  const { chat, completions, embeddings, responses, classify } = openai
+  const { chat, completions, embeddings, images, speech, transcriptions, responses, classify } = openai
   return {
     name: NAME,
     auth: 'entra',
     ...(chat && { chat: moved(chat) }),
     ...(completions && { completions: moved(completions) }),
     ...(embeddings && { embeddings: moved(embeddings) }),
+    ...(images && { images: moved(images) }),
+    ...(speech && { speech: moved(speech) }),
+    ...(transcriptions && { transcriptions: moved(transcriptions) }),
     // In the classic form it does not stand at the deployment: callers of that wire are served through chat.
     ...(responses && version === undefined && { responses: moved(responses) }),
     ...(classify && { classify }),
