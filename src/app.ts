@@ -12,11 +12,13 @@ type Env = { Bindings: DataBindings }
 const READING = [
   'GET /v1/models',
   'GET /v1/models/{id}',
+  'GET /v1beta/models',
   'GET /v1/key',
   'GET /v1/key/spend',
   'GET /v1/generation',
 ]
-const READING_PATH = /^\/(healthz|readyz|v1\/(models(\/.+)?|key|key\/spend|generation))$/
+const READING_PATH =
+  /^\/(healthz|readyz|v1beta\/models(\/.+)?|v1\/(models(\/.+)?|key|key\/spend|generation))$/
 const EXISTS = [
   ...ENDPOINTS.map(e => `${e.method} ${e.path}`),
   ...READING,

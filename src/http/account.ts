@@ -15,7 +15,16 @@ import {
   spendWire,
 } from '../wire/account.ts'
 import { errorBody, errorHeaders } from '../wire/error.ts'
-import { anthropicList, anthropicModel, endpointsOf, modelList, modelNamed } from './models.ts'
+import { endpointAt } from './endpoints.ts'
+import {
+  anthropicList,
+  anthropicModel,
+  endpointsOf,
+  googleList,
+  googleModel,
+  modelList,
+  modelNamed,
+} from './models.ts'
 import { webCall } from './web.ts'
 
 /** The part of the ledger that these views need. */
@@ -57,7 +66,7 @@ export function createAccount(deps: AccountDeps): Hono<Env> {
   const view = (path: string, serve: View) =>
     app.get(path, async c => {
       const id = deps.newId('req_')
-      const wire: Wire = c.req.header('anthropic-version') ? 'anthropic' : 'openai'
+      const wire = wireOf(c)
       try {
         const startedAtMs = deps.clock.monotonic()
         const facts = { id, peer: c.env?.peer ?? '', startedAtMs, bytes: deps.bytes, path: c.req.path }
@@ -74,12 +83,14 @@ export function createAccount(deps: AccountDeps): Hono<Env> {
 
   view('/v1/models', ({ key }, c) => {
     const { search, provider } = c.req.query()
+    const wire = wireOf(c)
+    if (wire === 'gemini') return c.json(googleList(deps.market(), key))
     const models = modelList(deps.market(), key, { search, provider })
-    return c.json(
-      c.req.header('anthropic-version') ? anthropicList(models) : { object: 'list', data: models },
-    )
+    return c.json(wire === 'anthropic' ? anthropicList(models) : { object: 'list', data: models })
   })
   view('/v1/models/:id{.+}', ({ key }, c) => oneModel(c, key, deps))
+  view('/v1beta/models', ({ key }, c) => c.json(googleList(deps.market(), key)))
+  view('/v1beta/models/:id{.+}', ({ key }, c) => oneModel(c, key, deps))
   view('/v1/key', async ({ key }) => {
     await deps.account.fold()
     const use = (await deps.store.keyUse()).find(entry => entry.keyId === key.id)
@@ -88,6 +99,13 @@ export function createAccount(deps: AccountDeps): Hono<Env> {
   view('/v1/key/spend', ({ key }, c) => spend(c, key, deps))
   view('/v1/generation', ({ key }, c) => generation(c, key, deps))
   return app
+}
+
+/** Whose form of the answers the caller reads: Anthropic's and Google's clients say who they are. */
+function wireOf(c: Context<Env>): Wire {
+  if (c.req.header('anthropic-version')) return 'anthropic'
+  // @google/genai says /v1 since version 3
+  return c.req.path.startsWith('/v1beta') || c.req.header('x-goog-api-client') ? 'gemini' : 'openai'
 }
 
 /** A path segment as the caller meant it; a broken escape means itself. */
@@ -106,10 +124,15 @@ const nearNames = (found: Resolution, asked: string): string => {
 
 function oneModel(c: Context<Env>, key: Key, deps: AccountDeps): Response {
   // the raw path: ids may hold `/` or `%2F`, and a decoded parameter could not tell them from the route's own
-  const rest = decoded(new URL(c.req.url).pathname.replace(/^(\/openai)?\/v1\/models\//, ''))
+  const rest = decoded(new URL(c.req.url).pathname.replace(/^(\/openai)?\/v1(beta)?\/models\//, ''))
+  if (endpointAt(c.req.path))
+    throw new GatewayError('method_not_allowed', `${c.req.path.slice(0, 200)} takes POST.`, {
+      allow: 'POST, OPTIONS',
+    })
   const market = deps.market()
   const whole = modelNamed(rest, market, key)
-  if (whole) return c.json(c.req.header('anthropic-version') ? anthropicModel(whole) : whole)
+  const forms: Partial<Record<Wire, typeof googleModel>> = { anthropic: anthropicModel, gemini: googleModel }
+  if (whole) return c.json(forms[wireOf(c)]?.(whole) ?? whole)
   if (rest.endsWith('/endpoints')) {
     const found = endpointsOf(rest.slice(0, -'/endpoints'.length), market, key, deps.health, deps.clock.now())
     if (found) return c.json({ data: found })

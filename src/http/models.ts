@@ -158,6 +158,22 @@ export function endpointsOf(
   return { id: name, object: 'model.endpoints', endpoints }
 }
 
+/** Google's list form: chat models alone, since its wire knows no other route here. Source: ai.google.dev/api/models. */
+export function googleList(market: Market, key: Key): Record<string, unknown> {
+  const listings = market.listings.filter(({ offer }) => (offer.type ?? 'chat') === 'chat')
+  return { models: modelList({ ...market, listings }, key).map(googleModel) }
+}
+
+export function googleModel(model: Record<string, unknown>): Record<string, unknown> {
+  return {
+    name: `models/${model.id}`,
+    version: '',
+    displayName: model.id,
+    ...(typeof model.context_length === 'number' ? { inputTokenLimit: model.context_length } : {}),
+    supportedGenerationMethods: ['generateContent', 'countTokens'],
+  }
+}
+
 /** Anthropic's list form, for clients that send `anthropic-version`. */
 export function anthropicList(models: readonly Record<string, unknown>[]): Record<string, unknown> {
   const data = models.map(anthropicModel)

@@ -478,3 +478,55 @@ describe('the wire itself', () => {
     expect(events.at(-1)).toMatchObject({ error: { code: 502, status: 'UNAVAILABLE' } })
   })
 })
+
+describe('what there is', () => {
+  test('models.list and models.get of @google/genai, and the same over /v1beta', async () => {
+    const names: unknown[] = []
+    for await (const model of await rig.google().models.list()) names.push(model.name)
+    expect(names).toEqual(['models/deep', 'models/flash', 'models/house', 'models/shared', 'models/sonnet'])
+    const house = await rig.google().models.get({ model: 'house' })
+    expect(house).toMatchObject({
+      name: 'models/house',
+      inputTokenLimit: 200_000,
+      supportedActions: ['generateContent', 'countTokens'],
+    })
+    const key = await rig.gateway.key({ models: ['house'] })
+    const get = (path: string) => fetch(`${rig.gateway.url}${path}`, { headers: { 'x-goog-api-key': key } })
+    const list = (await (await get('/v1beta/models?pageSize=50')).json()) as { models: Json[] }
+    expect(list.models.map(model => model.name)).toEqual(['models/house'])
+    const other = await get('/v1beta/models/sonnet')
+    expect([other.status, await other.json()]).toMatchObject([404, { error: { status: 'NOT_FOUND' } }])
+    const wrong = await get('/v1beta/models/house:generateContent')
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST, OPTIONS'])
+    // other clients see what they know
+    expect(((await (await get('/v1/models')).json()) as { data: Json[] }).data[0]?.id).toBe('house')
+  })
+
+  test('the cost, for those who ask, in every way of answering', async () => {
+    const contents = [{ parts: [{ text: 'Hi' }] }]
+    const usage = { include: true }
+    rig.openai.script = (response, seen) =>
+      seen.json().stream === true
+        ? void sse(response).end(role + delta('Hi') + finish() + usageEvent + DONE)
+        : sendJson(response, 200, completion())
+    const cost = async (call: string) => {
+      const text = await (await rig.ask(call, { contents, usage })).text()
+      const event = call.includes('stream') ? eventsIn(text).at(-1) : (JSON.parse(text) as Json)
+      return ((event?.usageMetadata ?? {}) as Json).cost
+    }
+    expect(await cost('house:generateContent')).toBe(0.00002)
+    expect(await cost('house:streamGenerateContent?alt=sse')).toBe(0.000016)
+    const counts = { usageMetadata: { promptTokenCount: 10, candidatesTokenCount: 5, totalTokenCount: 15 } }
+    const native = {
+      candidates: [{ content: { parts: [{ text: 'Hi' }], role: 'model' }, finishReason: 'STOP', index: 0 }],
+      ...counts,
+    }
+    rig.gemini.script = (response, seen) =>
+      seen.url.includes('stream')
+        ? void sse(response).end(`data: ${JSON.stringify(native)}\r\n\r\n`)
+        : sendJson(response, 200, native)
+    expect(await cost('flash:generateContent')).toBe(0.00002)
+    expect(await cost('flash:streamGenerateContent?alt=sse')).toBe(0.00002)
+    expect(JSON.stringify(rig.gemini.seen.map(seen => seen.json()))).not.toContain('include')
+  })
+})
