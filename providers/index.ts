@@ -1,6 +1,8 @@
 /** Every kind of provider: its adapter and the host's address, environment names and quirks. One line a native wire. */
 import { anthropic } from './anthropic/index.ts'
 import { createAzure } from './azure.ts'
+import { converse, createBedrock } from './bedrock/index.ts'
+import { createMantle } from './bedrock/mantle.ts'
 import { cohere } from './cohere/index.ts'
 import type { Cloud } from './cloud.ts'
 import { demo } from './demo.ts'
@@ -20,6 +22,20 @@ export interface Kind {
   readonly cloud?: Cloud
 }
 
+const AWS_REGION = { region: { env: ['AWS_REGION', 'AWS_DEFAULT_REGION'] } }
+
+/** An instance role sets no variable: `aws://default` has to be written down for it. */
+const AWS_AMBIENT = {
+  reference: 'aws://default',
+  env: [
+    'AWS_ACCESS_KEY_ID',
+    'AWS_PROFILE',
+    'AWS_WEB_IDENTITY_TOKEN_FILE',
+    'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+    'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+  ],
+}
+
 /** Providers with a wire of their own. */
 const NATIVE: readonly Kind[] = [
   {
@@ -31,6 +47,34 @@ const NATIVE: readonly Kind[] = [
       env: ['ANTHROPIC_API_KEY'],
       quirks: {},
       source: 'platform.claude.com/docs "Messages"',
+    },
+  },
+  {
+    kind: 'bedrock',
+    provider: converse,
+    cloud: createBedrock({ anthropic, openai }),
+    host: {
+      baseUrl: 'https://bedrock-runtime.{region}.amazonaws.com',
+      auth: converse.auth,
+      env: ['AWS_BEARER_TOKEN_BEDROCK'],
+      options: { ...AWS_REGION, inference_profile: { env: [], optional: true } },
+      ambient: AWS_AMBIENT,
+      quirks: { speaksResponses: true },
+      source: 'docs.aws.amazon.com/bedrock "Amazon Bedrock Runtime"; AWS SDKs and Tools reference guide',
+    },
+  },
+  {
+    kind: 'bedrock-mantle',
+    provider: { ...openai, name: 'aws.bedrock', auth: 'sigv4' },
+    cloud: createMantle({ anthropic, openai }),
+    host: {
+      baseUrl: 'https://bedrock-mantle.{region}.api.aws/v1',
+      auth: 'sigv4',
+      // found through `bedrock`: one credential is not to make two sellers of the same models
+      env: [],
+      options: AWS_REGION,
+      quirks: { speaksResponses: true },
+      source: 'docs.aws.amazon.com/bedrock "Bedrock Mantle"; crmne/ruby_llm providers/bedrock/mantle',
     },
   },
   {

@@ -5,6 +5,7 @@
 import type { Failure } from '../src/errors.ts'
 import type { Offer, Usage } from '../src/terms.ts'
 import type { Body } from '../src/wire/body.ts'
+import type { FramedMessage } from '../src/wire/eventstream.ts'
 
 /** JSON as parsed from a wire: read what is needed, trust nothing. */
 export type Json = Record<string, unknown>
@@ -84,7 +85,14 @@ export interface DecodeContext {
   readonly request: Json
 }
 
+/**
+ * Set where streams come in Amazon's binary frames: a message as the text of a server-sent event, '' = nothing to tell.
+ * `decodeStream` and `tap` then read those events as from any other host. Must not throw.
+ */
+export type Unframe = (message: FramedMessage) => string
+
 export interface ChatCodec {
+  readonly unframe?: Unframe
   /** Throws GatewayError('invalid_request', …, {param}) for what cannot be said in this wire at all. */
   encode(request: ChatRequest): Encoded
   /** Absent = the answer is already OpenAI's. Throws GatewayError (malformed, content_filter, overloaded …). */
@@ -152,6 +160,7 @@ export interface NativeTap {
 
 /** A wire that callers and this provider both speak: nothing is translated. */
 export interface NativeCodec {
+  readonly unframe?: Unframe
   /** Throws GatewayError('invalid_request', …, {param}) for what cannot be metered. */
   encode(request: NativeRequest): Encoded
   /** Throws GatewayError (malformed, overloaded …) for what is no answer. */

@@ -8,6 +8,7 @@ import type { Metered } from '../record.ts'
 import type { ExchangeResult } from '../relay/contract.ts'
 import { runExchange } from '../relay/exchange.ts'
 import { createChatDecoder } from '../relay/chat-decoder.ts'
+import { createFramed } from '../relay/framed.ts'
 import { createNative } from '../relay/native.ts'
 import { createPassthrough } from '../relay/passthrough.ts'
 import { createRaw } from '../relay/raw.ts'
@@ -137,13 +138,15 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
   const lastWords: typeof job.answer.lastWords = error => writer.error?.(error)
   job.answer.lastWords = lastWords
   const tapped = native && facts.stream && !facts.raw ? createNative(native.tap(context), options) : undefined
-  const reader =
+  const plain =
     tapped ??
     (facts.raw
       ? createRaw()
       : facts.stream
         ? readerFor(job, codec, context, writer, { ...options, usageOf })
         : undefined)
+  const { unframe } = native ?? codec
+  const reader = plain && unframe ? createFramed(plain, unframe, options) : plain
   const lastEvents: Carried['ending'] = (result, metered) =>
     (facts.raw ? '' : tapped?.ending(result.cutShort, metered.usage)) ??
     ending(result, metered, facts.wantsUsageEvent, context, costOf !== undefined, writer)

@@ -39,11 +39,12 @@ function signing(input: SchemeInput, source: Source): Authorization {
   const region = regionOf(input)
   if (region === undefined) return { why: 'it needs options.region, or AWS_REGION, to sign for' }
   const { deps } = input
-  const scope = { region, service: serviceOf(input.origin) }
   const dayKeys: DayKeys = new Map()
   const renew = () => renewed(input, source, region)
   const sign: Sign = async request => {
     const keys = await deps.tokens.get(`sigv4 ${region} ${input.secret}`, renew)
+    // models of one provider may stand at both services
+    const scope = { region, service: serviceOf(request.origin) }
     return signedHeaders(request, keys, scope, deps.now(), dayKeys)
   }
   return { sign }

@@ -21,7 +21,7 @@ type Report = (path: Spot, reason: string) => void
 type FileProvider = ConfigFile['providers'][string]
 
 /** Wires that are planned: refused with that word while no kind has the name. */
-const LATER = new Set(['bedrock', 'watsonx', 'oci', 'replicate'])
+const LATER = new Set(['watsonx', 'oci', 'replicate'])
 
 /** Why a base URL is no good as one; undefined = good. The URL is not repeated: it may carry a secret by mistake. */
 function whyBadUrl(text: string): string | undefined {
