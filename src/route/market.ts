@@ -3,7 +3,7 @@ import type { Catalog } from '../../providers/catalog/loader.ts'
 import type { Kind } from '../../providers/index.ts'
 import type { AuthScheme, Provider, Quirks } from '../../providers/provider.ts'
 import type { Sign } from '../authorize/authorize.ts'
-import type { SigningDeps } from '../authorize/schemes.ts'
+import type { Authorization, SigningDeps } from '../authorize/schemes.ts'
 import type { Config, StrategyName, Timeouts } from '../config/schema.ts'
 import type { Offer } from '../terms.ts'
 import { createResolver } from './names.ts'
@@ -49,6 +49,8 @@ export interface Site {
   readonly builtIn: boolean
   /** A server of one's own: what it serves costs nothing, listed or not. */
   readonly free?: boolean
+  /** How another secret would get onto requests here, or why it cannot. */
+  readonly authorize?: (secret: string) => Authorization
   /** Clouds: this site with the adapter and address of one model; undefined = it cannot be sold with these options. */
   readonly at?: (offer: Pick<Offer, 'model' | 'upstream'>) => Site | undefined
 }

@@ -89,7 +89,7 @@ function credentialsOf(
   config: ProviderConfig,
   kind: Kind,
   input: MarketInput,
-  at: { readonly origin: string; readonly options: Readonly<Record<string, string>> },
+  authorize: NonNullable<Site['authorize']>,
 ): readonly Credential[] {
   const opened = input.credentials[name] ?? []
   // None listed is none needed at an own address, and at hosts that no variable is known for (servers on one's own machines).
@@ -98,7 +98,7 @@ function credentialsOf(
     (config.credentials.length === 0 && (config.baseUrl !== undefined || kind.host.env.length === 0))
   if (opened.length === 0) return needsNone ? [ANONYMOUS] : []
   return opened.flatMap(({ id, name: credential, weight, secret }) => {
-    const made = authorizationOf(kind.host.auth, { secret, ...at, deps: input.signing })
+    const made = authorize(secret)
     if ('headers' in made) return { id, name: credential, weight, headers: made.headers }
     if ('sign' in made) return { id, name: credential, weight, headers: [], sign: made.sign }
     input.refused?.(name, credential, made.why)
@@ -129,7 +129,9 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
     if ('why' in place) input.refused?.(name, 'options', place.why)
     const url = 'why' in place ? null : URL.parse(place.baseUrl)
     if ('why' in place || url === null) return []
-    const credentials = credentialsOf(name, config, kind, input, { origin: url.origin, options })
+    const authorize = (secret: string) =>
+      authorizationOf(kind.host.auth, { secret, origin: url.origin, options, deps: input.signing })
+    const credentials = credentialsOf(name, config, kind, input, authorize)
     const site = {
       name,
       provider: place.provider,
@@ -142,6 +144,7 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
       onDisconnect: config.onDisconnect,
       timeouts: { ...input.config.timeouts, ...config.timeouts },
       credentials,
+      authorize,
       builtIn: false,
       ...(isLocalKind(config.kind) && { free: true }),
     } satisfies Site

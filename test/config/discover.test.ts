@@ -58,11 +58,12 @@ describe('discover', () => {
   test('Azure is found by a key or an identity, but only where its address is known', () => {
     const azure = { AZURE_OPENAI_API_KEY: 'x' }
     expect(credentials('', azure)).toEqual({})
-    for (const more of [
+    const places: Record<string, string>[] = [
       { AZURE_OPENAI_ENDPOINT: 'https://mine.openai.azure.com/' },
       { AZURE_API_BASE: 'https://mine.cognitiveservices.azure.com' },
       { AZURE_RESOURCE_NAME: 'mine' },
-    ])
+    ]
+    for (const more of places)
       expect(credentials('', { ...azure, ...more })).toEqual({ azure: ['env://AZURE_OPENAI_API_KEY'] })
     const endpoint = { AZURE_OPENAI_ENDPOINT: 'https://mine.openai.azure.com/' }
     expect(credentials('', endpoint)).toEqual({})

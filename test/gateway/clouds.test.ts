@@ -84,6 +84,11 @@ describe('vertex', () => {
         return sendJson(response, 429, [
           { error: { code: 429, message: 'slow', status: 'RESOURCE_EXHAUSTED' } },
         ])
+      if (seen.url === '/v1beta1/publishers/google/models?pageSize=50') {
+        const isGood = seen.headers['x-goog-api-key'] === 'AIza-good'
+        const bad = { error: { code: 400, message: 'API key not valid.', status: 'INVALID_ARGUMENT' } }
+        return sendJson(response, isGood ? 200 : 400, isGood ? { publisherModels: [{}, {}] } : bad)
+      }
       return sendJson(response, 404, {})
     })
     const { privateKey } = await generateKeyPair('RS256', { extractable: true })
@@ -239,6 +244,39 @@ egress: { allow: ["127.0.0.1:${upstream.port}"] }
     expect(asked()[0]?.json()).toEqual({
       instances: [{ content: 'one' }, { content: 'two' }],
       parameters: { autoTruncate: false, outputDimensionality: 2 },
+    })
+  })
+
+  test("Gemini for Google's own wire: every byte", async () => {
+    const body = '{ "contents": [{"role":"user","parts":[{"text":"Say hello."}]}], "labels": {"team": "a"} }'
+    const answer = await fetch(`${gateway.url}/v1beta/models/gemini-2.5-flash:generateContent`, {
+      method: 'POST',
+      headers: { 'x-goog-api-key': key, 'content-type': 'application/json' },
+      body,
+    })
+    expect(await answer.json()).toEqual(GEMINI)
+    expect(asked()[0]?.url).toBe(
+      `/v1beta1${within}/publishers/google/models/gemini-2.5-flash:generateContent`,
+    )
+    expect(asked()[0]?.body).toBe(body)
+    expect(asked()[0]?.headers['x-goog-api-key']).toBeUndefined()
+  })
+
+  test('an operator who tests a credential learns what is wrong with it', async () => {
+    const { deps, vault } = gateway.gateway
+    expect(vault.sealed).toBe(false)
+    const ask = async (secret: string) => {
+      const { testCredential } = await import('../../src/runtime/node/credential-test.ts')
+      return testCredential('vertex', secret, deps.market(), deps.send, deps.scrub)
+    }
+    expect(await ask('AIza-good')).toEqual({ ok: true, message: 'accepted; the provider lists 2 models' })
+    expect(await ask('AIza-bad')).toEqual({ ok: false, message: 'the provider refused this credential' })
+    expect(asked().map(({ url }) => url)).toEqual(
+      Array(2).fill('/v1beta1/publishers/google/models?pageSize=50'),
+    )
+    expect(await ask('{"type":"service_account"}')).toEqual({
+      ok: false,
+      message: expect.stringContaining('"client_email"'),
     })
   })
 

@@ -1,6 +1,7 @@
 /** Asks a provider whether a secret works, through the same guarded way out as every request. */
 import type { CredentialTest } from '../../admin/deps.ts'
 import { credentialHeaders } from '../../authorize/headers.ts'
+import { countOf, proofOf } from '../../authorize/prove.ts'
 import type { Bytes } from '../../deps.ts'
 import type { Market, Site } from '../../route/market.ts'
 import type { Send } from '../../terms.ts'
@@ -18,7 +19,7 @@ interface Tools {
 }
 
 /** Status and body of the provider's list of models. Rejects when there is no whole answer in time. */
-function askModels(site: Site, headers: readonly string[], { send, bytes }: Tools) {
+function askModels(site: Site, path: string, headers: readonly string[], { send, bytes }: Tools) {
   return new Promise<{ status: number; text: string }>((resolve, reject) => {
     let status = 0
     let length = 0
@@ -26,7 +27,7 @@ function askModels(site: Site, headers: readonly string[], { send, bytes }: Tool
     const more = site.auth === 'x-api-key' ? ANTHROPIC_VERSION : []
     const request = {
       origin: site.origin,
-      path: `${site.basePath}/models`,
+      path,
       method: 'GET',
       headers: ['accept', 'application/json', ...site.headers, ...more, ...headers],
     } as const
@@ -57,12 +58,6 @@ function askModels(site: Site, headers: readonly string[], { send, bytes }: Tool
   })
 }
 
-function countOf(text: string): number {
-  const body = JSON.parse(text) as { data?: unknown; models?: unknown }
-  const list = Array.isArray(body) ? body : (body.data ?? body.models)
-  return Array.isArray(list) ? list.length : 0
-}
-
 /** Lists models with the secret. Never throws; the message holds no secret. */
 export async function testCredential(
   provider: string,
@@ -71,18 +66,24 @@ export async function testCredential(
 ): Promise<CredentialTest> {
   const site = tools.market.sites.find(each => each.name === provider && !each.builtIn)
   if (!site) return { ok: false, message: `${provider} is not a configured provider with an address` }
-  const headers = credentialHeaders(site.auth, secret)
-  if ('why' in headers) return { ok: false, message: `no header can carry this secret: ${headers.why}` }
   try {
-    const { status, text } = await askModels(site, headers, tools)
-    // Gemini refuses a bad key with 400.
-    const refused = status === 401 || status === 403 || (status === 400 && site.auth === 'x-goog-api-key')
+    const proof = await proofOf(site, secret)
+    if (proof && 'why' in proof) return { ok: false, message: `it cannot be used: ${proof.why}` }
+    if (proof && proof.path === undefined) return { ok: true, message: 'keys or a token were given for it' }
+    const headers = proof?.headers ?? credentialHeaders(site.auth, secret)
+    if ('why' in headers) return { ok: false, message: `no header can carry this secret: ${headers.why}` }
+    const { status, text } = await askModels(site, proof?.path ?? `${site.basePath}/models`, headers, tools)
+    // Google refuses a bad key with 400.
+    const isGoogles = site.auth === 'x-goog-api-key' || site.auth === 'google'
+    const refused = status === 401 || status === 403 || (status === 400 && isGoogles)
     if (refused) return { ok: false, message: 'the provider refused this credential' }
     if (status !== 200) return { ok: false, message: `the provider could not be asked: status ${status}` }
-    return { ok: true, message: `accepted; the provider lists ${countOf(text)} models` }
+    return { ok: true, message: `accepted; the provider lists ${countOf(JSON.parse(text))} models` }
   } catch (error) {
     const words = error instanceof Error ? error.message : 'no answer'
-    const message = tools.scrub(`the provider could not be asked: ${words}`)
+    // A signing scheme names the step that failed, and no secret.
+    const isSaid = (error as { kind?: unknown }).kind === 'bad_credential'
+    const message = tools.scrub(isSaid ? words : `the provider could not be asked: ${words}`)
     return { ok: false, message: message.replaceAll(secret, '[secret]').slice(0, 300) }
   }
 }
