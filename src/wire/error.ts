@@ -57,6 +57,7 @@ function errorObject(wire: Wire, error: GatewayError): Record<string, unknown> {
       '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
       reason: code.toUpperCase(),
       domain: 'switchgate',
+      ...(error.param === undefined ? {} : { metadata: { param: error.param } }),
     }
     return { error: { code: status, message, status: GOOGLE_STATUS[status] ?? 'INTERNAL', details: [info] } }
   }

@@ -1,6 +1,6 @@
 /** `/v1/chat/completions` in the fidelity matrix: what a chat request can ask for, and how each wire says it. */
 import { PNG } from '../clients/bodies.ts'
-import type { Feature, Sent, WireRow } from './feature.ts'
+import { callsWith, type Feature, holds, type WireRow } from './feature.ts'
 
 const PDF = 'data:application/pdf;base64,JVBERi0xLjQK'
 const PICTURE = `data:image/png;base64,${PNG}`
@@ -42,7 +42,8 @@ const results = [
   { role: 'tool', tool_call_id: 'call_2', content: '9' },
 ]
 const use = (id: string, city: string) => ({ type: 'tool_use', id, name: 'weather', input: { city } })
-const says = (piece: string) => (sent: Sent) => JSON.stringify(sent.body).includes(piece)
+const says = holds
+const linked = callsWith('{"city":"Bern"}', '{"city":"Basel"}')
 
 const messages: readonly Feature[] = [
   {
@@ -162,8 +163,12 @@ const messages: readonly Feature[] = [
   {
     name: 'refusal in the history',
     more: { messages: [ask, { role: 'assistant', refusal: 'I will not.', content: null }, ask] },
-    names: ['messages'],
-    arrives: { messages: says('I will not.'), gemini: says('I will not.') },
+    names: ['messages', 'refusal'],
+    arrives: {
+      cohere: says('I will not.'),
+      messages: says('I will not.'),
+      gemini: says('I will not.'),
+    },
   },
 ]
 
@@ -196,6 +201,7 @@ const tools: readonly Feature[] = [
     more: { tools: [tool('weather', { strict: true })] },
     names: ['tools[0].function.strict', 'strict'],
     arrives: {
+      cohere: { strict_tools: true },
       messages: { tools: [{ name: 'weather', strict: true }] },
       gemini: { toolConfig: { functionCallingConfig: { mode: 'VALIDATED' } } },
     },
@@ -206,6 +212,7 @@ const tools: readonly Feature[] = [
     more: called(results),
     names: ['messages'],
     arrives: {
+      chat: linked,
       messages: {
         messages: [
           {},
@@ -251,7 +258,7 @@ const tools: readonly Feature[] = [
       results[1] as object,
     ]),
     names: ['messages'],
-    arrives: { messages: says(PNG), gemini: says(PNG) },
+    arrives: { chat: says(PNG), messages: says(PNG), gemini: says(PNG) },
   },
   ...(
     [
@@ -264,6 +271,7 @@ const tools: readonly Feature[] = [
       more: { ...two, tool_choice: choice },
       names: ['tool_choice'],
       arrives: {
+        cohere: { tool_choice: choice.toUpperCase() },
         messages: { tool_choice: claude },
         gemini: { toolConfig: { functionCallingConfig: gemini } },
       },
@@ -274,6 +282,7 @@ const tools: readonly Feature[] = [
     more: { ...two, tool_choice: { type: 'function', function: { name: 'time' } } },
     names: ['tool_choice'],
     arrives: {
+      cohere: { tools: [{ function: { name: 'time' } }], tool_choice: 'REQUIRED' },
       messages: { tool_choice: { type: 'tool', name: 'time' } },
       gemini: { toolConfig: { functionCallingConfig: { mode: 'ANY', allowedFunctionNames: ['time'] } } },
     },
@@ -307,11 +316,18 @@ const tools: readonly Feature[] = [
 
 const generation = (part: object) => ({ generationConfig: part })
 /** A setting with one name here and one there. */
-const setting = (name: string, value: unknown, theirs?: string, claude?: string): Feature => ({
+const setting = (
+  name: string,
+  value: unknown,
+  theirs?: string,
+  claude?: string,
+  cohere?: string,
+): Feature => ({
   name: `\`${name}\``,
   more: { [name]: value },
   arrives: {
     ...(claude === undefined ? {} : { messages: { [claude]: value } }),
+    ...(cohere === undefined ? {} : { cohere: { [cohere]: value } }),
     ...(theirs === undefined ? {} : { gemini: generation({ [theirs]: value }) }),
   },
 })
@@ -341,8 +357,8 @@ const settings: readonly Feature[] = [
     more: { temperature: 1.6 },
     arrives: { gemini: generation({ temperature: 1.6 }) },
   },
-  setting('top_p', 0.9, 'topP', 'top_p'),
-  setting('top_k', 40, 'topK', 'top_k'),
+  setting('top_p', 0.9, 'topP', 'top_p', 'p'),
+  setting('top_k', 40, 'topK', 'top_k', 'k'),
   setting('min_p', 0.1),
   {
     name: '`seed`',
@@ -362,6 +378,7 @@ const settings: readonly Feature[] = [
     name: '`stop`',
     more: { stop: ['END', '###'] },
     arrives: {
+      cohere: { stop_sequences: ['END', '###'] },
       messages: { stop_sequences: ['END', '###'] },
       gemini: generation({ stopSequences: ['END', '###'] }),
     },
@@ -371,6 +388,7 @@ const settings: readonly Feature[] = [
     more: { response_format: { type: 'json_schema', json_schema: { name: 'city', strict: true, schema } } },
     names: ['response_format'],
     arrives: {
+      cohere: { response_format: { type: 'json_object', json_schema: { required: ['city'] } } },
       messages: { output_config: { format: { type: 'json_schema', schema: { required: ['city'] } } } },
       gemini: generation({
         responseMimeType: 'application/json',
@@ -447,6 +465,7 @@ const thoughts: readonly Feature[] = [
     name: '`reasoning.max_tokens`',
     more: { reasoning: { max_tokens: 3000 } },
     arrives: {
+      cohere: { thinking: { type: 'enabled', token_budget: 3000 } },
       messages: ({ body }) => body.thinking !== undefined,
       gemini: says('"thinkingConfig":{"includeThoughts":true'),
     },
@@ -476,6 +495,7 @@ const thoughts: readonly Feature[] = [
     },
     names: ['reasoning_details'],
     arrives: {
+      cohere: says('{"type":"thinking","thinking":"Hm."}'),
       messages: says('{"type":"thinking","thinking":"Hm.","signature":"EqQB"}'),
     },
   },
@@ -483,7 +503,7 @@ const thoughts: readonly Feature[] = [
     name: '`reasoning_content` in the history',
     more: { messages: [ask, { role: 'assistant', content: 'Hello.', reasoning_content: 'Hm.' }, ask] },
     names: ['reasoning_content'],
-    arrives: { chat: says('"reasoning_content":"Hm."') },
+    arrives: { chat: says('"Hm."') },
   },
   {
     name: '`extra_content.google.thought_signature` of a call',
@@ -494,7 +514,7 @@ const thoughts: readonly Feature[] = [
       ],
     }),
     names: ['extra_content'],
-    arrives: { gemini: says('"thoughtSignature":"c2ln"') },
+    arrives: { chat: says('"thought_signature":"c2ln"'), gemini: says('"thoughtSignature":"c2ln"') },
   },
   {
     name: '`thinking` (Anthropic’s)',
@@ -502,6 +522,7 @@ const thoughts: readonly Feature[] = [
     names: ['thinking'],
     arrives: {
       chat: says('"thinking":{"type":"enabled","budget_tokens":2000}'),
+      cohere: { thinking: { type: 'enabled', token_budget: 2000 } },
       messages: { thinking: { type: 'enabled', budget_tokens: 2000 } },
     },
   },
@@ -517,6 +538,7 @@ const thoughts: readonly Feature[] = [
   {
     name: '`mcp_servers` (Anthropic’s)',
     more: { mcp_servers: [{ type: 'url', url: 'https://example.com/mcp', name: 'm' }] },
+    names: ['mcp_servers', 'anthropic_beta'],
     arrives: { messages: says('"mcp_servers":[{"type":"url"') },
   },
   {

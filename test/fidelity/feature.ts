@@ -42,3 +42,31 @@ export interface WireRow {
 
 /** What became of a feature. `silent` is a fault. */
 export type Fate = 'exact' | 'reported' | 'refused' | 'here' | 'silent' | '–'
+
+/** A request holds all of these pieces, whatever stands between them. */
+export const holds =
+  (...pieces: string[]) =>
+  ({ body }: Sent): boolean => {
+    const text = JSON.stringify(body)
+    return pieces.every(piece => text.includes(piece))
+  }
+
+interface Called {
+  readonly tool_calls?: readonly { readonly id: string; readonly function: { readonly arguments: string } }[]
+  readonly tool_call_id?: string
+}
+
+/** Chat's calls with these arguments, each followed by its result; hosts may want ids of their own form. */
+export const callsWith =
+  (...args: string[]) =>
+  ({ body }: Sent): boolean => {
+    const messages = (Array.isArray(body.messages) ? body.messages : []) as Called[]
+    const calls = messages.flatMap(message => message.tool_calls ?? [])
+    const results = messages.flatMap(message => message.tool_call_id ?? [])
+    const told = calls.map(call => call.function.arguments)
+    return (
+      JSON.stringify(told) === JSON.stringify(args) &&
+      JSON.stringify(calls.map(call => call.id)) === JSON.stringify(results) &&
+      new Set(results).size === args.length
+    )
+  }

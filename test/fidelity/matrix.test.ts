@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Json } from '../../providers/provider.ts'
 import { type ScriptedUpstream, startGateway, startUpstream, type TestGateway } from '../gateway/harness.ts'
 import { chat } from './chat.ts'
+import { gemini } from './gemini.ts'
 import { messagesWire } from './messages.ts'
 import { completions, embeddings } from './plain.ts'
 import { responses } from './responses.ts'
@@ -14,7 +15,7 @@ import type { Arrival, Fate, Feature, Sent, WireRow } from './feature.ts'
 import { type Cells, fidelityCount, fidelityPage } from './table.ts'
 import { answer, configFor, speechOf, TARGETS, type TargetRow } from './targets.ts'
 
-const WIRES: readonly WireRow[] = [chat, messagesWire, responses, completions, embeddings]
+const WIRES: readonly WireRow[] = [chat, messagesWire, responses, gemini, completions, embeddings]
 
 let upstream: ScriptedUpstream
 let gateway: TestGateway
@@ -38,6 +39,10 @@ interface Told {
   readonly sent: Sent | undefined
 }
 
+/** Google's errors name the place in the metadata of their ErrorInfo. */
+const placeIn = ({ details }: Json): unknown =>
+  Array.isArray(details) ? (details[0] as { metadata?: { param?: unknown } }).metadata?.param : undefined
+
 async function put(wire: WireRow, feature: Feature, target: TargetRow, more: Json = {}): Promise<Told> {
   upstream.seen.length = 0
   const body = { ...wire.smallest(target.name), ...feature.more, ...more }
@@ -53,7 +58,7 @@ async function put(wire: WireRow, feature: Feature, target: TargetRow, more: Jso
   return {
     status: response.status,
     dropped: (response.headers.get('x-switchgate-dropped') ?? '').split(',').filter(name => name !== ''),
-    param: refusal === undefined ? '' : String(refusal.param ?? refusal.message),
+    param: refusal === undefined ? '' : String(refusal.param ?? placeIn(refusal) ?? refusal.message),
     sent: seen && { speech: speechOf(seen.url), url: seen.url, body: seen.json(), headers: seen.headers },
   }
 }
@@ -91,9 +96,11 @@ function fateOf(wire: WireRow, feature: Feature, told: Told): Fate | string {
   const strange = dropped.filter(name => !named(name))
   if (strange.length > 0) return `reported ${strange.join(', ')}`
   if (dropped.length > 0) return 'reported'
-  const arrival = feature.arrives?.[sent.speech]
+  // Cohere's wire took most of its words from chat
+  const near = sent.speech === 'cohere' ? 'chat' : sent.speech
+  const arrival = feature.arrives?.[sent.speech] ?? feature.arrives?.[near]
   if (arrival !== undefined && arrived(arrival, sent)) return 'exact'
-  if (sent.speech === wire.speech || feature.here !== undefined) {
+  if (near === wire.speech || feature.here !== undefined) {
     const same = Object.entries(feature.more).every(
       ([name, value]) => JSON.stringify(sent.body[name]) === JSON.stringify(value),
     )

@@ -1,11 +1,11 @@
 /** `/v1/messages` in the fidelity matrix: what a Messages request can ask for, and how each wire says it. */
 import { PNG } from '../clients/bodies.ts'
-import type { Feature, Sent, WireRow } from './feature.ts'
+import { type Feature, holds, type WireRow } from './feature.ts'
 
 const ask = { role: 'user', content: 'Hi' }
 const user = (...content: object[]) => ({ messages: [{ role: 'user', content }] })
 const text = { type: 'text', text: 'What is this?' }
-const says = (piece: string) => (sent: Sent) => JSON.stringify(sent.body).includes(piece)
+const says = holds
 const schema = {
   type: 'object',
   properties: { city: { type: 'string' } },
@@ -174,6 +174,7 @@ const tools: readonly Feature[] = [
     more: { tools: [{ ...tool, strict: true }] },
     names: ['strict'],
     arrives: {
+      cohere: { strict_tools: true },
       chat: says('"strict":true'),
       gemini: { toolConfig: { functionCallingConfig: { mode: 'VALIDATED' } } },
     },
@@ -213,6 +214,7 @@ const tools: readonly Feature[] = [
           { role: 'user', content: 'And now?' },
         ],
       },
+      cohere: holds('"tool_plan":"One moment."', '"arguments":"{\\"city\\":\\"Basel\\"}"', '"And now?"'),
       gemini: says('"name":"weather","args":{"city":"Bern"}}'),
     },
   },
@@ -230,22 +232,24 @@ const tools: readonly Feature[] = [
   },
   ...(
     [
-      [{ type: 'auto' }, 'auto', undefined],
-      [{ type: 'any' }, 'required', { mode: 'ANY' }],
-      [{ type: 'none' }, 'none', { mode: 'NONE' }],
+      [{ type: 'auto' }, 'auto', undefined, undefined],
+      [{ type: 'any' }, 'required', { mode: 'ANY' }, 'REQUIRED'],
+      [{ type: 'none' }, 'none', { mode: 'NONE' }, 'NONE'],
       [
         { type: 'tool', name: 'weather' },
         { type: 'function', function: { name: 'weather' } },
         { mode: 'ANY', allowedFunctionNames: ['weather'] },
+        'REQUIRED',
       ],
     ] as const
   ).map(
-    ([choice, chat, gemini]): Feature => ({
+    ([choice, chat, gemini, cohere]): Feature => ({
       name: `\`tool_choice: ${choice.type}\``,
       more: { tools: [tool], tool_choice: choice },
       names: ['tool_choice'],
       arrives: {
         chat: { tool_choice: chat },
+        cohere: ({ body }) => body.tools !== undefined && body.tool_choice === cohere,
         gemini: gemini === undefined ? { tools: [{}] } : { toolConfig: { functionCallingConfig: gemini } },
       },
     }),
@@ -275,17 +279,21 @@ const settings: readonly Feature[] = [
   {
     name: '`top_p`',
     more: { top_p: 0.9 },
-    arrives: { chat: { top_p: 0.9 }, gemini: generation({ topP: 0.9 }) },
+    arrives: { chat: { top_p: 0.9 }, cohere: { p: 0.9 }, gemini: generation({ topP: 0.9 }) },
   },
   {
     name: '`top_k`',
     more: { top_k: 40 },
-    arrives: { chat: { top_k: 40 }, gemini: generation({ topK: 40 }) },
+    arrives: { chat: { top_k: 40 }, cohere: { k: 40 }, gemini: generation({ topK: 40 }) },
   },
   {
     name: '`stop_sequences`',
     more: { stop_sequences: ['END'] },
-    arrives: { chat: { stop: ['END'] }, gemini: generation({ stopSequences: ['END'] }) },
+    arrives: {
+      chat: { stop: ['END'] },
+      cohere: { stop_sequences: ['END'] },
+      gemini: generation({ stopSequences: ['END'] }),
+    },
   },
   {
     name: '`output_config.format`',
@@ -347,7 +355,7 @@ const settings: readonly Feature[] = [
     name: '`anthropic-beta` header',
     more: {},
     headers: { 'anthropic-beta': 'some-beta-2026-01-01' },
-    names: ['anthropic-beta'],
+    names: ['anthropic-beta', 'anthropic_beta'],
     arrives: { messages: ({ headers }) => headers['anthropic-beta'] === 'some-beta-2026-01-01' },
   },
 ]
@@ -358,6 +366,7 @@ const thoughts: readonly Feature[] = [
     more: { max_tokens: 9000, thinking: { type: 'enabled', budget_tokens: 3000 } },
     names: ['thinking'],
     arrives: {
+      cohere: { thinking: { type: 'enabled', token_budget: 3000 } },
       chat: ({ body }) =>
         body.reasoning_effort === 'medium' || JSON.stringify(body.reasoning) === '{"max_tokens":3000}',
       gemini: says('"thinkingConfig":{"includeThoughts":true'),
@@ -367,6 +376,7 @@ const thoughts: readonly Feature[] = [
     name: '`thinking: adaptive`',
     more: { thinking: { type: 'adaptive' } },
     arrives: {
+      cohere: { thinking: { type: 'enabled' } },
       chat: ({ body }) =>
         body.reasoning_effort === 'medium' || JSON.stringify(body.reasoning) === '{"enabled":true}',
       gemini: says('"thinkingConfig":{"includeThoughts":true'),
@@ -377,6 +387,7 @@ const thoughts: readonly Feature[] = [
     more: { thinking: { type: 'disabled' } },
     arrives: {
       chat: ({ body }) => JSON.stringify(body.reasoning) === '{"enabled":false}',
+      cohere: { thinking: { type: 'disabled' } },
       gemini: generation({ thinkingConfig: { thinkingBudget: 0 } }),
     },
   },
@@ -389,7 +400,7 @@ const thoughts: readonly Feature[] = [
     name: 'signed thinking in the history',
     more: after({ type: 'thinking', thinking: 'Hm.', signature: 'EqQB' }, { type: 'text', text: 'Hello.' }),
     names: ['thinking'],
-    arrives: { chat: ({ body }) => JSON.stringify(body).includes('"reasoning_content":"Hm."') },
+    arrives: { chat: says('"Hm."') },
   },
   {
     name: 'redacted thinking in the history',

@@ -43,10 +43,10 @@ export const embeddings: WireRow = {
   some: true,
   smallest: model => ({ model, input: 'Once' }),
   features: [
-    plain('input', ['Once', 'Twice']),
+    plain('input', ['Once', 'Twice'], { embed: { texts: ['Once', 'Twice'] } }),
     { ...plain('input', [1, 2, 3]), name: '`input`: token ids' },
-    plain('dimensions', 256),
-    plain('encoding_format', 'base64'),
+    plain('dimensions', 256, { embed: { output_dimension: 256 } }),
+    plain('encoding_format', 'base64', { embed: { texts: ['Once'] } }),
     plain('x_unknown', 1),
     { name: '`user`', more: { user: 'ann' }, here: 'spend by user' },
   ],

@@ -1,11 +1,11 @@
 /** `/v1/responses` in the fidelity matrix: what a Responses request can ask for, and how each wire says it. */
 import { PNG } from '../clients/bodies.ts'
-import type { Feature, Sent, WireRow } from './feature.ts'
+import { callsWith, type Feature, holds, type WireRow } from './feature.ts'
 
 const ask = { role: 'user', content: 'Hi' }
 const user = (...content: object[]) => ({ input: [{ role: 'user', content }] })
 const text = { type: 'input_text', text: 'What is this?' }
-const says = (piece: string) => (sent: Sent) => JSON.stringify(sent.body).includes(piece)
+const says = holds
 const schema = {
   type: 'object',
   properties: { city: { type: 'string' } },
@@ -169,6 +169,7 @@ const tools: readonly Feature[] = [
     names: ['strict'],
     arrives: {
       chat: says('"strict":true'),
+      cohere: { strict_tools: true },
       messages: { tools: [{ strict: true }] },
       gemini: { toolConfig: { functionCallingConfig: { mode: 'VALIDATED' } } },
     },
@@ -228,20 +229,7 @@ const tools: readonly Feature[] = [
     more: calls('7'),
     names: ['input'],
     arrives: {
-      chat: {
-        messages: [
-          ask,
-          {
-            role: 'assistant',
-            tool_calls: [
-              { id: 'call_1', function: { name: 'weather', arguments: '{"city":"Bern"}' } },
-              { id: 'call_2', function: { name: 'weather', arguments: '{"city":"Basel"}' } },
-            ],
-          },
-          { role: 'tool', tool_call_id: 'call_1', content: '7' },
-          { role: 'tool', tool_call_id: 'call_2', content: '9' },
-        ],
-      },
+      chat: callsWith('{"city":"Bern"}', '{"city":"Basel"}'),
       messages: says('"type":"tool_result","tool_use_id":"call_1","content":"7"'),
       gemini: says('"name":"weather","args":{"city":"Bern"}'),
     },
@@ -267,6 +255,7 @@ const tools: readonly Feature[] = [
       names: ['tool_choice'],
       arrives: {
         chat: { tool_choice: choice },
+        cohere: { tool_choice: choice.toUpperCase() },
         messages: { tool_choice: claude },
         gemini: { toolConfig: { functionCallingConfig: gemini } },
       },
@@ -278,6 +267,7 @@ const tools: readonly Feature[] = [
     names: ['tool_choice'],
     arrives: {
       chat: { tool_choice: { type: 'function', function: { name: 'weather' } } },
+      cohere: { tool_choice: 'REQUIRED' },
       messages: { tool_choice: { type: 'tool', name: 'weather' } },
       gemini: { toolConfig: { functionCallingConfig: { mode: 'ANY' } } },
     },
@@ -290,12 +280,9 @@ const tools: readonly Feature[] = [
     },
     names: ['tool_choice'],
     arrives: {
-      chat: ({ body }) =>
-        says(
-          '"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"time"}}]}',
-        )({
-          body,
-        } as Sent) || JSON.stringify((body.tools as unknown[]).length) === '1',
+      chat: sent =>
+        holds('"type":"allowed_tools"', '{"type":"function","function":{"name":"time"}}')(sent) ||
+        (Array.isArray(sent.body.tools) && sent.body.tools.length === 1),
       messages: { tools: [{ name: 'time' }] },
       gemini: { tools: [{ functionDeclarations: [{ name: 'time' }] }] },
     },
@@ -330,7 +317,7 @@ const settings: readonly Feature[] = [
     },
   },
   same('temperature', 0.3, { messages: { temperature: 0.3 }, gemini: generation({ temperature: 0.3 }) }),
-  same('top_p', 0.9, { messages: { top_p: 0.9 }, gemini: generation({ topP: 0.9 }) }),
+  same('top_p', 0.9, { cohere: { p: 0.9 }, messages: { top_p: 0.9 }, gemini: generation({ topP: 0.9 }) }),
   {
     name: '`top_logprobs`, `include: message.output_text.logprobs`',
     more: { top_logprobs: 2, include: ['message.output_text.logprobs'] },
@@ -345,6 +332,7 @@ const settings: readonly Feature[] = [
     names: ['text'],
     arrives: {
       chat: { response_format: { type: 'json_schema', json_schema: { name: 'city', strict: true, schema } } },
+      cohere: { response_format: { type: 'json_object', json_schema: schema } },
       messages: { output_config: { format: { type: 'json_schema' } } },
       gemini: generation({ responseMimeType: 'application/json' }),
     },

@@ -5,7 +5,15 @@ import { KINDS } from '../../providers/index.ts'
 import { completion, DONE, delta, finish, role, sendJson, sse, usageEvent } from '../gateway/harness.ts'
 
 /** Wires that a target may speak. */
-export type Speech = 'chat' | 'messages' | 'gemini' | 'responses' | 'completions' | 'embeddings'
+export type Speech =
+  | 'chat'
+  | 'cohere'
+  | 'messages'
+  | 'gemini'
+  | 'responses'
+  | 'completions'
+  | 'embeddings'
+  | 'embed'
 
 export interface TargetRow {
   /** Configured provider name and head of the column. */
@@ -15,11 +23,21 @@ export interface TargetRow {
   readonly upstream: string
   readonly basePath: string
   readonly title: string
+  /** Stands for the provider's own address: a host row of the config with these quirks, since an own address speaks chat only. */
+  readonly quirks?: string
+  readonly options?: string
 }
 
 /** One row a column. A kind that does not exist yet makes no column. */
 const ROWS: readonly TargetRow[] = [
-  { name: 'openai', kind: 'openai', upstream: 'gpt-5.1', basePath: '/v1', title: 'OpenAI' },
+  {
+    name: 'openai',
+    kind: 'openai',
+    upstream: 'gpt-5.1',
+    basePath: '/v1',
+    title: 'OpenAI',
+    quirks: '{ speaks_responses: true, tool_ids: 40_chars }',
+  },
   {
     name: 'openrouter',
     kind: 'openrouter',
@@ -51,6 +69,16 @@ const ROWS: readonly TargetRow[] = [
     basePath: '/v1beta',
     title: 'Gemini 3',
   },
+  {
+    name: 'vertex',
+    kind: 'vertex',
+    upstream: 'claude-sonnet-4-5',
+    basePath: '/v1',
+    options: '{ project: p }',
+    title: 'Claude on Vertex',
+  },
+  { name: 'azure', kind: 'azure', upstream: 'gpt-5.1', basePath: '/openai/v1', title: 'Azure' },
+  { name: 'cohere', kind: 'cohere', upstream: 'command-a-03-2025', basePath: '/v2', title: 'Cohere' },
 ]
 
 export const TARGETS: readonly TargetRow[] = ROWS.filter(({ kind }) => KINDS.has(kind))
@@ -60,19 +88,25 @@ const PRICE =
 
 /** The config of a gateway before all of them; each sells one model, called as its column. */
 export function configFor(port: number): string {
-  const providers = TARGETS.map(
-    ({ name, kind, upstream, basePath }) => `  ${name}:
-    kind: ${kind}
-    base_url: http://127.0.0.1:${port}/${name}${basePath}
-    models: { ${name}: { upstream: ${upstream}, ${PRICE} } }`,
+  const url = ({ name, basePath }: TargetRow) => `http://127.0.0.1:${port}/${name}${basePath}`
+  const hosts = TARGETS.filter(({ quirks }) => quirks !== undefined).map(
+    row => `  ${row.name}-host: { base_url: "${url(row)}", auth: none, quirks: ${row.quirks} }`,
   )
-  return `providers:\n${providers.join('\n')}\negress: { allow: ["127.0.0.1:${port}"] }\ndiscover_env: false\n`
+  const providers = TARGETS.map(
+    row => `  ${row.name}:
+    ${row.quirks === undefined ? `kind: ${row.kind}\n    base_url: ${url(row)}\n    options: ${row.options ?? '{}'}` : `kind: ${row.name}-host`}
+    models: { ${row.name}: { upstream: ${row.upstream}, ${PRICE} } }`,
+  )
+  return `hosts:\n${hosts.join('\n')}\nproviders:\n${providers.join('\n')}
+egress: { allow: ["127.0.0.1:${port}"] }\ndiscover_env: false\n`
 }
 
 /** The wire that a request upstream is written in, by its path. */
 export function speechOf(url: string): Speech {
   if (url.includes('enerateContent')) return 'gemini'
-  if (/\/messages(\?|$)/.test(url)) return 'messages'
+  if (/\/messages(\?|$)|[rR]awPredict$/.test(url)) return 'messages'
+  if (url.endsWith('/v2/chat')) return 'cohere'
+  if (url.endsWith('/v2/embed')) return 'embed'
   if (url.endsWith('/chat/completions')) return 'chat'
   if (url.endsWith('/responses')) return 'responses'
   return url.endsWith('/embeddings') ? 'embeddings' : 'completions'
@@ -125,6 +159,14 @@ const named = (type: string, more: Json) => `event: ${type}\ndata: ${JSON.string
 
 const STREAMS: Readonly<Partial<Record<Speech, string>>> = {
   chat: role + delta('Hello there.') + finish() + usageEvent + DONE,
+  cohere:
+    named('message-start', { id: 'c1', delta: { message: { role: 'assistant' } } }) +
+    named('content-start', { index: 0, delta: { message: { content: { type: 'text', text: '' } } } }) +
+    named('content-delta', { index: 0, delta: { message: { content: { text: 'Hello there.' } } } }) +
+    named('content-end', { index: 0 }) +
+    named('message-end', {
+      delta: { finish_reason: 'COMPLETE', usage: { tokens: { input_tokens: 10, output_tokens: 5 } } },
+    }),
   messages:
     named('message_start', { message: { ...message, content: [], stop_reason: null } }) +
     named('content_block_start', { index: 0, content_block: { type: 'text', text: '' } }) +
@@ -144,6 +186,15 @@ const STREAMS: Readonly<Partial<Record<Speech, string>>> = {
 
 const WHOLE: Readonly<Record<Speech, unknown>> = {
   chat: completion(),
+  cohere: {
+    id: 'c1',
+    finish_reason: 'COMPLETE',
+    message: { role: 'assistant', content: [{ type: 'text', text: 'Hello there.' }] },
+    usage: {
+      billed_units: { input_tokens: 10, output_tokens: 5 },
+      tokens: { input_tokens: 10, output_tokens: 5 },
+    },
+  },
   messages: message,
   gemini: candidate,
   responses: response,
@@ -154,6 +205,12 @@ const WHOLE: Readonly<Record<Speech, unknown>> = {
     model: 'm',
     choices: [{ index: 0, text: 'Hello there.', logprobs: null, finish_reason: 'stop' }],
     usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+  },
+  embed: {
+    id: 'e1',
+    embeddings: { float: [[0.1, 0.2]] },
+    texts: ['Once'],
+    meta: { billed_units: { input_tokens: 3 } },
   },
   embeddings: {
     object: 'list',

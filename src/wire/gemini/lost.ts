@@ -60,7 +60,11 @@ export function lost({ json }: Body): string[] {
   const config = objectField(json, 'toolConfig') ?? {}
   for (const [name, value] of Object.entries(config)) {
     if (!isField(name, 'functionCallingConfig')) names.push(`toolConfig.${name}`)
-    else if (isObject(value)) names.push(...unknownIn(value, KNOWN.calling, `toolConfig.${name}.`))
+    else if (isObject(value)) {
+      names.push(...unknownIn(value, KNOWN.calling, `toolConfig.${name}.`))
+      // arguments are not held to their schemas elsewhere, unless a function is strict
+      if (value.mode === 'VALIDATED') names.push(`toolConfig.${name}.mode`)
+    }
   }
   for (const tool of listField(json, 'tools'))
     for (const spec of listField(tool, 'functionDeclarations'))
