@@ -2,13 +2,26 @@
 
 /** Base 36 holds epoch milliseconds in nine digits until the year 5188. */
 const TIME_DIGITS = 9
-const ID = /^[a-z]+_([0-9a-z]{9})[0-9a-z]{10,14}$/
+const PREFIX = 'req_'
+const ID_LENGTHS = { min: PREFIX.length + TIME_DIGITS + 10, max: PREFIX.length + TIME_DIGITS + 14 }
+const DIGITS = /^[0-9a-z]{9}$/
 
-/** Epoch ms as the first digits of an id. */
-export const timeText = (ms: number): string => ms.toString(36).padStart(TIME_DIGITS, '0')
+let latestMs = -1
+let latestText = ''
 
-/** When an id was made, epoch ms; undefined = not an id of ours. */
+/** Epoch ms as the first digits of an id. Ids of one millisecond share the text. */
+export function timeText(ms: number): string {
+  if (ms !== latestMs) {
+    latestMs = ms
+    latestText = ms.toString(36).padStart(TIME_DIGITS, '0')
+  }
+  return latestText
+}
+
+/** When a request's id was made, epoch ms; undefined = not an id of ours. */
 export function timeOfId(id: string): number | undefined {
-  const digits = ID.exec(id)?.[1]
-  return digits === undefined ? undefined : Number.parseInt(digits, 36)
+  if (!id.startsWith(PREFIX) || id.length < ID_LENGTHS.min || id.length > ID_LENGTHS.max) return undefined
+  const digits = id.slice(PREFIX.length, PREFIX.length + TIME_DIGITS)
+  if (digits === latestText) return latestMs
+  return DIGITS.test(digits) ? Number.parseInt(digits, 36) : undefined
 }

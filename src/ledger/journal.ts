@@ -46,9 +46,59 @@ export type Entry =
 
 export type HoldEntry = Extract<Entry, { say: 'hold' }>
 
+const FACT_NAMES = [
+  'requestedModel',
+  'provider',
+  'model',
+  'upstreamModel',
+  'credential',
+  'operation',
+  'stream',
+  'priceId',
+  'peer',
+  'user',
+  'tags',
+  'why',
+] as const satisfies readonly (keyof HoldFacts)[]
+// A fact that is added and not listed is a type error.
+const allFacts: Exclude<keyof HoldFacts, (typeof FACT_NAMES)[number]> extends never ? true : never = true
+
+/** Values in a fixed order: half the time and a third of the bytes of named members. Written out by hand, like the detail of a row. */
+const packHold = (hold: HoldEntry) => ({
+  say: allFacts && hold.say,
+  id: hold.id,
+  nanoUsd: hold.nanoUsd,
+  of: [hold.atMs, hold.keyId, hold.lineage, hold.project, hold.buckets],
+  facts: hold.facts && [
+    hold.facts.requestedModel,
+    hold.facts.provider,
+    hold.facts.model,
+    hold.facts.upstreamModel,
+    hold.facts.credential,
+    hold.facts.operation,
+    hold.facts.stream,
+    hold.facts.priceId,
+    hold.facts.peer,
+    hold.facts.user,
+    hold.facts.tags,
+    hold.facts.why,
+  ],
+})
+
+function parseHold(value: object): HoldEntry | undefined {
+  const { id, nanoUsd, of, facts } = value as Record<string, unknown>
+  if (typeof id !== 'string' || typeof nanoUsd !== 'number' || !Array.isArray(of)) return undefined
+  const [atMs, keyId, lineage, project, buckets] = of
+  const named = Array.isArray(facts)
+    ? Object.fromEntries(FACT_NAMES.map((name, i) => [name, facts[i]]).filter(([, fact]) => fact != null))
+    : undefined
+  return { say: 'hold', id, nanoUsd, atMs, keyId, lineage, project, buckets, facts: named }
+}
+
 /** An entry as its line. */
 export function formatEntry(entry: Entry): string {
-  if (entry.say !== 'settle') return JSON.stringify(entry)
+  if (entry.say === 'hold') return JSON.stringify(packHold(entry))
+  if (entry.say === 'extend') return JSON.stringify(entry)
   const { id, createdAtMs, keyId, answerId } = entry.row
   const named = JSON.stringify([id, createdAtMs, keyId, answerId])
   return `{"say":"settle","named":${named},"detail":${entry.detail},"buckets":${JSON.stringify(entry.buckets)}}`
@@ -75,7 +125,8 @@ export function parseEntry(line: string): Entry | undefined {
     const value: unknown = JSON.parse(line)
     if (typeof value !== 'object' || value === null || !('say' in value)) return undefined
     if (value.say === 'settle') return parseSettlement(value)
-    if (value.say !== 'hold' && value.say !== 'extend') return undefined
+    if (value.say === 'hold') return parseHold(value)
+    if (value.say !== 'extend') return undefined
     return 'id' in value && typeof value.id === 'string' && 'nanoUsd' in value ? (value as Entry) : undefined
   } catch {
     return undefined

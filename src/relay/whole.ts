@@ -47,12 +47,13 @@ export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnsw
   if (!r.codec.decode) {
     const answer = json as Loose
     const shown = r.answerAs?.(answer)
+    const usage = r.usageOf(answer)
     return {
       bytes: shown || mended ? port.of(JSON.stringify(shown ?? answer)) : bytes,
-      usage: r.usageOf(answer),
+      usage,
       finishReason: finishOfAnswer(answer),
       answerId: idOf(shown ?? answer),
-      textBytes: textOf(answer),
+      textBytes: usage ? 0 : textOf(answer),
     }
   }
   try {
@@ -111,12 +112,11 @@ function finishOfAnswer(answer: Loose): string | undefined {
   return isObject(choice) && typeof choice.finish_reason === 'string' ? choice.finish_reason : undefined
 }
 
-/** The id that the caller sees. */
-/** Gemini's wire calls it `responseId`. */
+/** The id that the caller sees. Gemini's wire calls it `responseId`. */
 const idOf = ({ id, responseId }: Loose): string | undefined =>
   typeof id === 'string' ? id : typeof responseId === 'string' ? responseId : undefined
 
-/** Bytes of text that the model wrote, for estimates when usage is missing. */
+/** Bytes of text that the model wrote: asked for when usage is missing and has to be estimated. */
 function textOf(answer: Loose): number {
   if (!Array.isArray(answer.choices)) return 0
   let length = 0

@@ -313,6 +313,11 @@ export function describeLedger(name: string, open: () => LedgerBench): void {
       bench.kill?.()
       await start()
       expect(log.lines).toContain('error ledger.row_refused')
+      // what the store will not take is still there for the start after that, readable
+      bench.kill?.()
+      log.lines.length = 0
+      await start()
+      if (bench.kill) expect(log.lines).toEqual(['error ledger.row_refused', 'info ledger.recovered'])
     })
   })
 }

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { GatewayError } from '../../src/errors.ts'
 import { createLedger } from '../../src/ledger/ledger.ts'
+import { formatEntry } from '../../src/ledger/journal.ts'
 import { replay } from '../../src/ledger/recover.ts'
 import { openJournal, type Write } from '../../src/runtime/node/journal.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
@@ -207,7 +208,7 @@ describe('replay', () => {
 
   it('counts damage, goes on, and lets only the last attempt of a request end it', () => {
     const hold = (id: string, nanoUsd: number, facts = {}) =>
-      JSON.stringify({
+      formatEntry({
         say: 'hold',
         id,
         atMs: 1,

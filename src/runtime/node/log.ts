@@ -67,7 +67,26 @@ function json(
   fields: LogFields | undefined,
   lost: LogFields | undefined,
 ): string {
-  return JSON.stringify({ time: new Date().toISOString(), level, event, ...fields, ...lost })
+  // One object made of three costs three times what its parts do as texts.
+  return `{"time":"${isoNow()}","level":"${level}","event":${JSON.stringify(event)}${membersOf(fields)}${membersOf(lost)}}`
+}
+
+/** An object's members as they stand behind others. */
+function membersOf(fields: LogFields | undefined): string {
+  const text = JSON.stringify(fields ?? {})
+  return text === '{}' ? '' : `,${text.slice(1, -1)}`
+}
+
+let isoMs = 0
+let isoText = ''
+/** Lines of one millisecond share its text. */
+function isoNow(): string {
+  const now = Date.now()
+  if (now !== isoMs) {
+    isoMs = now
+    isoText = new Date(now).toISOString()
+  }
+  return isoText
 }
 
 function pretty(level: LogLevel, event: string, fields: LogFields | undefined): string {

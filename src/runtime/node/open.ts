@@ -68,9 +68,8 @@ let sequence = 0
 /** Time first, so that rows are appended; then a counter and randomness, so that ids are unique over processes. */
 export function newId(prefix: string): string {
   sequence = (sequence + 1) % 1_679_616
-  const time = timeText(Date.now())
   const random = Math.floor(Math.random() * 2_176_782_336)
-  return `${prefix}${time}${sequence.toString(36).padStart(4, '0')}${random.toString(36).padStart(6, '0')}`
+  return `${prefix}${timeText(Date.now())}${sequence.toString(36).padStart(4, '0')}${random.toString(36).padStart(6, '0')}`
 }
 
 export interface OpenOptions {
@@ -155,7 +154,6 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     log,
   })
   const health = await restoredHealth(store)
-
   const watch = createWatch({ monotonic: nodeClock.monotonic, log })
   let draining = false
   const deps: AccountDeps = {
