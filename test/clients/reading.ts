@@ -212,7 +212,7 @@ export function meteredOf(one: Recording, { tokens }: Reading): Tokens | undefin
   return { ...tokens, cached, written, output: tokens.output + outside }
 }
 
-function readingOfParts(parts: readonly Json[]): Reading {
+export function readingOfParts(parts: readonly Json[]): Reading {
   const failed = parts.find(part => part.type === 'error')
   if (failed !== undefined) throw failed.error
   const end = parts.find(part => part.type === 'finish') as unknown as Finish

@@ -15,6 +15,9 @@ export function messagesUsage(usage: Usage): Json {
     cache_creation_input_tokens: written,
     cache_read_input_tokens: read,
     output_tokens: usage.outputTokens,
+    ...(usage.reasoningOutputTokens > 0 && {
+      output_tokens_details: { thinking_tokens: usage.reasoningOutputTokens },
+    }),
   }
 }
 

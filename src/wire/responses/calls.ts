@@ -50,12 +50,10 @@ export class Calls {
 
   /** One entry of `delta.tool_calls`. */
   add(entry: Json): void {
-    const custom = isObject(entry.custom)
-    const inside: Json = isObject(entry.custom)
-      ? entry.custom
-      : isObject(entry.function)
-        ? entry.function
-        : {}
+    // Snowflake sends an empty `custom` beside every function (recording b3b0e620659e)
+    const custom = isObject(entry.custom) && !isObject(entry.function)
+    const fields = custom ? entry.custom : entry.function
+    const inside: Json = isObject(fields) ? fields : {}
     const id = typeof entry.id === 'string' ? entry.id : ''
     const name = typeof inside.name === 'string' ? inside.name : ''
     const call = this.callFor(entry.index, id, name, custom)

@@ -1,0 +1,200 @@
+/**
+ * Recorded answers of real providers, read from a folder of `*.jsonl` files: one interaction a line. What each one is, and why
+ * some cannot be asked for here. The recordings are other people's; they are read where they lie and none is part of this repository.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import type { Json } from '../../providers/provider.ts'
+import { eventsOf } from '../clients/recordings.ts'
+
+/** The wire that an answer is in, by the name of the adapter that reads it. */
+export type AnswerWire =
+  | 'chat'
+  | 'anthropic'
+  | 'gemini'
+  | 'responses'
+  | 'cohere'
+  | 'bedrock'
+  | 'completions'
+  | 'embeddings'
+
+export interface Case {
+  readonly id: string
+  readonly provider: string
+  readonly scenario: string
+  readonly wire: AnswerWire
+  readonly stream: boolean
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** As recorded: text, or bytes where the wire is binary. */
+  readonly body: string
+  readonly bytes: Uint8Array
+  readonly type: string
+}
+
+interface Line {
+  readonly id: string
+  readonly provider: string
+  readonly protocol?: string
+  readonly stream: boolean
+  readonly scenario: string
+  readonly response: {
+    readonly status: number
+    readonly headers?: Readonly<Record<string, string>>
+    readonly body?: string
+    readonly body_b64?: string
+  }
+}
+
+export interface Corpus {
+  readonly cases: readonly Case[]
+  /** What is not replayed: the reason → ids. */
+  readonly left: ReadonlyMap<string, readonly string[]>
+}
+
+/** Folder of the recordings: SWITCHGATE_FIXTURES, or beside the repository. */
+export const HOME = (
+  process.env.SWITCHGATE_FIXTURES ?? new URL('../../../shared/fixtures', import.meta.url).pathname
+).replace(/\/$/, '')
+
+const PROTOCOLS: Readonly<Record<string, AnswerWire>> = {
+  chat: 'chat',
+  messages: 'anthropic',
+  gemini: 'gemini',
+  responses: 'responses',
+  cohere: 'cohere',
+  converse: 'bedrock',
+  completions: 'completions',
+  embeddings: 'embeddings',
+}
+
+/** Recordings without a protocol are told by words that stand in every answer of the wire, the first that fits. */
+const SIGNS: readonly (readonly [RegExp, AnswerWire])[] = [
+  [/"object": ?"chat\.completion/, 'chat'],
+  [/"object": ?"response"/, 'responses'],
+  [/"object": ?"text_completion"/, 'completions'],
+  [/"object": ?"list",\s*"data": ?\[\s*\{\s*"object": ?"embedding"/, 'embeddings'],
+  [/"(?:candidates|promptFeedback)": ?[[{]/, 'gemini'],
+  [/"type": ?"message(?:_start)?"/, 'anthropic'],
+  [/"finish_reason": ?"(?:COMPLETE|MAX_TOKENS|TOOL_CALL)"/, 'cohere'],
+]
+
+const isError = ({ response }: Line): boolean => /^\s*\{\s*"error":/.test(response.body ?? '')
+
+/** Why an interaction is not replayed; undefined = it is. */
+function whyLeft(line: Line, wire: AnswerWire | undefined, body: string): string | undefined {
+  const { protocol, provider, response } = line
+  if (wire === undefined) return `no route here answers with it (${protocol ?? 'audio, images, ranks, jobs'})`
+  if (body === '') return 'recorded without its body'
+  if (response.status >= 400 || isError(line)) return undefined
+  if (wire === 'responses' && !line.stream && ['queued', 'in_progress'].includes(String(jsonOf(body).status)))
+    return 'a response in the background, which is not offered here'
+  // Writer's chat lies under the name of Cohere's wire in the index, and says the message where a delta belongs.
+  if (wire === 'cohere' && provider === 'writer')
+    return "a host's own variant of a wire, which no adapter claims"
+  if (wire === 'completions' && /^data: \{"value"/.test(body))
+    return "a host's own variant of a wire, which no adapter claims"
+  if (wire === 'embeddings' && !/"embedding":/.test(body)) return "embeddings in a form that is not OpenAI's"
+  if (wire === 'bedrock' && line.stream && response.body_b64 === undefined)
+    return 'a binary stream that was kept as text: its frames are lost'
+  return undefined
+}
+
+/** What was kept of an answer's status: vercel/ai has bodies of errors alone. */
+function statusOf({ response }: Line, body: string): number {
+  if (response.status !== 200 || !/^\s*\{\s*"error":/.test(body)) return response.status
+  const { error } = JSON.parse(body) as { error?: { code?: unknown } }
+  return typeof error?.code === 'number' && error.code >= 400 ? error.code : 429
+}
+
+/** Some recordings of vercel/ai hold several answers of one conversation in one body; the first ends at its last event. */
+const firstAnswer = (wire: AnswerWire | undefined, body: string): string =>
+  wire === 'anthropic' || wire === 'responses'
+    ? (body.split(/(?<="type": ?"(?:message_stop|response\.completed)"[^\n]*\n\n)(?=.)/)[0] ?? body)
+    : body
+
+function wireOf({ protocol, provider, response }: Line): AnswerWire | undefined {
+  if (protocol !== undefined) return PROTOCOLS[protocol]
+  const { body = '' } = response
+  if (provider === 'amazon-bedrock') return 'bedrock'
+  if (/^\s*\{\s*"error":/.test(body)) return provider === 'google' ? 'gemini' : 'responses'
+  return SIGNS.find(([sign]) => sign.test(body))?.[1]
+}
+
+function caseOf(line: Line, wire: AnswerWire, body: string): Case {
+  const { id, provider, scenario, stream, response } = line
+  const bytes =
+    response.body_b64 === undefined
+      ? new TextEncoder().encode(body)
+      : Buffer.from(response.body_b64, 'base64')
+  const binary = response.body_b64 !== undefined && stream
+  const status = statusOf(line, body)
+  const type = binary
+    ? 'application/vnd.amazon.eventstream'
+    : stream && status < 400
+      ? 'text/event-stream'
+      : 'application/json'
+  return { id, provider, scenario, wire, stream, status, headers: response.headers ?? {}, body, bytes, type }
+}
+
+/** Every interaction of a folder. Throws with the file and the line for what is no recording. */
+export function readCorpus(folder: string): Corpus {
+  const cases: Case[] = []
+  const left = new Map<string, string[]>()
+  if (!existsSync(folder)) return { cases, left }
+  for (const file of readdirSync(folder)
+    .filter(name => name.endsWith('.jsonl'))
+    .sort()) {
+    const lines = readFileSync(`${folder}/${file}`, 'utf8').split('\n')
+    for (const [n, text] of lines.entries()) {
+      if (text.trim() === '') continue
+      const line = parsed(text, `${file}:${n + 1}`)
+      const wire = wireOf(line)
+      const body = firstAnswer(wire, line.response.body ?? textOf(line.response.body_b64))
+      const why = whyLeft(line, wire, body)
+      if (why !== undefined) left.set(why, [...(left.get(why) ?? []), line.id])
+      else if (wire !== undefined) cases.push(caseOf(line, wire, body))
+    }
+  }
+  return { cases, left }
+}
+
+const textOf = (base64: string | undefined): string =>
+  base64 === undefined ? '' : Buffer.from(base64, 'base64').toString('latin1')
+
+function parsed(text: string, place: string): Line {
+  try {
+    const line = JSON.parse(text) as Line
+    if (typeof line.id === 'string' && typeof line.response?.status === 'number') return line
+  } catch {
+    // said below
+  }
+  throw new Error(
+    `${place}: not a recording: {id, provider, protocol?, stream, scenario, response: {status, body}}`,
+  )
+}
+
+/** Does the answer report an error, by its status or inside a 200? */
+export function failed(one: Case): boolean {
+  if (one.status >= 400) return true
+  if (one.type === 'application/vnd.amazon.eventstream') return false
+  const values = one.stream ? eventsOf(one.body) : [one.body]
+  return values.some(value => {
+    if (!value.includes('"error"') && !value.includes('failed')) return false
+    const json = jsonOf(value)
+    return (
+      json.error != null ||
+      json.type === 'error' ||
+      json.type === 'response.failed' ||
+      json.status === 'failed'
+    )
+  })
+}
+
+/** What is no JSON is no error object either. */
+function jsonOf(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return {}
+  }
+}

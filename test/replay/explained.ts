@@ -1,0 +1,93 @@
+/** Where what a caller is told differs from what the provider answered, and must: each rule says why, and for which answers alone. */
+import { isDeepStrictEqual } from 'node:util'
+import { HOSTS } from '../../providers/hosts.ts'
+import type { Reading } from '../clients/reading.ts'
+import type { Case } from './corpus.ts'
+import type { InWire } from './judges.ts'
+import { kindOf } from './stage.ts'
+
+interface Compared {
+  readonly one: Case
+  readonly inWire: InWire
+  /** Found before the readings were compared. */
+  readonly differences: readonly string[]
+  readonly want: Reading | undefined
+  readonly have: Reading | undefined
+}
+
+interface Rule {
+  readonly why: string
+  applies(one: Case, inWire: InWire, want: Reading): boolean
+  change(want: Reading): Partial<Reading>
+  /** What the independent reader cannot say, so that it is not compared. */
+  readonly free?: keyof Reading
+}
+
+const THOUGHT = /^\s*<think>\s*([\s\S]*?)<\/think>\s*/
+
+const RULES: readonly Rule[] = [
+  {
+    why: "chat's package has no place for tokens that were written to a cache; the ledger has them",
+    applies: (one, inWire) => one.wire !== 'chat' && inWire === 'chat',
+    change: ({ tokens }) => ({ tokens: tokens && { ...tokens, written: 0 } }),
+  },
+  {
+    why: "chat's package takes usage at face value from one place; the ledger reads the hosts' others",
+    applies: (one, inWire) => one.wire === 'chat' && inWire === 'chat',
+    change: () => ({}),
+    free: 'tokens',
+  },
+  {
+    why: 'the Messages wire has to state usage: an estimate where the host states none',
+    applies: (_, inWire, { tokens }) => inWire === 'messages' && tokens === undefined,
+    change: () => ({}),
+    free: 'tokens',
+  },
+  {
+    why: "a refusal in the model's own words ends a turn; Anthropic's `refusal` says that the provider stopped the model",
+    applies: (one, inWire) => inWire === 'messages' && /"refusal": ?"[^"]/.test(one.body),
+    change: ({ finish }) => ({ finish: finish === 'content-filter' ? 'stop' : finish }),
+  },
+  {
+    why: '`function_call` answers the legacy `functions`, for which the other wires have no words',
+    applies: ({ body }, inWire, { tools }) =>
+      inWire !== 'chat' && tools.length === 0 && /"finish_reason": ?"function_call"/.test(body),
+    change: () => ({ finish: 'stop' }),
+  },
+  {
+    why: 'a host that writes its thoughts into the text between <think> marks: its row takes them out, into the reasoning',
+    applies: (one, _, { text }) =>
+      HOSTS[kindOf(one) ?? '']?.quirks.reasoningField === 'think_tags' && THOUGHT.test(text),
+    change: ({ text }) => ({
+      text: text.replace(THOUGHT, ''),
+      reasoning: THOUGHT.exec(text)?.[1] ?? '',
+    }),
+  },
+  {
+    why: 'Snowflake sends no finish reason and reasoning in parts; its row says so and both are put right',
+    applies: ({ provider }) => provider === 'snowflake',
+    change: ({ tools }) => ({ finish: tools.length > 0 ? 'tool-calls' : 'stop' }),
+    free: 'reasoning',
+  },
+]
+
+/** The differences that are left once every rule that applies has been followed. */
+export function explained({ one, inWire, differences, want, have }: Compared) {
+  if (want === undefined || have === undefined) return { differences, reasons: [] as string[] }
+  const reasons: string[] = []
+  const free = new Set<keyof Reading>()
+  let wanted = want
+  for (const rule of RULES) {
+    if (!rule.applies(one, inWire, wanted)) continue
+    if (rule.free !== undefined) free.add(rule.free)
+    const changed = { ...wanted, ...rule.change(wanted) }
+    if (rule.free !== undefined || !isDeepStrictEqual(changed, wanted)) reasons.push(rule.why)
+    wanted = changed
+  }
+  const found = (Object.keys(wanted) as (keyof Reading)[])
+    .filter(name => !free.has(name) && !isDeepStrictEqual(wanted[name], have[name]))
+    .map(name => `${name}: ${short(wanted[name])} ≠ ${short(have[name])}`)
+  return { differences: [...differences, ...found], reasons }
+}
+
+const short = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 160)

@@ -1,0 +1,241 @@
+/** Asks for every recording through a gateway, in every wire, and compares what the caller is told with what the provider answered. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Json } from '../../providers/provider.ts'
+import { HOSTS } from '../../providers/hosts.ts'
+import { recordingFetch } from '../clients/callers.ts'
+import { independent, meteredOf, type Reading, type Tokens } from '../clients/reading.ts'
+import type { Recording } from '../clients/recordings.ts'
+import { costOf } from '../clients/replayer.ts'
+import { eventsOf } from '../clients/recordings.ts'
+import { type Case, type Corpus, failed } from './corpus.ts'
+import { explained } from './explained.ts'
+import { direct, IN_WIRES, type InWire, partsOf, readerOf, readingOf } from './judges.ts'
+import { kindOf, promptFor, SECRET, type Stage, siteOf, startStage } from './stage.ts'
+
+export interface Verdict {
+  readonly one: Case
+  readonly inWire: InWire
+  /** Empty = the caller is told what the provider answered. */
+  readonly differences: readonly string[]
+  /** Why a difference is right, where there is one. */
+  readonly reasons: readonly string[]
+}
+
+/** The wire of a caller for whom an answer passes untouched. */
+const SAME: Readonly<Record<string, InWire>> = { chat: 'chat', anthropic: 'messages', responses: 'responses' }
+
+/** Replays a corpus. `all` = each recording in every wire; else in its own, where callers speak it, and one other, taking turns. */
+export async function replay(corpus: Corpus, all: boolean): Promise<readonly Verdict[]> {
+  const cases = corpus.cases.filter(one => kindOf(one) !== undefined && readerOf(one.wire) !== undefined)
+  const stage = await startStage(cases)
+  const verdicts: Verdict[] = []
+  try {
+    for (const [n, one] of cases.entries()) {
+      for (const inWire of wiresFor(one, n, all)) verdicts.push(await judge(stage, one, inWire))
+    }
+  } finally {
+    await stage.close()
+  }
+  return verdicts
+}
+
+function wiresFor(one: Case, n: number, all: boolean): readonly InWire[] {
+  // A host that speaks Responses alone was asked: there is no way to it from the other wires.
+  if (one.wire === 'responses') return ['responses']
+  if (all) return IN_WIRES
+  const others = IN_WIRES.filter(wire => wire !== SAME[one.wire])
+  const turn = others[n % others.length] as InWire
+  return SAME[one.wire] === undefined ? [turn] : [SAME[one.wire] as InWire, turn]
+}
+
+async function judge(stage: Stage, one: Case, inWire: InWire): Promise<Verdict> {
+  try {
+    const found = failed(one) ? await judgeFailure(stage, one, inWire) : await judgeAnswer(stage, one, inWire)
+    return { one, inWire, ...found }
+  } catch (error) {
+    const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    return { one, inWire, differences: [said.slice(0, 400)], reasons: [] }
+  }
+}
+
+interface Asked extends Read {
+  readonly status: number
+  readonly body: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly calls: number
+}
+
+async function ask(stage: Stage, one: Case, inWire: InWire): Promise<Asked> {
+  const mark = `${one.id}-${inWire}`
+  const { fetch, exchanges } = recordingFetch()
+  const place = {
+    baseURL: `${stage.gateway.url}/v1`,
+    apiKey: stage.key,
+    model: `replayed@${siteOf(one, inWire)}`,
+    fetch,
+  }
+  const model = readerOf(inWire)?.(place)
+  if (model === undefined) throw new Error(`no package asks in ${inWire}`)
+  const outcome = await reading(() => partsOf(model, promptFor(one, mark), one.stream))
+  const [exchange] = await exchanges()
+  if (exchange === undefined) throw new Error('nothing was asked')
+  return { ...outcome, ...exchange, calls: stage.callsOf(mark) }
+}
+
+async function judgeAnswer(stage: Stage, one: Case, inWire: InWire) {
+  const told = await ask(stage, one, inWire)
+  const native = SAME[one.wire] === inWire && !isMended(one)
+  const source = await reading(() => direct(one, native))
+  if (native && isBroken(source)) {
+    // The package cannot read the recording itself: whoever gets it must not take it for an answer either.
+    const same = source.error === told.error || isBroken(told)
+    return {
+      differences: same ? untold(told, stage, 3) : [`${source.error} is told as an answer`],
+      reasons: [],
+    }
+  }
+  const read = await independently(one)
+  const differences = untold(told, stage, 1)
+  if (native) differences.push(...nativeDiffers(one, source.parts, told))
+  else if (isBroken(told)) differences.push(`the caller gets ${told.error || 'an error'}`)
+  const have = native || isBroken(told) || told.parts === undefined ? undefined : readingOf(told.parts)
+  const want = { ...read, tokens: meteredOf(asRecording(one), read) }
+  const verdict = explained({ one, inWire, differences, want, have })
+  return {
+    ...verdict,
+    differences: [...verdict.differences, ...(await ledgerDiffers(stage, one, read, told))],
+  }
+}
+
+/** A host whose row puts its answers right: they are compared as readings, not part by part. */
+function isMended(one: Case): boolean {
+  const quirks = one.wire === 'chat' ? HOSTS[kindOf(one) ?? '']?.quirks : undefined
+  return quirks?.reasoningField !== undefined || quirks?.sendsFinishReason === false
+}
+
+/** What a package makes of an answer; undefined parts = it refused. */
+interface Read {
+  readonly parts: readonly Json[] | undefined
+  readonly error: string
+}
+
+const reading = (read: () => Promise<readonly Json[]>): Promise<Read> =>
+  read().then(
+    parts => ({ parts, error: '' }),
+    (error: unknown) => ({ parts: undefined, error: error instanceof Error ? error.name : String(error) }),
+  )
+
+const isBroken = ({ parts }: Read): boolean =>
+  parts === undefined || parts.some(part => part.type === 'error')
+
+const asRecording = (one: Case): Recording => one as unknown as Recording
+
+/** The recorded answer as an independent reader has it. */
+const independently = async (one: Case): Promise<Reading> =>
+  one.wire === 'chat' || one.wire === 'anthropic' || one.wire === 'gemini'
+    ? independent(asRecording(one))
+    : readingOf(await direct(one, false))
+
+/** Nothing stands between: the package reads the very same parts, and the bytes are the recorded ones. */
+function nativeDiffers(one: Case, want: readonly Json[] | undefined, told: Asked): string[] {
+  const same = isDeepStrictEqual(lasting(one, want), lasting(one, told.parts))
+  return [
+    ...(one.wire === 'chat' ? [] : bytesDiffer(one, told.body)),
+    ...(same ? [] : ['parts: not the same']),
+  ]
+}
+
+/** What may stand in no answer, and how often the upstream was asked. */
+function untold({ body, headers, calls }: Asked, stage: Stage, callsMax: number): string[] {
+  const seen = JSON.stringify(headers) + body
+  const leaked = [SECRET, stage.key, `127.0.0.1:${stage.upstream.port}`].filter(secret =>
+    seen.includes(secret),
+  )
+  return [
+    ...(leaked.length > 0 ? ['a secret or an address of ours stands in the answer'] : []),
+    ...(calls >= 1 && calls <= callsMax ? [] : [`upstream exchanges: ${calls}`]),
+  ]
+}
+
+/** The bytes of a native answer are the recorded ones, up to the event that ends it. */
+function bytesDiffer(one: Case, body: string): string[] {
+  const recorded = one.body.replace(/\r\n/g, '\n')
+  const passed = body.replace(/\r\n/g, '\n')
+  if (passed === recorded) return []
+  const rest = recorded.startsWith(passed) ? recorded.slice(passed.length) : undefined
+  return one.stream && rest !== undefined && rest.replace(/data: ?\[DONE\]/, '').trim() === ''
+    ? []
+    : ['bytes: not the same']
+}
+
+/** Parts without what changes from one asking to the next: times, made-up ids, our cost. */
+function lasting(one: Case, parts: readonly Json[] | undefined): unknown {
+  return JSON.parse(
+    JSON.stringify(parts ?? [], (name, value: unknown) => {
+      if (name === 'request' || name === 'response' || name === 'timestamp' || name === 'warnings')
+        return undefined
+      if (/id$/i.test(name) && typeof value === 'string' && !one.body.includes(value)) return 'made up'
+      if (isObject(value) && 'cost' in value) return { ...value, cost: undefined }
+      return value
+    }),
+  )
+}
+
+/** The ledger's row of the asking against the provider's own count and its own bill. */
+async function ledgerDiffers(stage: Stage, one: Case, read: Reading, told: Asked): Promise<string[]> {
+  const tokens = meteredOf(asRecording(one), read)
+  const answer = await fetch(`${stage.gateway.url}/v1/generation?id=${told.headers['x-request-id']}`, {
+    headers: { authorization: `Bearer ${stage.key}` },
+  })
+  const generation = (await answer.json()) as { usage: Json; cost_nano_usd: string; certainty: string }
+  if (tokens === undefined)
+    return generation.certainty === 'estimated' ? [] : [`certainty: estimated ≠ ${generation.certainty}`]
+  const differences: string[] = []
+  const counted = rowOf(tokens)
+  if (!isDeepStrictEqual(generation.usage, counted))
+    differences.push(`ledger: ${JSON.stringify(counted)} ≠ ${JSON.stringify(generation.usage)}`)
+  const cost = reportedNanoUsd(one) ?? costOf(tokens)
+  if (generation.cost_nano_usd !== String(cost))
+    differences.push(`bill: ${cost} ≠ ${generation.cost_nano_usd} nano-USD`)
+  return differences
+}
+
+const rowOf = (tokens: Tokens): Json => ({
+  input_tokens: tokens.input,
+  cached_tokens: tokens.cached,
+  cache_creation_tokens: tokens.written,
+  output_tokens: tokens.output,
+  reasoning_tokens: tokens.thought,
+})
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null
+const isNumber = (value: unknown): value is number => typeof value === 'number'
+
+/** Every `usage` that stands in an answer, wherever the host puts it. */
+function usagesIn({ body, stream }: Case): Json[] {
+  const answers = (stream ? eventsOf(body) : [body]).map(text => JSON.parse(text) as Json)
+  return answers
+    .map(answer => answer.usage ?? (isObject(answer.response) ? answer.response.usage : undefined))
+    .filter(isObject)
+}
+
+/** What the provider says that it cost, reckoned apart from the gateway. */
+export function reportedNanoUsd(one: Case): number | undefined {
+  const { body, wire } = one
+  if (wire !== 'chat' && wire !== 'responses') return undefined
+  const ticks = [...body.matchAll(/"cost_in_usd_ticks": ?(\d+)/g)].at(-1)?.[1]
+  if (ticks !== undefined && ticks !== '0') return Math.round(Number(ticks) / 10)
+  const usages = usagesIn(one)
+  const cost = usages
+    .map(usage => (isObject(usage.cost) ? usage.cost.total_cost : usage.cost))
+    .findLast(isNumber)
+  return cost === undefined ? undefined : Math.round(cost * 1e9)
+}
+
+async function judgeFailure(stage: Stage, one: Case, inWire: InWire) {
+  const told = await ask(stage, one, inWire)
+  const differences = untold(told, stage, 3)
+  if (!isBroken(told)) differences.push('an error was told as an answer')
+  if (told.status === 200 && !one.stream) differences.push('an error has status 200')
+  return explained({ one, inWire, differences, want: undefined, have: undefined })
+}
