@@ -22,7 +22,10 @@ function statedUsage(usage: unknown, units: Units | undefined): Usage | undefine
     return usageOf(0, 0, { kind: 'second', count: Math.ceil(usage.seconds) })
   const input = count(usage.input_tokens, usage.prompt_tokens, usage.total_tokens)
   if (input === undefined) return units && usageOf(0, 0, units)
-  return usageOf(input, count(usage.output_tokens, usage.completion_tokens) ?? 0, units)
+  const details = isObject(usage.input_tokens_details) ? usage.input_tokens_details : {}
+  const cached = Math.min(input, count(details.cached_tokens) ?? 0)
+  const output = count(usage.output_tokens, usage.completion_tokens) ?? 0
+  return { ...usageOf(input, output, units), cacheReadInputTokens: cached }
 }
 
 /** The model's name, and what the host calls by another name; in a form the bytes of one value, without quotes. */
@@ -110,7 +113,8 @@ function tapOf(unitsOf: Kind['unitsOf'], context: DecodeContext | undefined) {
 function added(before: Usage | undefined, one: Usage): Usage {
   if (before === undefined) return one
   const units = one.units && { ...one.units, count: one.units.count + (before.units?.count ?? 0) }
-  return usageOf(before.inputTokens + one.inputTokens, before.outputTokens + one.outputTokens, units)
+  const sum = usageOf(before.inputTokens + one.inputTokens, before.outputTokens + one.outputTokens, units)
+  return { ...sum, cacheReadInputTokens: before.cacheReadInputTokens + one.cacheReadInputTokens }
 }
 
 const lengthOf = (list: unknown): number => (Array.isArray(list) ? list.length : 0)

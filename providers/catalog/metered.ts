@@ -10,12 +10,15 @@ import type { CatalogOffer, Source } from './loader.ts'
 const LITELLM: Source = { name: 'LiteLLM model_prices_and_context_window.json (MIT)', date: '2026-07-24' }
 const OPENAI: Source = { name: 'OpenAI API reference, "Moderations": free of charge', date: '2026-07-24' }
 
+/** Newer than the other source, which says 2.5 for the text and has not changed since the first day. */
+const GENAI: Source = { name: '@pydantic/genai-prices 0.1.8 (MIT)', date: '2026-09-23' }
+
 interface Row {
   readonly provider: string
   readonly type: OfferType
   readonly models: readonly string[]
-  /** USD per million tokens, in and out. */
-  readonly tokens?: readonly [input: number, output: number]
+  /** USD per million tokens: in, out, and read from a cache. */
+  readonly tokens?: readonly [input: number, output: number, cached?: number]
   /** USD per unit. */
   readonly units?: Readonly<Record<string, number>>
   readonly contextTokens?: number
@@ -43,22 +46,33 @@ const ROWS: readonly Row[] = [
     units: { image: 0.02, 'image/256x256': 0.016, 'image/512x512': 0.018 },
   },
   // output at the price of image tokens, which is what these models write
-  { provider: 'openai', type: 'image', models: ['gpt-image-1', 'chatgpt-image-latest'], tokens: [5, 40] },
-  { provider: 'openai', type: 'image', models: ['gpt-image-1-mini'], tokens: [2, 8] },
+  {
+    provider: 'openai',
+    type: 'image',
+    models: ['gpt-image-1', 'chatgpt-image-latest'],
+    tokens: [5, 40, 1.25],
+  },
+  { provider: 'openai', type: 'image', models: ['gpt-image-1-mini'], tokens: [2, 8, 0.2] },
   {
     provider: 'openai',
     type: 'image',
     models: ['gpt-image-1.5', 'gpt-image-1.5-2025-12-16'],
-    tokens: [5, 32],
+    tokens: [5, 32, 1.25],
   },
-  { provider: 'openai', type: 'image', models: ['gpt-image-2', 'gpt-image-2-2026-04-21'], tokens: [5, 30] },
+  {
+    provider: 'openai',
+    type: 'image',
+    models: ['gpt-image-2', 'gpt-image-2-2026-04-21'],
+    tokens: [5, 30, 1.25],
+  },
   { provider: 'openai', type: 'speech', models: ['tts-1', 'tts-1-1106'], units: { character: 15e-6 } },
   { provider: 'openai', type: 'speech', models: ['tts-1-hd', 'tts-1-hd-1106'], units: { character: 30e-6 } },
   {
     provider: 'openai',
     type: 'speech',
     models: ['gpt-4o-mini-tts', 'gpt-4o-mini-tts-2025-03-20', 'gpt-4o-mini-tts-2025-12-15'],
-    tokens: [2.5, 12],
+    tokens: [0.6, 12],
+    source: GENAI,
   },
   { provider: 'openai', type: 'transcription', models: ['whisper-1'], units: { second: 1e-4 } },
   {
@@ -117,12 +131,13 @@ const ROWS: readonly Row[] = [
 ]
 
 function offersOf(row: Row): CatalogOffer[] {
-  const { provider, type, units, tokens = [0, 0], source = LITELLM } = row
+  const { provider, type, units, tokens = [0, 0] as const, source = LITELLM } = row
   return row.models.map(model => {
     const price: Price = {
       id: `${provider}/${model}@${source.date}`,
       inputPico: picoFromUsdPerMtok(tokens[0]),
       outputPico: picoFromUsdPerMtok(tokens[1]),
+      ...(tokens[2] !== undefined && { cacheReadPico: picoFromUsdPerMtok(tokens[2]) }),
       ...(units && {
         units: Object.fromEntries(
           Object.entries(units).map(([kind, usd]) => [kind, picoFromUsdPerUnit(usd)]),

@@ -1,6 +1,7 @@
 /** Makes one upstream request of a job and a target, and runs the exchange. */
 import type { ChatCodec, ChatRequest, ChunkSink, DecodeContext, Encoded } from '../../providers/provider.ts'
 import { authorizedSend } from '../authorize/authorize.ts'
+import type { Timeouts } from '../config/schema.ts'
 import type { Deps, Signatures } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { billFor } from '../meter.ts'
@@ -17,10 +18,10 @@ import { createRepaired } from '../relay/repaired.ts'
 import { chatWriter, createTranslated } from '../relay/translated.ts'
 import { codecFor } from '../route/codec.ts'
 import type { Target } from '../route/plan.ts'
-import type { Send, UpstreamRequest, Usage } from '../terms.ts'
+import type { Offer, Send, UpstreamRequest, Usage } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
 import type { RenderContext, StreamWriter } from '../wire/inbound.ts'
-import { usageOfAnswer } from '../wire/openai.ts'
+import { type ChatFacts, usageOfAnswer } from '../wire/openai.ts'
 import { callersError, callersNames } from '../wire/words.ts'
 import type { Job } from './attempt.ts'
 import { builtInSend } from './built-in.ts'
@@ -139,12 +140,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
   job.answer.lastWords = lastWords
   const tapped = native && facts.stream && !facts.raw ? createNative(native.tap(context), options) : undefined
   const plain =
-    tapped ??
-    (facts.raw
-      ? createRaw()
-      : facts.stream
-        ? readerFor(job, codec, context, writer, { ...options, usageOf })
-        : undefined)
+    tapped ?? (facts.stream ? readerFor(job, codec, context, writer, { ...options, usageOf }) : undefined)
   const { unframe } = native ?? codec
   const reader = plain && unframe ? createFramed(plain, unframe, options) : plain
   const lastEvents: Carried['ending'] = (result, metered) =>
@@ -156,7 +152,6 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     const waitedMs = carried.elsewhereMs + (deps.clock.monotonic() - sentAtMs)
     return answerHeaders(job, target, carried, deps, waitedMs)
   }
-  const hidden = offer.thinksUnseen ? HIDDEN_THOUGHT_FACTOR : 1
   return runExchange(
     {
       request: requestOf(job, target, carried),
@@ -175,11 +170,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
       reader,
       answer: job.answer,
       headers,
-      timeouts: {
-        ...timeouts,
-        firstByteMs: timeouts.firstByteMs * hidden,
-        firstTokenMs: timeouts.firstTokenMs * hidden,
-      },
+      timeouts: timeoutsFor(timeouts, offer, facts),
       lastResort: carried.lastResort,
       deadlineMs: call.startedAtMs + timeouts.totalMs,
       patient: offer.thinksUnseen || facts.toolCount > 0,
@@ -195,6 +186,18 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
 
 function keeping(signatures: Signatures, { caller }: Job): DecodeContext['keepSignature'] {
   return (callId, signature) => signatures.keep(caller.key.lineage, callId, signature)
+}
+
+/** Sound and plain text have no room for a sign of life; neither has their first byte the hurry of a token. */
+function timeoutsFor(timeouts: Timeouts, offer: Offer, { raw, metering }: ChatFacts): Timeouts {
+  const hidden = offer.thinksUnseen ? HIDDEN_THOUGHT_FACTOR : 1
+  const firstTokenMs = metering ? timeouts.firstByteMs : timeouts.firstTokenMs
+  return {
+    ...timeouts,
+    firstByteMs: timeouts.firstByteMs * hidden,
+    firstTokenMs: firstTokenMs * hidden,
+    ...(raw && { keepaliveMs: Number.POSITIVE_INFINITY }),
+  }
 }
 
 function wayOut(target: Target, deps: Deps): Send {
@@ -234,6 +237,7 @@ function readerFor(
   writer: StreamWriter,
   options: ReaderOptions & { usageOf: (chunk: Record<string, unknown>) => Usage | undefined },
 ): StreamReader {
+  if (job.facts.raw) return createRaw()
   const reader = plainReader(job, codec, context, writer, options)
   const repair = codec.repair?.(context)
   return repair ? createRepaired(reader, repair, options) : reader

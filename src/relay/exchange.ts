@@ -48,8 +48,7 @@ class Exchange implements Receiver, Watched {
     const { timeouts, stream, lastResort } = input
     const first = stream ? timeouts.firstTokenMs : timeouts.firstByteMs
     this.limitDueMs = lastResort ? input.deadlineMs : Math.min(this.startedMs + first, input.deadlineMs)
-    const speaks = stream && !input.raw
-    this.keepAliveDueMs = speaks ? this.startedMs + timeouts.keepaliveMs : Number.POSITIVE_INFINITY
+    this.keepAliveDueMs = stream ? this.startedMs + timeouts.keepaliveMs : Number.POSITIVE_INFINITY
   }
 
   start(): void {

@@ -1,13 +1,13 @@
 /** Candidates + policy + health + dice → Plan: the targets to try, in order, and why the others are out. Pure. */
 import type { StrategyName } from '../config/schema.ts'
 import { GatewayError } from '../errors.ts'
-import { bills, nanoFromPico, type Price, ratesFor, unitPico } from '../price.ts'
 import type { Capability, Key, Operation } from '../terms.ts'
 import type { Metering } from '../wire/openai.ts'
 import type { Preferences } from '../wire/extensions.ts'
 import { nameOf, serves } from './codec.ts'
 import type { Health } from './health.ts'
 import type { Credential, Listing, Market } from './market.ts'
+import { isPriced, likelyCost, tooDear } from './cost.ts'
 import { readersFirst } from './signed.ts'
 import { type Candidate, missesWish, type Sort, STRATEGIES, shuffled } from './strategy.ts'
 
@@ -57,9 +57,6 @@ export interface RouteDeps {
   readonly random: () => number
   readonly strategy: StrategyName
 }
-
-/** Output tokens assumed when the caller set no limit; only compares prices. */
-const OUTPUT_GUESS = 512
 
 export function targetKey(listing: Listing, credential: Credential | undefined): string {
   return `${listing.site.name}/${listing.offer.upstream}/${credential?.id ?? '-'}`
@@ -198,33 +195,11 @@ function whyOut(listing: Listing, alias: string | undefined, wanted: Wanted, key
   return undefined
 }
 
-/** A price for pictures says nothing of a minute of sound. */
-const isPriced = (price: Price | undefined, { metering }: Wanted): boolean =>
-  price !== undefined && (metering === undefined || bills(price, metering.units.kind))
-
 const CONTEXT = 'its context is too short'
 
 /** A host that can be told a schema in words is told so. */
 const takes = ({ offer, site }: Listing, need: Capability): boolean =>
   offer.supports.has(need) || (need === 'json_schema' && site.quirks.jsonSchema !== undefined)
-
-function tooDear(listing: Listing, most: NonNullable<Preferences['maxPrice']>): boolean {
-  const { price } = listing.offer
-  if (!price) return true
-  const over = (pico: number, usd: number | undefined) => usd !== undefined && pico > usd * 1_000_000
-  return over(price.inputPico, most.prompt) || over(price.outputPico, most.completion)
-}
-
-function likelyCost(listing: Listing, wanted: Wanted): number | undefined {
-  const { price } = listing.offer
-  if (!price || !isPriced(price, wanted)) return undefined
-  const { units, likely } = wanted.metering ?? {}
-  const each = units && unitPico(price, units.kind)
-  if (each !== undefined) return nanoFromPico((likely?.units?.count ?? 0) * each)
-  const rates = ratesFor(price, wanted.likelyInputTokens)
-  const output = Math.min(wanted.maxOutputTokens ?? OUTPUT_GUESS, OUTPUT_GUESS)
-  return nanoFromPico(wanted.likelyInputTokens * rates.inputPico + output * rates.outputPico)
-}
 
 /** Credentials of a listing that may be used, in weighted random order; a site without any has one empty place. Undefined = none may. */
 function openCredentials(listing: Listing, open: Open, deps: RouteDeps): readonly Credential[] | undefined {

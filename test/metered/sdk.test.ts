@@ -157,7 +157,7 @@ describe('speech', () => {
     const text = await answer.text()
     expect(text).toContain('speech.audio.done')
     expect(text).not.toContain('[DONE]')
-    expect(await lastRow()).toMatchObject({ costNanoUsd: 14 * 2_500 + 101 * 12_000, certainty: 'exact' })
+    expect(await lastRow()).toMatchObject({ costNanoUsd: 14 * 600 + 101 * 12_000, certainty: 'exact' })
   })
 
   test('a token price without usage is an estimate, never nothing', async () => {

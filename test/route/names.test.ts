@@ -157,8 +157,8 @@ describe('names', () => {
     expect(shortly(empty, 'anthropic/claude-sonnet-5')).toMatch(
       /^- .* is sold by anthropic, .*: set ANTHROPIC_API_KEY$/,
     )
-    expect(shortly(empty, 'voyage-3')).toBe(
-      "- voyage-3 is sold by voyage: not built in yet; describe it under `hosts` if it speaks OpenAI's wire",
+    expect(shortly(empty, 'granite-4-h-small')).toBe(
+      "- granite-4-h-small is sold by watsonx: not built in yet; describe it under `hosts` if it speaks OpenAI's wire",
     )
   })
 

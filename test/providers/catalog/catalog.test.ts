@@ -3,8 +3,9 @@ import { readFileSync, statSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { importFacts, textOf } from '../../../providers/catalog/import.ts'
 import { loadCatalog } from '../../../providers/catalog/loader.ts'
+import { METERED_OFFERS } from '../../../providers/catalog/metered.ts'
 import { billFor } from '../../../src/meter.ts'
-import { usdFromNano } from '../../../src/price.ts'
+import { type Price, usdFromNano } from '../../../src/price.ts'
 
 const catalog = loadCatalog()
 const offerOf = (provider: string, upstream: string) => {
@@ -12,6 +13,9 @@ const offerOf = (provider: string, upstream: string) => {
   if (offer === undefined) throw new Error(`${provider}/${upstream} is not in the catalogue`)
   return offer
 }
+
+const paid = ({ inputPico, outputPico, units = {} }: Price): number =>
+  inputPico + outputPico + Object.values(units).reduce((sum, pico) => sum + pico, 0)
 
 const MILLION = {
   inputTokens: 0,
@@ -104,8 +108,8 @@ describe('prices', () => {
 
 describe('every row', () => {
   test('counts', () => {
-    expect(catalog.offers).toHaveLength(1552)
-    expect(catalog.byProvider.size).toBe(46)
+    expect(catalog.offers).toHaveLength(1552 + METERED_OFFERS.length)
+    expect(catalog.byProvider.size).toBe(47)
     expect(catalog.byModel.size).toBeGreaterThan(400)
     expect(catalog.offers.filter(offer => offer.type === 'embedding')).toHaveLength(93)
     expect(catalog.offers.filter(offer => offer.doubtful)).toHaveLength(42)
@@ -132,8 +136,8 @@ describe('every row', () => {
 
   test('nothing but trial endpoints is free', () => {
     for (const offer of catalog.offers)
-      if (!offer.trial)
-        expect(offer.price.inputPico + offer.price.outputPico, offer.price.id).toBeGreaterThan(0)
+      if (!offer.trial && offer.type !== 'moderation')
+        expect(paid(offer.price), offer.price.id).toBeGreaterThan(0)
   })
 
   test('OpenAI, Gemini, Grok and new Claude models think unseen, open weights do not', () => {
