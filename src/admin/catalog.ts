@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { CatalogFile } from '../../providers/catalog/import.ts'
 import type { CatalogOffer } from '../../providers/catalog/loader.ts'
 import type { Change, PriceFacts } from '../../providers/catalog/update.ts'
-import { type CatalogKeeper, offersIn, type UpdateReport } from '../catalog/keeper.ts'
+import type { CatalogKeeper, UpdateReport } from '../catalog/keeper.ts'
 import type { ProviderList } from '../catalog/refresh.ts'
 import { matching } from '../catalog/search.ts'
 import { GatewayError } from '../errors.ts'
@@ -194,7 +194,7 @@ const showRoute: AdminRoute = {
         origin,
         date: file.date,
         built_in_date: builtInDate,
-        offers: offersIn(file),
+        offers: catalog.offers.length,
         models: catalog.byModel.size,
         providers: catalog.byProvider.size,
         doubtful: count('doubtful'),

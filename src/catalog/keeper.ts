@@ -73,7 +73,7 @@ const refuse = (message: string, param: string): never => {
   throw new GatewayError('invalid_request', message, { param })
 }
 
-export const offersIn = (file: CatalogFile) =>
+const offersIn = (file: CatalogFile) =>
   Object.values(file.offers).reduce((sum, rows: readonly Row[]) => sum + rows.length, 0)
 
 /** What the data folder holds, if it can be used; never stops a start. */

@@ -133,9 +133,6 @@ function modelFrom(entry: Json, kind: string): ListedModel | undefined {
   }
 }
 
-/** Do prices come with this kind's list? */
-export const statesPrices = (kind: string): boolean => Object.hasOwn(PRICES, kind)
-
 /** The list's models, each once; undefined = this is no list (`data`, `models`, or a bare array as Together sends). */
 export function parseList(body: unknown, kind: string): readonly ListedModel[] | undefined {
   const list = Array.isArray(body) ? body : isJson(body) ? (body.data ?? body.models) : undefined

@@ -10,6 +10,8 @@ export interface ProviderList {
   /** Configured name. */
   readonly provider: string
   readonly kind: string
+  /** At an address of the operator's: not the seller whom the catalogue knows by this kind. */
+  readonly isOwn: boolean
   readonly models: readonly ListedModel[]
   /** Listed, but the catalogue knows no such id there. */
   readonly unknown: readonly ListedModel[]
@@ -24,6 +26,8 @@ export interface AskOptions {
   readonly catalog: Catalog
   /** Kind of a configured provider. */
   readonly kindOf: (provider: string) => string
+  /** Does a configured provider have an own address? */
+  readonly isOwn: (provider: string) => boolean
   /** Own models of a configured provider, by the id that the provider knows. */
   readonly ownOf: (provider: string) => readonly string[]
   readonly scrub: (text: string) => string
@@ -61,15 +65,17 @@ async function listOf(
 /** Asks one provider. Never throws; an error's words hold no secret. */
 async function ask(site: Site, o: AskOptions): Promise<ProviderList> {
   const kind = o.kindOf(site.name)
-  const none = { provider: site.name, kind, models: [], unknown: [], missing: [] }
+  const isOwn = o.isOwn(site.name)
+  const none = { provider: site.name, kind, isOwn, models: [], unknown: [], missing: [] }
   try {
     const models = await listOf(site, kind, o.fetch)
-    const offers = o.catalog.byProvider.get(kind) ?? []
+    const offers = isOwn ? [] : (o.catalog.byProvider.get(kind) ?? [])
     const known = new Set([...offers.map(offer => offer.upstream), ...o.ownOf(site.name)])
     const listed = new Set(models.map(model => model.id))
     return {
       provider: site.name,
       kind,
+      isOwn,
       models,
       unknown: models.filter(model => !known.has(model.id)),
       missing: offers
@@ -140,8 +146,8 @@ export function withListed(
   const sources = [...file.sources]
   const offers: Record<string, readonly Row[]> = { ...file.offers }
   let changed = false
-  for (const { kind, models } of lists) {
-    const priced = models.filter(model => model.price !== undefined)
+  for (const { kind, isOwn, models } of lists) {
+    const priced = isOwn ? [] : models.filter(model => model.price !== undefined)
     if (priced.length === 0) continue
     const listed = new Map(priced.map(model => [model.id, model]))
     const source = sources.push({ name: `the list of ${kind} itself`, date: today }) - 1

@@ -92,6 +92,7 @@ export function openCatalog({ folder, log, onChange }: OwnCatalogOptions): OwnCa
           fetch: sendFetch(send),
           catalog: keeper.catalog(),
           kindOf: name => config().providers[name]?.kind ?? name,
+          isOwn: name => config().providers[name]?.baseUrl !== undefined,
           ownOf: name => Object.values(config().providers[name]?.models ?? {}).map(model => model.upstream),
           scrub,
         }),
