@@ -6,6 +6,7 @@ import type { Failure } from '../src/errors.ts'
 import type { Offer, Usage } from '../src/terms.ts'
 import type { Body } from '../src/wire/body.ts'
 import type { FramedMessage } from '../src/wire/eventstream.ts'
+import type { Ambient, OptionRow } from './cloud.ts'
 
 /** JSON as parsed from a wire: read what is needed, trust nothing. */
 export type Json = Record<string, unknown>
@@ -272,27 +273,6 @@ export interface Quirks {
 export interface RateLimitHeaders {
   readonly remaining: string
   readonly reset: string
-}
-
-/** One of a provider's `options` (region, project, …): what its address or its codec needs to know. */
-export interface OptionRow {
-  /** Variables that give it when the file does not, first set wins. */
-  readonly env: readonly string[]
-  /** Used when neither says. */
-  readonly default?: string
-  /** The kind works without it. */
-  readonly optional?: true
-  /** A host name, or from the environment a whole address. */
-  readonly isAddress?: true
-}
-
-/** A cloud's own way of naming credentials, used without a word in the file when one of these variables is set. */
-export interface Ambient {
-  /** As in `aws://default`. */
-  readonly reference: string
-  readonly env: readonly string[]
-  /** Options without which it is of no use: the variables may be meant for other programs. */
-  readonly needs?: readonly string[]
 }
 
 /** One OpenAI-compatible host. The same schema reads `hosts:` of the config file. */

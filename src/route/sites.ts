@@ -1,8 +1,8 @@
 /** Configured providers → sites: address, adapter, credentials ready for use. Part of building the market. */
 import { type Kind, kindOfHost } from '../../providers/index.ts'
-import type { Place, PlaceRequest } from '../../providers/cloud.ts'
+import type { OptionRow, Place, PlaceRequest } from '../../providers/cloud.ts'
 import { isLocalKind } from '../../providers/local.ts'
-import type { HostRow, OptionRow, Provider, Quirks } from '../../providers/provider.ts'
+import type { HostRow, Provider, Quirks } from '../../providers/provider.ts'
 import { authorizationOf } from '../authorize/schemes.ts'
 import type { Config, ProviderConfig } from '../config/schema.ts'
 import type { Credential, MarketInput, Site } from './market.ts'

@@ -152,7 +152,7 @@ describe('what a mistake says', () => {
     ['providers:\n  google: {}', 'providers.google: unknown kind "google", did you mean "gemini"? (line 2)'],
     [
       'providers:\n  b: { kind: bedrock }',
-      'providers.b.kind: the kind bedrock is not supported yet (line 2)',
+      'providers.b.options: this kind needs the option "region", or the variable AWS_REGION or AWS_DEFAULT_REGION (line 2)',
     ],
     ['providers:\n  oci: {}', 'providers.oci: the kind oci is not supported yet (line 2)'],
     [
