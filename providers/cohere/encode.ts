@@ -17,7 +17,7 @@ const READ = new Set(
 const NATIVE = ['documents', 'citation_options', 'safety_mode', 'priority', 'strict_tools'] as const
 
 /** What is taken below the top level: thoughts as their text, by models that think. */
-const TAKEN: Taken = { members: new Set(['strict', 'tool_plan', 'citations']) }
+const TAKEN: Taken = { members: new Set(['strict', 'tool_plan', 'citations', 'detail']) }
 const THINKS: Taken = {
   members: new Set([...TAKEN.members, 'reasoning_content']),
   readsDetail: detail => detail.type === 'reasoning.text' && typeof detail.text === 'string',

@@ -29,6 +29,9 @@ function perToken(pico: number | undefined): string | undefined {
 function pricingOf(listing: Listing): Record<string, string> | null {
   const { price } = listing.offer
   if (!price) return null
+  // what is paid by the unit is shown by the unit: a zero for tokens would read as free
+  const byUnit = Object.entries(price.units ?? {}).map(([kind, pico]) => [kind, perToken(pico) ?? '0'])
+  if (byUnit.length > 0) return Object.fromEntries(byUnit)
   const entries = {
     prompt: perToken(price.inputPico),
     completion: perToken(price.outputPico),
