@@ -414,6 +414,52 @@ egress: { allow: ["127.0.0.1:${upstream.port}"] }
     expect(gateway.logs.join('\n')).not.toMatch(/entra-token|app~secret|0123456789abcdef/)
   })
 
+  test('a refused identity moves on to the next target, and is never shown', async () => {
+    const fresh = await startGateway({
+      env: {
+        A_KEY: '0123456789abcdef',
+        AN_APP: '{"tenant_id":"t-2","client_id":"c-2","client_secret":"other~secret"}',
+        AZURE_AUTHORITY_HOST: `http://127.0.0.1:${upstream.port}`,
+      },
+      config: `providers:
+  first:
+    kind: azure
+    base_url: http://127.0.0.1:${upstream.port}
+    credentials: [{ name: app, secret: env://AN_APP }]
+    models: { gpt-4o: {} }
+  second:
+    kind: azure
+    base_url: http://127.0.0.1:${upstream.port}
+    credentials: [{ name: key, secret: env://A_KEY }]
+    models: { gpt-4o: {}, only-here: {} }
+  third:
+    kind: azure
+    base_url: http://127.0.0.1:${upstream.port}
+    credentials: [{ name: app, secret: env://AN_APP }]
+    models: { alone: {} }
+egress: { allow: ["127.0.0.1:${upstream.port}"] }
+`,
+    })
+    upstream.script = (response, seen) =>
+      seen.url.includes('/oauth2/')
+        ? sendJson(response, 401, { error: 'invalid_client', error_description: 'other~secret is wrong' })
+        : sendJson(response, 200, completion())
+    const own = await fresh.key()
+    const order = { order: ['first', 'second'] }
+    const answer = await fresh.post(own, { model: 'gpt-4o', messages: MESSAGES, provider: order })
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('x-switchgate-provider')).toBe('second')
+    const alone = await fresh.post(own, { model: 'alone', messages: MESSAGES })
+    expect(alone.status).toBe(502)
+    const text = await alone.text()
+    expect(JSON.parse(text).error.code).toBe('upstream_credential')
+    expect(text + fresh.logs.join('\n')).not.toContain('other~secret')
+    expect(fresh.logs.join('\n')).toContain('invalid_client')
+    const rows = await fresh.rows()
+    expect(rows.filter(row => row.error === 'bad_credential').every(row => row.costNanoUsd === 0)).toBe(true)
+    await fresh.close()
+  })
+
   test('one deployment for all models of a provider, whatever part of its address was pasted', async () => {
     expect((await gateway.post(key, { model: 'o3-mini', messages: MESSAGES })).status).toBe(200)
     expect(upstream.seen[0]?.url).toBe(
