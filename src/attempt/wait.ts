@@ -85,7 +85,8 @@ export function retryAfterMs(
   limits: readonly RateLimitHeaders[] = USUAL,
 ): number | undefined {
   const inMs = headerOf(headers, 'retry-after-ms')
-  if (inMs !== undefined && inMs.trim() !== '') return clamp(Number(inMs))
+  // Azure has been recorded with `retry-after-ms: 0` beside `retry-after: 1`: a zero says nothing.
+  if (inMs !== undefined && Number(inMs) > 0) return clamp(Number(inMs))
   const after = headerOf(headers, 'retry-after')
   if (after !== undefined && after.trim() !== '') {
     const seconds = Number(after)

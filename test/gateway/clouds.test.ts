@@ -568,6 +568,19 @@ egress: { allow: ["127.0.0.1:${upstream.port}"] }
     expect(upstream.seen).toHaveLength(1)
   })
 
+  test('a limit says when to come back, also where the milliseconds beside it are zero', async () => {
+    const busy = { error: { code: 'RateLimitReached', message: 'Your requests have exceeded rate limit.' } }
+    const headers = { 'retry-after': '7', 'retry-after-ms': '0' }
+    upstream.script = response => sendJson(response, 429, busy, headers)
+    const answer = await fetch(`${gateway.url}/v1/embeddings`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'text-embedding-3-small', input: 'x' }),
+    })
+    expect(answer.status).toBe(429)
+    expect(answer.headers.get('retry-after')).toBe('7')
+  })
+
   test('a filtered answer passes with its reason', async () => {
     const choice = {
       index: 0,
