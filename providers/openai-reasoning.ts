@@ -83,6 +83,7 @@ function tagBegun(text: string, tag: string): number {
 export function createThinking(): Thinking {
   let place: 'before' | 'inside' | 'gap' | 'after' = 'before'
   let held = ''
+  let opened = false
   const out = { thought: '', said: '' }
 
   function take(piece: string): void {
@@ -95,9 +96,14 @@ export function createThinking(): Thinking {
         return
       }
       place = begun.startsWith(OPEN) ? 'inside' : 'after'
-      if (place === 'inside') text = begun.slice(OPEN.length).replace(/^\n/, '')
+      opened = place === 'inside'
+      if (opened) text = begun.slice(OPEN.length)
     }
     if (place === 'inside') {
+      if (opened && text !== '') {
+        opened = false
+        text = text.replace(/^\n/, '')
+      }
       const close = text.indexOf(CLOSE)
       if (close < 0) {
         const kept = tagBegun(text, CLOSE)
