@@ -55,6 +55,12 @@ export function picoFromUsdPerUnit(usd: number): number {
   return pico
 }
 
+/** USD per unit by kind, for reading; null = tokens are what is paid. */
+export function unitUsd({ units }: Price): Readonly<Record<string, number>> | null {
+  if (units === undefined) return null
+  return Object.fromEntries(Object.entries(units).map(([kind, pico]) => [kind, pico / 1e12]))
+}
+
 /** pico-USD → nano-USD, half up. Refuses what a JS integer cannot hold exactly. */
 export function nanoFromPico(pico: number): number {
   const nano = Math.floor((pico + PICO_PER_NANO / 2) / PICO_PER_NANO)

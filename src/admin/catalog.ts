@@ -7,7 +7,7 @@ import type { CatalogKeeper, UpdateReport } from '../catalog/keeper.ts'
 import type { ProviderList } from '../catalog/refresh.ts'
 import { matching } from '../catalog/search.ts'
 import { GatewayError } from '../errors.ts'
-import { PICO_PER_USD_PER_MTOK } from '../price.ts'
+import { PICO_PER_USD_PER_MTOK, unitUsd } from '../price.ts'
 import type { AdminDeps } from './deps.ts'
 import { pageOf } from './page.ts'
 import { type AdminRoute, withBody } from './route.ts'
@@ -83,6 +83,7 @@ function offerWire(offer: CatalogOffer): Record<string, unknown> {
     cache_write_usd_per_mtok: perMtok(price.cacheWritePico),
     cache_write_1h_usd_per_mtok: perMtok(price.cacheWrite1hPico),
     reasoning_usd_per_mtok: perMtok(price.reasoningPico),
+    unit_usd: unitUsd(price),
     tiers: (price.tiers ?? []).map(tier => ({
       over_input_tokens: tier.overInputTokens,
       input_usd_per_mtok: perMtok(tier.inputPico),

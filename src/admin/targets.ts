@@ -1,6 +1,6 @@
 /** `GET /admin/v1/targets`: every offer at every credential, its health and its price. */
 import { matching } from '../catalog/search.ts'
-import { PICO_PER_USD_PER_MTOK, type Price } from '../price.ts'
+import { PICO_PER_USD_PER_MTOK, type Price, unitUsd } from '../price.ts'
 import type { HealthState } from '../route/health.ts'
 import type { Credential, Listing } from '../route/market.ts'
 import { isoOrNull } from '../wire/plain.ts'
@@ -66,6 +66,7 @@ function priceWire(price: Price | undefined): Record<string, unknown> | null {
     input_usd_per_mtok: perMtok(price.inputPico),
     output_usd_per_mtok: perMtok(price.outputPico),
     cache_read_usd_per_mtok: perMtok(price.cacheReadPico),
+    unit_usd: unitUsd(price),
   }
 }
 

@@ -47,6 +47,8 @@ function Row({ view, nowMs }: { view: TargetView; nowMs: number }) {
       <td class="num" data-label="Price in / out per million">
         {offer.price === undefined ? (
           <span class="muted">unknown</span>
+        ) : offer.price.units ? (
+          'by the unit'
         ) : (
           `${perMtok(offer.price.inputPico)} / ${perMtok(offer.price.outputPico)}`
         )}

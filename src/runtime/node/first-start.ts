@@ -18,8 +18,8 @@ export async function firstStart(gateway: Gateway): Promise<FirstStart | undefin
   return { adminToken: gateway.adminGate.made, key: text }
 }
 
-/** Embedding models share the catalogue. */
-const isChat = (offer: Offer) => offer.type !== 'embedding'
+/** Embeddings, pictures and sound share the catalogue. */
+const isChat = (offer: Offer) => (offer.type ?? 'chat') === 'chat'
 
 /** A model that the `curl` line can ask for: the demo, else the cheapest chat offer there is. */
 export function modelForCurl(gateway: Gateway): string {
