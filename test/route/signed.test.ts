@@ -1,0 +1,44 @@
+/** Who comes first when a conversation holds signed thoughts. */
+import { expect, test } from 'vitest'
+import { anthropic } from '../../providers/anthropic/index.ts'
+import { gemini } from '../../providers/gemini/index.ts'
+import { openai } from '../../providers/openai.ts'
+import type { Provider } from '../../providers/provider.ts'
+import { readersFirst } from '../../src/route/signed.ts'
+import type { Candidate } from '../../src/route/strategy.ts'
+
+const candidate = (name: string, provider: Provider, quirks = {}) =>
+  ({ listing: { site: { name, provider, quirks }, offer: { upstream: 'm' } } }) as unknown as Candidate
+const ALL = [
+  candidate('openai', openai),
+  candidate('claude', anthropic),
+  candidate('google', gemini),
+  candidate('router', openai, { keepsExtensions: true }),
+]
+const order = (candidates: readonly Candidate[], ...formats: string[]) =>
+  readersFirst(candidates, () => new Set(formats)).map(each => each.listing.site.name)
+
+test('those who can read most of it first, the others as they were', () => {
+  expect(order(ALL)).toEqual(['openai', 'claude', 'google', 'router'])
+  expect(order(ALL, 'anthropic-claude-v1')).toEqual(['claude', 'router', 'openai', 'google'])
+  expect(order(ALL, 'google-gemini-v1')).toEqual(['google', 'router', 'openai', 'claude'])
+  expect(order(ALL, 'google-gemini-v1', 'anthropic-claude-v1')).toEqual([
+    'router',
+    'claude',
+    'google',
+    'openai',
+  ])
+})
+
+test('nobody looks where it cannot matter', () => {
+  let asked = 0
+  const ask = () => {
+    asked++
+    return new Set<string>()
+  }
+  readersFirst([candidate('a', openai), candidate('b', openai)], ask)
+  expect(asked).toBe(0)
+  readersFirst(ALL, ask)
+  expect(asked).toBe(1)
+  expect(readersFirst(ALL, undefined)).toBe(ALL)
+})
