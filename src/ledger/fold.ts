@@ -53,11 +53,8 @@ export function createFolder(input: { store: Store; log: Log; onEmpty: () => voi
     settledOf.clear()
     for (const settled of part) settledOf.set(settled.row.id, settled)
     try {
-      const done = store.fold(
-        part.map(settled => settled.row),
-        bucketsOf,
-        detailOf,
-      )
+      const rows = part.map(settled => settled.row)
+      const done = store.fold(rows, bucketsOf, detailOf)
       if (done !== undefined) await done
     } catch (error) {
       failures++
