@@ -15,6 +15,7 @@ import {
   type Json,
   type Rig,
   read,
+  sentBy,
   startRig,
   streams,
   TOOLS,
@@ -251,7 +252,7 @@ test('F21 ids that a host refuses are mapped alike in call and result, and alway
     for (const id of [...ids, ...ids]) {
       rig.plays(answers(whole({ content: 'Done.' })))
       expect((await rig.chat(provider, { messages: history(id), tools: TOOLS })).status).toBe(200)
-      const [, call, result] = rig.seen[0]?.json().messages as [Json, { tool_calls: Json[] }, Json]
+      const [, call, result] = sentBy(rig).messages as [Json, { tool_calls: Json[] }, Json]
       expect(String(call.tool_calls[0]?.id)).toMatch(form)
       expect(result.tool_call_id).toBe(call.tool_calls[0]?.id)
       mapped.push(String(result.tool_call_id))

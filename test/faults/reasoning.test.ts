@@ -14,6 +14,7 @@ import {
   type Json,
   type Rig,
   read,
+  sentBy,
   startRig,
   streams,
   TOOLS,
@@ -206,8 +207,8 @@ test('T42 twenty turns of a tool loop keep each thinking block before its tool_u
   }
 })
 
-const renamed = (assistant: Json | undefined, i: number) =>
-  (assistant?.tool_calls as Json[]).map(call => ({ ...call, id: `toolu_${i}` }))
+const renamed = (assistant: Json = {}, i: number) =>
+  (assistant.tool_calls as Json[]).map(call => ({ ...call, id: `toolu_${i}` }))
 
 test('T43 F16 reasoning sealed by one provider is not sent to another: it would be refused', async () => {
   const details = [
@@ -297,7 +298,7 @@ test("T95 what came out under our name goes back under the host's own", async ()
       { role: 'user', content: 'More.' },
     ]
     await rig.chat(provider, { messages })
-    const [, sent] = rig.seen[0]?.json().messages as Json[]
+    const [, sent] = sentBy(rig).messages as Json[]
     expect(sent, provider).toMatchObject(expected)
     expect(sent, provider).not.toHaveProperty('reasoning_content')
   }

@@ -196,6 +196,13 @@ export const finishes = (events: readonly Json[]): readonly unknown[] =>
     .map(choice => choice.finish_reason)
     .filter(reason => reason != null)
 
+/** Body of the first request since `plays`. */
+export function sentBy(rig: Rig): Json {
+  const [first] = rig.seen
+  if (first === undefined) throw new Error('nothing was sent')
+  return first.json()
+}
+
 export interface Call {
   id: unknown
   name: unknown
