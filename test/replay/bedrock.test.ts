@@ -5,6 +5,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createAmazonBedrock } from '@ai-sdk/amazon-bedrock'
 import { describe, expect, it } from 'vitest'
+import { anthropic } from '../../providers/anthropic/index.ts'
+import { claudeOnBedrock } from '../../providers/bedrock/claude.ts'
 import { converse } from '../../providers/bedrock/index.ts'
 import { unframe } from '../../providers/bedrock/stream.ts'
 import type { Json } from '../../providers/provider.ts'
@@ -80,6 +82,37 @@ describe.skipIf(!present)('bedrock recordings', () => {
 })
 
 it.skipIf(present)(`bedrock recordings: none at ${home} (set SWITCHGATE_FIXTURES)`, () => {})
+
+const invoked = present
+  ? readFileSync(file, 'utf8')
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line) as Recording)
+      // Claude 2 is asked in the wire before Messages, which is not spoken here
+      .filter(one => one.protocol === 'bedrock-invoke' && /claude-(?!v2)/.test(one.request?.path ?? ''))
+  : []
+
+describe.skipIf(!present)('bedrock recordings of Claude by InvokeModel', () => {
+  for (const one of invoked.filter(({ stream }) => !stream))
+    it(`${one.id} ${one.scenario}`, () => {
+      const answer = JSON.parse(one.response.body ?? '') as {
+        content: { type: string; text?: string }[]
+        usage: Json
+      }
+      const claude = claudeOnBedrock(anthropic)
+      const facts = claude.messages?.read(answer)
+      const made = claude.chat?.decode?.(answer, contextOf(request))
+      checkUsage(made?.body.usage as Json, made?.usage)
+      expect(made?.usage).toEqual(facts?.usage)
+      const message = ((made?.body.choices as Json[])[0] as Json).message as Json
+      expect(message.content ?? '').toBe(answer.content.map(({ text }) => text ?? '').join(''))
+      expect(made?.usage?.outputTokens).toBe(answer.usage.output_tokens)
+    })
+  it('there are some', () => {
+    process.stdout.write(`bedrock: ${invoked.length} recordings of Claude by InvokeModel\n`)
+    expect(invoked.length).toBeGreaterThan(3)
+  })
+})
 
 const request = requestOf(converse, {
   model: 'amazon.nova-pro-v1:0',
@@ -157,9 +190,9 @@ function ours(chunks: readonly Json[]): Reading {
  * What the other reader cannot be given: it hands out the calls of Nova's own tools (grounding, code interpreter) as if the
  * client had to answer them, and dies on their results in a stream. Nothing of them is the client's affair.
  */
-function readableByThem(one: Recording): string | Buffer {
+function readableByThem(one: Recording): string | Uint8Array<ArrayBuffer> {
   if (one.stream) {
-    if (!SERVER_TOOLS.has(one.id)) return Buffer.from(one.response.body_b64 ?? '', 'base64')
+    if (!SERVER_TOOLS.has(one.id)) return new Uint8Array(Buffer.from(one.response.body_b64 ?? '', 'base64'))
     const kept: Uint8Array[] = []
     const servers = new Set<unknown>()
     const splitter = createFrameSplitter(({ headers, payload }) => {
@@ -170,7 +203,7 @@ function readableByThem(one: Recording): string | Buffer {
         kept.push(eventFrame(headers[':event-type'] ?? '', event))
     }, 1 << 20)
     splitter.push(Buffer.from(one.response.body_b64 ?? '', 'base64'))
-    return Buffer.concat(kept)
+    return new Uint8Array(Buffer.concat(kept))
   }
   if (!SERVER_TOOLS.has(one.id)) return one.response.body ?? ''
   const answer = JSON.parse(one.response.body ?? '') as { output: { message: { content: Json[] } } }
