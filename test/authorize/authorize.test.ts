@@ -17,7 +17,11 @@ function world() {
   const failures: unknown[] = []
   const send: Send = request => {
     sent.push(request)
-    return { pause: () => log.push('pause'), resume: () => log.push('resume'), abort: () => log.push('abort') }
+    return {
+      pause: () => log.push('pause'),
+      resume: () => log.push('resume'),
+      abort: () => log.push('abort'),
+    }
   }
   const to: Receiver = { head() {}, chunk() {}, end() {}, fail: error => void failures.push(error) }
   let give: (headers: readonly string[]) => void = () => undefined

@@ -104,8 +104,8 @@ describe.skipIf(!present)('bedrock recordings of Claude by InvokeModel', () => {
       const made = claude.chat?.decode?.(answer, contextOf(request))
       checkUsage(made?.body.usage as Json, made?.usage)
       expect(made?.usage).toEqual(facts?.usage)
-      const message = ((made?.body.choices as Json[])[0] as Json).message as Json
-      expect(message.content ?? '').toBe(answer.content.map(({ text }) => text ?? '').join(''))
+      const [choice] = (made?.body.choices ?? []) as { message: Json }[]
+      expect(choice?.message.content).toBe(answer.content.map(({ text }) => text ?? '').join(''))
       expect(made?.usage?.outputTokens).toBe(answer.usage.output_tokens)
     })
   it('there are some', () => {
