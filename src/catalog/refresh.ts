@@ -1,6 +1,7 @@
 /** Asks the configured providers what they sell now, and holds the answer against the catalogue. Behind `models --refresh`. */
 import type { CatalogFile, Row } from '../../providers/catalog/import.ts'
 import type { Catalog } from '../../providers/catalog/loader.ts'
+import { isLocalKind } from '../../providers/local.ts'
 import type { Site } from '../route/market.ts'
 import { canonicalOf } from '../route/names.ts'
 import { type ListedModel, type ListedPrice, parseList } from './lists.ts'
@@ -77,7 +78,8 @@ async function ask(site: Site, o: AskOptions): Promise<ProviderList> {
       kind,
       isOwn,
       models,
-      unknown: models.filter(model => !known.has(model.id)),
+      // A server of one's own is the only one who knows, and all that it serves is sold.
+      unknown: isLocalKind(kind) ? [] : models.filter(model => !known.has(model.id)),
       missing: offers
         .filter(offer => !offer.deprecated && !listed.has(offer.upstream))
         .map(offer => offer.upstream),

@@ -1,7 +1,7 @@
 /** `switchgate catalog show|diff|update|reset`: the catalogue in use, and newer ones. */
 import { readFileSync, statSync } from 'node:fs'
 import { type Command, type CommandCall, CommandError, EXIT, listOf, textOf } from './command.ts'
-import { jsonText, money, plain, table } from './print.ts'
+import { jsonText, plain, table } from './print.ts'
 
 interface PriceWire {
   readonly input_usd_per_mtok: number
@@ -30,13 +30,19 @@ export interface ReportWire {
   readonly refused: readonly (ChangeWire & { readonly reason: string })[]
 }
 
+/** USD to the last digit: a change is not rounded away. */
+const exact = (usd: number | null): string =>
+  usd === null ? 'unknown' : `$${usd.toLocaleString('en-US', { maximumSignificantDigits: 15 })}`
+
 function priceText(price: PriceWire | null): string {
   if (price === null) return 'none'
+  const read = price.cache_read_usd_per_mtok
+  const write = price.cache_write_usd_per_mtok
   const cache = [
-    ['read', price.cache_read_usd_per_mtok],
-    ['write', price.cache_write_usd_per_mtok],
-  ].flatMap(([what, usd]) => (usd === null ? [] : `${what} ${money(usd)}`))
-  const both = `${money(price.input_usd_per_mtok)} / ${money(price.output_usd_per_mtok)}`
+    ...(read === null ? [] : [`read ${exact(read)}`]),
+    ...(write === null ? [] : [`write ${exact(write)}`]),
+  ]
+  const both = `${exact(price.input_usd_per_mtok)} / ${exact(price.output_usd_per_mtok)}`
   return cache.length === 0 ? both : `${both} (${cache.join(', ')})`
 }
 

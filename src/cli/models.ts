@@ -162,7 +162,8 @@ async function refresh(call: CommandCall): Promise<number> {
       shell.out(changesText(answer.prices))
       if (!save) shell.err('Nothing was changed: --save takes these prices over.\n')
     }
-    shell.err('New models without a price can be called as shown; give them one under providers.….models.\n')
+    if (answer.data.some(found => found.new.some(model => model.input_usd_per_mtok === null)))
+      shell.err('A new model can be called as shown, unpriced: give it a price under providers.….models.\n')
   }
   return save && refused > 0 ? EXIT.failed : EXIT.ok
 }

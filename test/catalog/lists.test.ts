@@ -191,6 +191,12 @@ describe('asking', () => {
     expect(lists.map(list => list.error)).toEqual([undefined, undefined, expect.stringMatching(message)])
   })
 
+  test('a server of one’s own serves nothing that would be new', async () => {
+    const local = sites.slice(0, 1).map(site => ({ ...site, name: 'ollama' }))
+    const [list] = await ask(async () => Response.json({ data: [{ id: 'llama3.2:3b' }] }), local)
+    expect([list?.models.length, list?.unknown, list?.error]).toEqual([1, [], undefined])
+  })
+
   test('one whose requests are signed is left out, and a name is asked once', async () => {
     const [openai] = sites
     if (openai === undefined) throw new Error('no site')

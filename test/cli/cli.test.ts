@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { loadCatalog } from '../../providers/catalog/loader.ts'
+import { loadCatalog, SHIPPED } from '../../providers/catalog/loader.ts'
 import { COMMANDS, helpText, run } from '../../src/cli/run.ts'
 import { ADMIN_TOKEN, listen, openRig, type Rig } from '../admin/rig.ts'
 
@@ -163,6 +163,37 @@ describe('the folder of a gateway that does not run', () => {
     expect((await say('spend', env)).out).toMatch(/KEY +REQUESTS.*\n.*total/)
     expect((await say('spend --csv --by model', env)).out).toMatch(/^model,requests/)
     expect(JSON.parse((await say('spend --json', env)).out)).toMatchObject({ group_by: ['key'], data: [] })
+  })
+
+  it('takes a newer catalogue over, prints each change to the last digit, and goes back', async () => {
+    const path = join(folder, 'newer.json')
+    const source = SHIPPED.sources.length
+    const openai = (SHIPPED.offers.openai ?? []).map(row => {
+      if (row[0] === 'gpt-5') return row.with(2, 1_375_000).with(9, source)
+      return row[0] === 'gpt-5-mini' ? row.with(2, 25).with(4, null).with(9, source) : row
+    })
+    const sources = [...SHIPPED.sources, { name: 'later', date: '2026-12-01' }]
+    const newer = { ...SHIPPED, date: '2026-12-01', sources, offers: { ...SHIPPED.offers, openai } }
+    writeFileSync(path, JSON.stringify(newer))
+    const planned = await say(`catalog diff ${path}`, env)
+    expect(planned).toMatchObject({ code: 0, err: expect.stringMatching(/^Nothing was changed/) })
+    const said = await say(`catalog update ${path}`, env)
+    expect(said.code).toBe(1)
+    expect(said.out).toBe(planned.out)
+    expect(said.out).toContain(
+      '2026-11-21 → 2026-12-01: 0 added, 0 removed, 1 repriced, 0 otherwise changed, 1 refused',
+    )
+    expect(said.out).toContain('~ openai/gpt-5  $1.25 / $10 (read $0.125) → $1.375 / $10 (read $0.125)')
+    expect(said.out).toMatch(
+      /! openai\/gpt-5-mini {2}\$0\.000025 \/ \$2 refused, kept at \$0\.25 .*10000× against/,
+    )
+    expect((await say('catalog show', env)).out).toMatch(
+      /^Catalogue of 2026-12-01 \(updated; built in: 2026-11-21\)/,
+    )
+    const found = await say('models gpt-5-mini --all --provider openai', env)
+    expect(found.out).toMatch(/gpt-5-mini +openai +\$0\.25 .*doubtful/)
+    expect(found.err).toMatch(/^\d+ models?, \d+ offers? from 1 provider\n$/)
+    expect((await say('catalog reset', env)).out).toContain('2026-11-21')
   })
 
   it('is backed up to a new file only', async () => {
