@@ -233,8 +233,12 @@ test('F29 unknown fields of the Messages wire go to Claude as they are; what wou
   expect((await rig.messages('claude', more)).status).toBe(200)
   expect(sent()).toMatchObject(more)
   rig.plays(chatSays())
-  const elsewhere = await rig.messages('chat', more)
-  expect(elsewhere.headers.get('x-switchgate-dropped')).toContain('context_management')
+  const { thread, ...rest } = more
+  const elsewhere = await rig.messages('chat', rest)
+  expect(elsewhere.headers.get('x-switchgate-dropped')).toBe('context_management,brand_new')
+  // a thread that is left out would be a question without its history
+  const threaded = await rig.messages('chat', { thread })
+  expect([threaded.status, await threaded.text()]).toEqual([400, expect.stringContaining('thread')])
   const refused = await rig.messages('claude', { fallbacks: [{ model: 'claude-haiku-4-5' }] })
   expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('fallbacks')])
 })
