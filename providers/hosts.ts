@@ -444,6 +444,12 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
     },
     'openrouter.ai/docs/api-reference; recorded streams',
   ),
+  poe: host(
+    'https://api.poe.com/v1',
+    ['POE_API_KEY'],
+    classic,
+    'creator.poe.com/docs "OpenAI-compatible API"; litellm openai_like/providers.json',
+  ),
   huggingface: host(
     'https://router.huggingface.co/v1',
     ['HF_TOKEN', 'HUGGINGFACE_API_KEY'],
