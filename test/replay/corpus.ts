@@ -93,7 +93,7 @@ function whyLeft(line: Line, wire: AnswerWire | undefined, body: string): string
     return "a host's own variant of a wire, which no adapter claims"
   if (wire === 'completions' && /^data: \{"value"/.test(body))
     return "a host's own variant of a wire, which no adapter claims"
-  if (wire === 'embeddings' && !/"embedding":/.test(body)) return "embeddings in a form that is not OpenAI's"
+  if (wire === 'embeddings' && !/"data": ?\[/.test(body)) return "embeddings in a form that is not OpenAI's"
   if (wire === 'bedrock' && line.stream && response.body_b64 === undefined)
     return 'a binary stream that was kept as text: its frames are lost'
   return undefined
@@ -190,8 +190,8 @@ export function failed(one: Case): boolean {
   })
 }
 
-/** What is no JSON is no error object either. */
-function jsonOf(text: string): Json {
+/** A JSON object; {} for what is none. */
+export function jsonOf(text: string): Json {
   try {
     return JSON.parse(text) as Json
   } catch {

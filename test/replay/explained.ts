@@ -64,6 +64,12 @@ const RULES: readonly Rule[] = [
     }),
   },
   {
+    why: 'a tool that Nova runs by itself (`server_tool_use`) is no call that waits for the caller',
+    applies: (one, _, { tools }) =>
+      one.wire === 'bedrock' && tools.some(tool => tool.name.startsWith('nova_')),
+    change: ({ tools }) => ({ tools: tools.filter(tool => !tool.name.startsWith('nova_')) }),
+  },
+  {
     why: 'Snowflake sends no finish reason and reasoning in parts; its row says so and both are put right',
     applies: ({ provider }) => provider === 'snowflake',
     change: ({ tools }) => ({ finish: tools.length > 0 ? 'tool-calls' : 'stop' }),

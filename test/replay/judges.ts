@@ -2,6 +2,7 @@
  * The independent reader: the Vercel AI SDK's provider packages, which know nothing of this gateway. Given the recorded bytes
  * a package says what the provider answered; pointed at the gateway it says what the caller is told.
  */
+import { createAmazonBedrock } from '@ai-sdk/amazon-bedrock'
 import { createAnthropic } from '@ai-sdk/anthropic'
 import { createGoogle } from '@ai-sdk/google'
 import { createOpenAI } from '@ai-sdk/openai'
@@ -31,6 +32,7 @@ const READERS: Readonly<Record<string, (place: Place) => Model>> = {
     createOpenAICompatible({ name: 'judge', includeUsage: true, ...place }).chatModel(model),
   anthropic: ({ model, ...place }) => createAnthropic(place)(model) as Model,
   messages: ({ model, ...place }) => createAnthropic(place)(model) as Model,
+  bedrock: ({ model, ...place }) => createAmazonBedrock({ region: 'us-east-1', ...place })(model) as Model,
   gemini: ({ model, ...place }) => createGoogle(place)(model) as Model,
   responses: ({ model, ...place }) => createOpenAI(place).responses(model) as Model,
 }
@@ -57,6 +59,7 @@ export const readingOf = (parts: readonly Json[]): Reading => readingOfParts(par
 const MODELS: Readonly<Record<string, string>> = {
   anthropic: 'claude-sonnet-4-5',
   gemini: 'gemini-2.5-flash',
+  bedrock: 'us.amazon.nova-lite-v1:0',
 }
 
 /** A `fetch` that answers with the recorded bytes. */

@@ -7,7 +7,7 @@ import { independent, meteredOf, type Reading, type Tokens } from '../clients/re
 import type { Recording } from '../clients/recordings.ts'
 import { costOf } from '../clients/replayer.ts'
 import { eventsOf } from '../clients/recordings.ts'
-import { type Case, type Corpus, failed } from './corpus.ts'
+import { type Case, type Corpus, failed, jsonOf } from './corpus.ts'
 import { explained } from './explained.ts'
 import { direct, IN_WIRES, type InWire, partsOf, readerOf, readingOf } from './judges.ts'
 import { kindOf, promptFor, SECRET, type Stage, siteOf, startStage } from './stage.ts'
@@ -92,6 +92,16 @@ async function judgeAnswer(stage: Stage, one: Case, inWire: InWire) {
     return {
       differences: same ? untold(told, stage, 3) : [`${source.error} is told as an answer`],
       reasons: [],
+    }
+  }
+  if (one.wire === 'bedrock' && isBroken(source)) {
+    const differences = [
+      ...untold(told, stage, 1),
+      ...(isBroken(told) ? [`the caller gets ${told.error}`] : []),
+    ]
+    return {
+      differences,
+      reasons: ['the package cannot read what the tools of Nova itself return: the caller gets an answer'],
     }
   }
   const read = await independently(one)
@@ -213,7 +223,7 @@ const isNumber = (value: unknown): value is number => typeof value === 'number'
 
 /** Every `usage` that stands in an answer, wherever the host puts it. */
 function usagesIn({ body, stream }: Case): Json[] {
-  const answers = (stream ? eventsOf(body) : [body]).map(text => JSON.parse(text) as Json)
+  const answers = (stream ? eventsOf(body) : [body]).map(jsonOf)
   return answers
     .map(answer => answer.usage ?? (isObject(answer.response) ? answer.response.usage : undefined))
     .filter(isObject)

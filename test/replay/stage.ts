@@ -42,7 +42,7 @@ export function kindOf({ wire, provider }: Case): string | undefined {
 const UPSTREAM: Readonly<Record<string, string>> = {
   anthropic: 'claude-sonnet-4-5',
   gemini: 'gemini-2.5-flash',
-  bedrock: 'anthropic.claude-sonnet-4-5-20250929-v1:0',
+  bedrock: 'us.amazon.nova-lite-v1:0',
 }
 
 /** The version segment that a kind's address ends with. */
@@ -59,7 +59,7 @@ function configOf(cases: readonly Case[], port: number): string {
       kind === 'speaker' ? '' : `base_url: "http://127.0.0.1:${port}${VERSION[kind] ?? '/v1'}", `
     const options = kind === 'bedrock' ? 'options: { region: us-east-1 }, ' : ''
     const upstream = UPSTREAM[kind] ?? 'recorded'
-    return `  ${name}: { kind: ${kind}, ${address}${options}credentials: [{ name: main, secret: env://REPLAY_SECRET }], models: { replayed: { upstream: "${upstream}", ${PRICE}, context_tokens: 1000000, max_output_tokens: 32000 } } }`
+    return `  ${name}: { kind: ${kind}, ${address}${options}credentials: [{ name: main, secret: ${kind === 'bedrock' ? 'aws://default' : 'env://REPLAY_SECRET'} }], models: { replayed: { upstream: "${upstream}", ${PRICE}, context_tokens: 1000000, max_output_tokens: 32000 } } }`
   })
   return `providers:
 ${rows.join('\n')}
@@ -84,7 +84,7 @@ export async function startStage(cases: readonly Case[]): Promise<Stage> {
   })
   const gateway = await startGateway({
     config: configOf(cases, upstream.port),
-    env: { REPLAY_SECRET: SECRET },
+    env: { REPLAY_SECRET: SECRET, AWS_ACCESS_KEY_ID: 'AKIAREPLAYREPLAYREPL', AWS_SECRET_ACCESS_KEY: SECRET },
   })
   const key = await gateway.key({
     budgets: [{ window: 'total', limitNanoUsd: 9_000_000_000_000, softNanoUsd: null }],
