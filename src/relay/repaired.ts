@@ -77,20 +77,29 @@ class Repaired implements StreamReader {
     const data = dataOf(this.bytes.text(event))
     if (data === '[DONE]') this.finish(out, true)
     const chunk = data === undefined ? undefined : parse(data)
-    const mended = chunk === undefined ? undefined : this.repair.chunk(chunk)
-    if (mended === undefined) out.push(event)
-    else this.write(mended, out)
+    out.push((chunk && this.mended(chunk)) ?? event)
+  }
+
+  /** Undefined = the event goes on as it came: nothing is wrong, or it is nested so deep that it cannot be written again. */
+  private mended(chunk: Record<string, unknown>): Uint8Array | undefined {
+    try {
+      const chunks = this.repair.chunk(chunk)
+      return chunks && this.written(chunks)
+    } catch {
+      return undefined
+    }
   }
 
   /** What the repair still owes goes before the end, once. */
   private finish(out: Uint8Array[], complete: boolean): void {
     if (this.over) return
     this.over = true
-    this.write(this.repair.end(complete), out)
+    const owed = this.repair.end(complete)
+    if (owed.length > 0) out.push(this.written(owed))
   }
 
-  private write(chunks: readonly object[], out: Uint8Array[]): void {
-    for (const chunk of chunks) out.push(this.bytes.of(`data: ${JSON.stringify(chunk)}\n\n`))
+  private written(chunks: readonly object[]): Uint8Array {
+    return this.bytes.of(chunks.map(chunk => `data: ${JSON.stringify(chunk)}\n\n`).join(''))
   }
 }
 

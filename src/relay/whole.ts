@@ -49,7 +49,7 @@ export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnsw
     const shown = r.answerAs?.(answer)
     const usage = r.usageOf(answer)
     return {
-      bytes: shown || mended ? port.of(JSON.stringify(shown ?? answer)) : bytes,
+      bytes: shown ? port.of(JSON.stringify(shown)) : (mended && written(answer, port)) || bytes,
       usage,
       finishReason: finishOfAnswer(answer),
       answerId: idOf(shown ?? answer),
@@ -68,6 +68,15 @@ export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnsw
     }
   } catch (error) {
     return unreadable(error, r)
+  }
+}
+
+/** Undefined = nested so deep that it cannot be written again. */
+function written(answer: Loose, port: Bytes): Uint8Array | undefined {
+  try {
+    return port.of(JSON.stringify(answer))
+  } catch {
+    return undefined
   }
 }
 

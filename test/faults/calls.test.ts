@@ -43,7 +43,7 @@ const begun = (index: number | undefined, id: string | undefined, name: string, 
 async function callsThrough(provider: string, ...events: readonly string[]) {
   rig.plays(streams(...events, usageChunk(USAGE), DONE))
   const { events: got } = await read(await rig.chat(provider, ask))
-  return { calls: callsOf(got), finishes: finishes(got) }
+  return { calls: callsOf(got), finishes: finishes(got), events: got.map(event => JSON.stringify(event)) }
 }
 
 test('T45 F02 pieces without an index belong to the call before them', async () => {
@@ -137,12 +137,16 @@ test('T51 F22 arguments that are absent or an object become a string, whole and 
 })
 
 test('a whole call in the chunk that ends the answer is parted from the finish (Mistral)', async () => {
-  const { calls, finishes: ends } = await callsThrough(
-    'mistral',
-    chunk(begun(0, 'AbCdEfGh1', 'add', '{"a":1}'), 'tool_calls'),
-  )
+  const {
+    calls,
+    finishes: ends,
+    events,
+  } = await callsThrough('mistral', chunk(begun(0, 'AbCdEfGh1', 'add', '{"a":1}'), 'tool_calls'))
   expect(calls).toHaveLength(1)
   expect(ends).toEqual(['tool_calls'])
+  expect(events.some(event => event.includes('tool_calls":[') && event.includes('"finish_reason":"'))).toBe(
+    false,
+  )
 })
 
 test('F01 T48 parallel calls whose pieces interleave each arrive in a block of their own on the Messages wire', async () => {

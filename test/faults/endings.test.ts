@@ -247,3 +247,18 @@ test('F20 deltas that repeat all of the text are cut to what is new; those that 
     pieces.join(''),
   )
 })
+
+test('an answer nested half a million deep neither crashes the gateway nor is lost', async () => {
+  const deep = `${'['.repeat(400_000)}${']'.repeat(400_000)}`
+  const event = `data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hi","reasoning":"Two.","deep":${deep}},"finish_reason":null}]}\n\n`
+  rig.plays(streams(event, chunk({}, 'stop'), DONE))
+  const stream = await rig.chat('groq', { stream: true })
+  expect((await stream.text()).length).toBeGreaterThan(800_000)
+  rig.plays(
+    answers(
+      `{"id":"c","choices":[{"index":0,"finish_reason":"stop","message":{"content":"Hi","reasoning":"Two.","deep":${deep}}}]}`,
+    ),
+  )
+  const answer = await rig.chat('groq')
+  expect([answer.status, (await answer.text()).length > 800_000]).toEqual([200, true])
+})
