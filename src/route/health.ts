@@ -1,4 +1,5 @@
 /** Health of targets and credentials from live traffic: a pure fold, and the small in-memory book that keeps it. */
+import { type Durations, withSample } from './durations.ts'
 
 /** Key of a target: `<provider>/<upstream>/<credential id>`; of an offer: `<provider>/<upstream>`; of a credential: its id. */
 export type HealthKey = string
@@ -6,9 +7,12 @@ export type HealthKey = string
 export type Observation =
   | {
       readonly kind: 'ok'
+      /** Undefined = nothing to learn about speed. */
       readonly ttftMs: number | undefined
       readonly totalMs: number
       readonly outputTokens: number | undefined
+      /** False = a whole answer, whose first content is its end. Absent = a stream. */
+      readonly stream?: boolean
     }
   | { readonly kind: 'fault' }
   /** Out until then. `told` = the provider named the time itself (Retry-After): nothing is sent there before, even if nobody else is left. */
@@ -17,7 +21,11 @@ export type Observation =
 export interface HealthState {
   /** Exponentially weighted share of failures, 0–1. */
   readonly errorRate: number
+  /** Of streams; of whole answers while no stream was seen. */
   readonly ttftMs: number | undefined
+  /** First content of streams, and whole answers, each with percentiles. */
+  readonly ttft?: Durations
+  readonly whole?: Durations
   readonly tokensPerSecond: number | undefined
   readonly samples: number
   readonly consecutiveFaults: number
@@ -25,17 +33,29 @@ export interface HealthState {
   readonly outUntilMs: number
   /** Epoch ms until which nothing is sent there at all. */
   readonly closedUntilMs: number
+  /** Epoch ms of the last sample; 0 = none yet. */
+  readonly seenAtMs: number
 }
 
 export interface Health {
   observe(key: HealthKey, what: Observation, nowMs: number): void
-  state(key: HealthKey): HealthState | undefined
+  /** With `nowMs`, failures that nobody has seen again since count less (`asOf`). */
+  state(key: HealthKey, nowMs?: number): HealthState | undefined
   /** May a request be sent there now? After a cool-down one probe at a time is let through. */
   usable(key: HealthKey, nowMs: number): boolean
   /** Epoch ms until which the provider itself asked to be left alone; 0 = it did not. */
   closedUntil(key: HealthKey, nowMs: number): number
-  /** A request is being sent there: if the target is half open, it is the probe. */
-  probe(key: HealthKey, nowMs: number): void
+  /**
+   * A request wants to be sent there. False = it is half open and another request is finding out: ask somebody else. True
+   * counts it as traffic and as in flight until `done`; after a cool-down it is the one probe.
+   */
+  probe(key: HealthKey, nowMs: number): boolean
+  /** The request that `probe` let through has ended, however it ended. */
+  done(key: HealthKey): void
+  /** Requests that are there now. */
+  inFlight(key: HealthKey): number
+  /** May one more request be sent twice? At most this share of all; true counts one. */
+  hedge(share: number): boolean
   /** May the same target be asked again for the same request? At most 10% of its traffic, floor 10 per 10 s; true counts one. */
   repeat(key: HealthKey, nowMs: number): boolean
   /** Everything known, for `/admin/v1/targets` and for keeping across restarts. */
@@ -51,54 +71,61 @@ const FRESH: HealthState = {
   consecutiveFaults: 0,
   outUntilMs: 0,
   closedUntilMs: 0,
+  seenAtMs: 0,
 }
 
-/** Weight of the newest sample. About the last ten requests speak. */
+/** Weight of the newest sample when traffic is dense: about the last ten requests speak. */
 const ALPHA = 0.2
+/** What was learned this long ago weighs a third beside a new sample, however few came between. */
+const MEMORY_MS = 300_000
+/** Failures are forgiven by half in this time: a target that nobody dares to ask must not stay bad for ever. */
+const FORGIVE_MS = 60_000
+/** So large a share of failures takes a target out even if some requests succeed between. */
+const RATE_TO_OPEN = 0.6
+const SAMPLES_TO_OPEN = 10
 /** So many faults in a row take a target out. */
 const FAULTS_TO_OPEN = 3
 const OPEN_MS_MIN = 2_000
-const OPEN_MS_MAX = 30_000
+const OPEN_MS_MAX = 15_000
 /** A probe that never comes back frees its place after this. */
 const PROBE_MS = 10_000
+/** Longer than a guess may last; a provider's own word is kept up to an hour. */
 const COOL_DOWN_MS_MAX = 60_000
+const TOLD_MS_MAX = 3_600_000
 const ENTRIES_MAX = 20_000
 const REPEAT_WINDOW_MS = 10_000
 const REPEATS_FLOOR = 10
 const REPEATS_SHARE = 0.1
 
+/** The state as it reads now. Pure. */
+export function asOf(state: HealthState, nowMs: number): HealthState {
+  const quietMs = nowMs - state.seenAtMs
+  if (state.errorRate === 0 || quietMs < 1_000) return state
+  return { ...state, errorRate: state.errorRate * 0.5 ** (quietMs / FORGIVE_MS) }
+}
+
 /** One observation folded into a state. Pure. */
 export function foldHealth(state: HealthState | undefined, what: Observation, nowMs: number): HealthState {
   const s = state ?? FRESH
-  const blend = (old: number | undefined, value: number) =>
-    old === undefined ? value : old + ALPHA * (value - old)
   switch (what.kind) {
-    case 'ok': {
-      const seconds = (what.totalMs - (what.ttftMs ?? 0)) / 1000
-      const speed = what.outputTokens && seconds > 0.05 ? what.outputTokens / seconds : undefined
-      return {
-        errorRate: blend(s.errorRate, 0),
-        ttftMs: what.ttftMs === undefined ? s.ttftMs : blend(s.ttftMs, what.ttftMs),
-        tokensPerSecond: speed === undefined ? s.tokensPerSecond : blend(s.tokensPerSecond, speed),
-        samples: s.samples + 1,
-        consecutiveFaults: 0,
-        outUntilMs: 0,
-        closedUntilMs: 0,
-      }
-    }
+    case 'ok':
+      return afterAnswer(s, what, nowMs)
     case 'fault': {
       const faults = s.consecutiveFaults + 1
+      const { errorRate } = blended(s, 1, nowMs)
+      const opens = faults >= FAULTS_TO_OPEN || (s.samples >= SAMPLES_TO_OPEN && errorRate >= RATE_TO_OPEN)
       const pause = Math.min(OPEN_MS_MAX, OPEN_MS_MIN * 2 ** Math.max(0, faults - FAULTS_TO_OPEN))
       return {
         ...s,
-        errorRate: blend(s.errorRate, 1),
+        errorRate,
         samples: s.samples + 1,
         consecutiveFaults: faults,
-        outUntilMs: faults >= FAULTS_TO_OPEN ? nowMs + pause : s.outUntilMs,
+        outUntilMs: opens ? Math.max(s.outUntilMs, nowMs + pause) : s.outUntilMs,
+        seenAtMs: nowMs,
       }
     }
     case 'cool_down': {
-      const untilMs = Math.min(what.untilMs, nowMs + COOL_DOWN_MS_MAX)
+      const untilMs = Math.min(what.untilMs, nowMs + (what.told ? TOLD_MS_MAX : COOL_DOWN_MS_MAX))
       return {
         ...s,
         outUntilMs: Math.max(s.outUntilMs, untilMs),
@@ -108,19 +135,78 @@ export function foldHealth(state: HealthState | undefined, what: Observation, no
   }
 }
 
+/** Weight of a new sample: the longer nothing was heard, the more it says. */
+const weightNow = (s: HealthState, nowMs: number): number =>
+  s.seenAtMs === 0 ? ALPHA : 1 - (1 - ALPHA) * Math.exp(-Math.max(0, nowMs - s.seenAtMs) / MEMORY_MS)
+
+function blended(s: HealthState, failed: 0 | 1, nowMs: number): { errorRate: number } {
+  const { errorRate } = asOf(s, nowMs)
+  return { errorRate: errorRate + weightNow(s, nowMs) * (failed - errorRate) }
+}
+
+function afterAnswer(s: HealthState, what: Observation & { kind: 'ok' }, nowMs: number): HealthState {
+  const { ttftMs, totalMs, outputTokens, stream = true } = what
+  const alpha = weightNow(s, nowMs)
+  const blend = (old: number | undefined, value: number) =>
+    old === undefined ? value : old + alpha * (value - old)
+  const seconds = (totalMs - (ttftMs ?? 0)) / 1000
+  const speed = outputTokens && seconds > 0.05 ? outputTokens / seconds : undefined
+  const since = nowMs - s.seenAtMs
+  // a whole answer is no measure of a first token, but better than none
+  const first = stream || !s.ttft ? ttftMs : undefined
+  const past = stream && !s.ttft ? undefined : s.ttftMs
+  // what the provider itself asked for stands: this answer may have been asked for before it did
+  const told = s.closedUntilMs > nowMs
+  return {
+    errorRate: blended(s, 0, nowMs).errorRate,
+    ttftMs: first === undefined ? s.ttftMs : blend(past, first),
+    ...(stream && ttftMs !== undefined
+      ? { ttft: withSample(s.ttft, ttftMs, since) }
+      : s.ttft && { ttft: s.ttft }),
+    ...(!stream && ttftMs !== undefined
+      ? { whole: withSample(s.whole, ttftMs, since) }
+      : s.whole && { whole: s.whole }),
+    tokensPerSecond: speed === undefined ? s.tokensPerSecond : blend(s.tokensPerSecond, speed),
+    samples: s.samples + 1,
+    consecutiveFaults: 0,
+    outUntilMs: told ? s.outUntilMs : 0,
+    closedUntilMs: told ? s.closedUntilMs : 0,
+    seenAtMs: nowMs,
+  }
+}
+
+interface Traffic {
+  sinceMs: number
+  requests: number
+  repeats: number
+  inFlight: number
+}
+
+/** Requests before this many are forgotten by half, so that a share is one of recent traffic. */
+const HEDGE_WINDOW = 1_000
+
 /** The book of this process. Bounded: the oldest entry goes when it is full. */
 export function createHealth(): Health {
   const states = new Map<HealthKey, HealthState>()
   const probes = new Map<HealthKey, number>()
-  const traffic = new Map<HealthKey, { sinceMs: number; requests: number; repeats: number }>()
-  const trafficOf = (key: HealthKey, nowMs: number) => {
+  const traffic = new Map<HealthKey, Traffic>()
+  const hedging = { requests: 0, twice: 0 }
+  const trafficOf = (key: HealthKey, nowMs: number): Traffic => {
     let t = traffic.get(key)
-    if (!t || nowMs - t.sinceMs >= REPEAT_WINDOW_MS) {
-      if (!t && traffic.size >= ENTRIES_MAX) traffic.clear()
-      t = { sinceMs: nowMs, requests: 0, repeats: 0 }
+    if (!t) {
+      if (traffic.size >= ENTRIES_MAX) traffic.clear()
+      t = { sinceMs: nowMs, requests: 0, repeats: 0, inFlight: 0 }
       traffic.set(key, t)
+    } else if (nowMs - t.sinceMs >= REPEAT_WINDOW_MS) {
+      t.sinceMs = nowMs
+      t.requests = 0
+      t.repeats = 0
     }
     return t
+  }
+  const busyProbing = (key: HealthKey, nowMs: number) => {
+    const probing = probes.get(key)
+    return probing !== undefined && nowMs - probing <= PROBE_MS
   }
   return {
     observe(key, what, nowMs) {
@@ -128,26 +214,49 @@ export function createHealth(): Health {
         const oldest = states.keys().next().value
         if (oldest !== undefined) states.delete(oldest)
       }
-      probes.delete(key)
+      if (probes.size > 0) probes.delete(key)
       states.set(key, foldHealth(states.get(key), what, nowMs))
     },
-    state: key => states.get(key),
+    state(key, nowMs) {
+      const state = states.get(key)
+      return state && nowMs !== undefined ? asOf(state, nowMs) : state
+    },
     usable(key, nowMs) {
       const state = states.get(key)
       if (!state || state.outUntilMs === 0) return true
-      if (nowMs < state.outUntilMs) return false
       // half open: one request at a time finds out
-      const probing = probes.get(key)
-      return probing === undefined || nowMs - probing > PROBE_MS
+      return nowMs >= state.outUntilMs && !busyProbing(key, nowMs)
     },
     closedUntil(key, nowMs) {
       const until = states.get(key)?.closedUntilMs ?? 0
       return until > nowMs ? until : 0
     },
     probe(key, nowMs) {
-      trafficOf(key, nowMs).requests++
       const state = states.get(key)
-      if (state && state.outUntilMs !== 0) probes.set(key, nowMs)
+      if (state && state.outUntilMs !== 0) {
+        if (nowMs >= state.outUntilMs && busyProbing(key, nowMs)) return false
+        probes.set(key, nowMs)
+      }
+      const t = trafficOf(key, nowMs)
+      t.requests++
+      t.inFlight++
+      return true
+    },
+    done(key) {
+      const t = traffic.get(key)
+      if (t && t.inFlight > 0) t.inFlight--
+      if (probes.size > 0) probes.delete(key)
+    },
+    inFlight: key => traffic.get(key)?.inFlight ?? 0,
+    hedge(share) {
+      hedging.requests++
+      if (hedging.requests > HEDGE_WINDOW) {
+        hedging.requests /= 2
+        hedging.twice /= 2
+      }
+      if (hedging.twice + 1 > hedging.requests * share) return false
+      hedging.twice++
+      return true
     },
     repeat(key, nowMs) {
       const t = trafficOf(key, nowMs)
@@ -157,7 +266,8 @@ export function createHealth(): Health {
     },
     entries: () => states.entries(),
     restore(entries) {
-      for (const [key, state] of entries) states.set(key, state)
+      // an older program's entries lack the newer members
+      for (const [key, state] of entries) states.set(key, { ...FRESH, ...state })
     },
   }
 }
