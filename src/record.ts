@@ -131,14 +131,21 @@ export function record(told: Told, result: ExchangeResult, metered: Metered, dep
 const BAD_CREDENTIAL_MS = 60_000
 const MISSING_MODEL_MS = 60_000
 
+const WORKS = { kind: 'ok', ttftMs: undefined, totalMs: 0, outputTokens: undefined } as const
+
 /** Feeds health. A client's mistake or departure says nothing about a target. */
 export function observe(target: Target, result: ExchangeResult, deps: Deps): void {
   const now = deps.clock.now()
   const { failure } = result
   if (!failure) {
-    const outputTokens = result.usage?.outputTokens
-    const ok = { kind: 'ok', ttftMs: result.ttftMs, totalMs: result.totalMs, outputTokens } as const
-    return deps.health.observe(target.key, ok, now)
+    const { ttftMs, totalMs, whole, usage } = result
+    const stream = whole === undefined
+    const ok = { kind: 'ok', ttftMs, totalMs, outputTokens: usage?.outputTokens, stream } as const
+    deps.health.observe(target.key, ok, now)
+    // an offer or a credential that was out works again
+    for (const key of [offerKey(target.listing), target.credential?.id])
+      if (key !== undefined && deps.health.state(key)?.outUntilMs) deps.health.observe(key, WORKS, now)
+    return
   }
   const coolDown = (key: string, ms: number, told = false) =>
     deps.health.observe(key, { kind: 'cool_down', untilMs: now + ms, told }, now)

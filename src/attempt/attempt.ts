@@ -16,7 +16,7 @@ import type { Call, Caller, Endpoint } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
 import type { Inbound } from '../wire/inbound.ts'
 import type { ChatFacts } from '../wire/openai.ts'
-import { nextTarget, repeatTarget, soonestRetryMs, type Tried } from './choose.ts'
+import { nextTarget, placeOf, repeatTarget, soonestRetryMs, type Tried } from './choose.ts'
 import { answerHeaders } from './headers.ts'
 import { holdMoney, limitToSend, type Money, type Spending } from './hold.ts'
 import { type Carried, carry, prepare } from './send.ts'
@@ -85,8 +85,10 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
       elsewhereMs,
       lastResort: isLast(job, tried, here, attempts, most),
     }
-    deps.health.probe(here.key, deps.clock.now())
+    const place = placeOf(here)
+    deps.health.probe(place, deps.clock.now(), true)
     const result = await carry(job, here, carried, deps)
+    deps.health.done(place)
     observe(here, result, deps)
     const metered = meter(result, here, job.likelyInputTokens, job.facts.metering)
     elsewhereMs += result.totalMs

@@ -1,6 +1,7 @@
 /** Which target next, after a failure? Pure: the walk over a plan, apart from sending, blaming and recording. */
 import { FAILURES, type Failure } from '../errors.ts'
-import type { Plan, Target } from '../route/plan.ts'
+import type { Place } from '../route/health.ts'
+import { offerKey, type Plan, type Target } from '../route/plan.ts'
 
 export interface Tried {
   readonly target: Target
@@ -8,6 +9,13 @@ export interface Tried {
   /** What the provider said about waiting. */
   readonly retryAfterMs?: number
 }
+
+/** Where the health of a target, its offer and its credential is kept. */
+export const placeOf = ({ key, listing, credential }: Target): Place => ({
+  target: key,
+  offer: offerKey(listing),
+  credential: credential?.id,
+})
 
 const siteOf = (t: Target) => t.listing.site.name
 const routeOf = (t: Target) => `${t.listing.site.name}/${t.listing.offer.upstream}`

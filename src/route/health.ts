@@ -37,6 +37,13 @@ export interface HealthState {
   readonly seenAtMs: number
 }
 
+/** The keys of one target: what happens there may concern any of them. */
+export interface Place {
+  readonly target: HealthKey
+  readonly offer: HealthKey
+  readonly credential: HealthKey | undefined
+}
+
 export interface Health {
   observe(key: HealthKey, what: Observation, nowMs: number): void
   /** With `nowMs`, failures that nobody has seen again since count less (`asOf`). */
@@ -46,12 +53,13 @@ export interface Health {
   /** Epoch ms until which the provider itself asked to be left alone; 0 = it did not. */
   closedUntil(key: HealthKey, nowMs: number): number
   /**
-   * A request wants to be sent there. False = it is half open and another request is finding out: ask somebody else. True
-   * counts it as traffic and as in flight until `done`; after a cool-down it is the one probe.
+   * A request wants to be sent there. False = the provider asked to be left alone, or it is half open and another request is
+   * finding out (which `anyway` overrules: there is nobody else to ask). True counts it as traffic and as in flight until
+   * `done`; after a cool-down it is the one probe, of the target, of the offer and of the credential.
    */
-  probe(key: HealthKey, nowMs: number): boolean
+  probe(place: Place, nowMs: number, anyway?: boolean): boolean
   /** The request that `probe` let through has ended, however it ended. */
-  done(key: HealthKey): void
+  done(place: Place): void
   /** Requests that are there now. */
   inFlight(key: HealthKey): number
   /** May one more request be sent twice? At most this share of all; true counts one. */
@@ -182,7 +190,7 @@ interface Traffic {
   inFlight: number
 }
 
-/** Requests before this many are forgotten by half, so that a share is one of recent traffic. */
+/** After so many requests their counts are halved, so that a share is one of recent traffic. */
 const HEDGE_WINDOW = 1_000
 
 /** The book of this process. Bounded: the oldest entry goes when it is full. */
@@ -208,6 +216,8 @@ export function createHealth(): Health {
     const probing = probes.get(key)
     return probing !== undefined && nowMs - probing <= PROBE_MS
   }
+  const isOut = (key: HealthKey | undefined): key is HealthKey =>
+    key !== undefined && (states.get(key)?.outUntilMs ?? 0) !== 0
   return {
     observe(key, what, nowMs) {
       if (!states.has(key) && states.size >= ENTRIES_MAX) {
@@ -231,29 +241,33 @@ export function createHealth(): Health {
       const until = states.get(key)?.closedUntilMs ?? 0
       return until > nowMs ? until : 0
     },
-    probe(key, nowMs) {
-      const state = states.get(key)
-      if (state && state.outUntilMs !== 0) {
-        if (nowMs >= state.outUntilMs && busyProbing(key, nowMs)) return false
-        probes.set(key, nowMs)
+    probe({ target, offer, credential }, nowMs, anyway = false) {
+      const out = [target, offer, credential].filter(isOut)
+      for (const key of out) {
+        const state = states.get(key)
+        if (state && state.closedUntilMs > nowMs) return false
+        if (!anyway && state && nowMs >= state.outUntilMs && busyProbing(key, nowMs)) return false
       }
-      const t = trafficOf(key, nowMs)
+      for (const key of out) probes.set(key, nowMs)
+      const t = trafficOf(target, nowMs)
       t.requests++
       t.inFlight++
-      return true
-    },
-    done(key) {
-      const t = traffic.get(key)
-      if (t && t.inFlight > 0) t.inFlight--
-      if (probes.size > 0) probes.delete(key)
-    },
-    inFlight: key => traffic.get(key)?.inFlight ?? 0,
-    hedge(share) {
-      hedging.requests++
-      if (hedging.requests > HEDGE_WINDOW) {
+      if (++hedging.requests > HEDGE_WINDOW) {
         hedging.requests /= 2
         hedging.twice /= 2
       }
+      return true
+    },
+    done({ target, offer, credential }) {
+      const t = traffic.get(target)
+      if (t && t.inFlight > 0) t.inFlight--
+      if (probes.size === 0) return
+      probes.delete(target)
+      probes.delete(offer)
+      if (credential !== undefined) probes.delete(credential)
+    },
+    inFlight: key => traffic.get(key)?.inFlight ?? 0,
+    hedge(share) {
       if (hedging.twice + 1 > hedging.requests * share) return false
       hedging.twice++
       return true
