@@ -1,5 +1,6 @@
 /** What the core needs from outside. Runtimes build it once; tests build it from fakes with a seeded clock and dice. */
 import type { AuthGuard } from './authenticate.ts'
+import type { Placed } from './bag.ts'
 import type { Config } from './config/schema.ts'
 import type { Health } from './route/health.ts'
 import type { Market } from './route/market.ts'
@@ -31,7 +32,7 @@ export type LogFields = Readonly<Record<string, string | number | boolean | null
 export type Log = (level: LogLevel, event: string, fields?: LogFields) => void
 
 /** Something with a deadline, swept about every 50 ms; cheaper than a timer per phase. */
-export interface Watched {
+export interface Watched extends Placed {
   /** The process is going down: end honestly, now. */
   stop?(): void
   /** Monotonic ms at which `expire` is due; Infinity = not now. */
@@ -52,6 +53,8 @@ export interface KeyRing {
 export interface Hold {
   readonly attemptId: string
   readonly key: Key
+  /** When its request began, epoch ms: the time of the attempt's row. */
+  readonly createdAtMs: number
   /** Grows by `extend`. 0 for keys without budgets. */
   readonly heldNanoUsd: number
 }

@@ -25,3 +25,9 @@ export function timeOfId(id: string): number | undefined {
   if (digits === latestText) return latestMs
   return DIGITS.test(digits) ? Number.parseInt(digits, 36) : undefined
 }
+
+/** `<request id>.<n>` → request id; anything else stays as it is. */
+export function requestIdOf(attemptId: string): string {
+  const dot = attemptId.lastIndexOf('.')
+  return dot > 0 ? attemptId.slice(0, dot) : attemptId
+}

@@ -2,7 +2,6 @@
 import { RATE_LIMIT_PAUSE_MS } from './attempt/choose.ts'
 import type { Deps, Hold } from './deps.ts'
 import { FAILURES, type Failure, type GatewayError } from './errors.ts'
-import { timeOfId } from './ids.ts'
 import { billFor, estimateUsage, isStated } from './meter.ts'
 import { unitPico } from './price.ts'
 import type { ExchangeResult } from './relay/contract.ts'
@@ -102,7 +101,7 @@ export function record(told: Told, result: ExchangeResult, metered: Metered, dep
   deps.ledger.settle(hold, {
     ...told.row,
     last: told.finalStatus !== undefined,
-    createdAtMs: timeOfId(told.row.requestId) ?? deps.clock.now(),
+    createdAtMs: hold.createdAtMs,
     keyId: key.id,
     lineage: key.lineage,
     project: key.project,

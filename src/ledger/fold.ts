@@ -6,7 +6,8 @@ import type { BucketRef } from './lease.ts'
 
 /** At about 10 µs a row in SQLite a batch stays below a millisecond of the event loop. */
 const BATCH_ROWS = 64
-const EAGER_ROWS = 256
+/** As soon as a batch is full: rows that wait long are copied by the collector. */
+const EAGER_ROWS = BATCH_ROWS
 const IDLE_MS = 150
 const RETRY_MS_MAX = 5_000
 
@@ -35,7 +36,8 @@ const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, m
 export function createFolder(input: { store: Store; log: Log; onEmpty: () => void }): Folder {
   const { store, log, onEmpty } = input
   const queue: Settled[] = []
-  const settledOf = new Map<string, Settled>()
+  // A new one for each batch: what `clear` leaves behind refers to its successor (see bag.ts).
+  let settledOf: ReadonlyMap<string, Settled> = new Map()
   const bucketsOf = (row: AttemptRow) => settledOf.get(row.id)?.buckets ?? NONE
   const detailOf = (row: AttemptRow) => settledOf.get(row.id)?.detail
   let added = 0
@@ -50,8 +52,7 @@ export function createFolder(input: { store: Store; log: Log; onEmpty: () => voi
 
   async function batch(): Promise<void> {
     const part = queue.slice(0, size)
-    settledOf.clear()
-    for (const settled of part) settledOf.set(settled.row.id, settled)
+    settledOf = new Map(part.map(settled => [settled.row.id, settled]))
     try {
       const rows = part.map(settled => settled.row)
       const done = store.fold(rows, bucketsOf, detailOf)

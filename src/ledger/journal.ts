@@ -1,6 +1,5 @@
 /** The journal port and its lines: what the ledger said, append-only, so that a killed process forgets nothing. */
 import type { HoldFacts } from '../deps.ts'
-import { timeOfId } from '../ids.ts'
 import { packDetail, unpackDetail } from '../store/packed.ts'
 import type { AttemptRow } from '../terms.ts'
 import type { BucketRef } from './lease.ts'
@@ -27,6 +26,7 @@ export type Entry =
   | {
       readonly say: 'hold'
       readonly id: string
+      /** The row's time: when its request began. */
       readonly atMs: number
       readonly keyId: string
       readonly lineage: string
@@ -147,7 +147,7 @@ export function interruptedRow(hold: HoldEntry, nanoUsd: number, last: boolean):
     requestId: dot > 0 ? hold.id.slice(0, dot) : hold.id,
     attempt: dot > 0 && Number.isSafeInteger(attempt) ? attempt : 1,
     last,
-    createdAtMs: timeOfId(dot > 0 ? hold.id.slice(0, dot) : hold.id) ?? hold.atMs,
+    createdAtMs: hold.atMs,
     keyId: hold.keyId,
     lineage: hold.lineage,
     project: hold.project,

@@ -2,8 +2,10 @@
  * The ledger: admission, holds, settlements. Decides in memory, tells the journal, and folds into the store later.
  * Called by admit.ts (rates, first hold), the attempt and relay stages (more holds) and record.ts (settle).
  */
+import { Bag, type Placed } from '../bag.ts'
 import type { Clock, Hold, HoldFacts, Ledger, Log, Shortfall } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
+import { requestIdOf, timeOfId } from '../ids.ts'
 import { usdFromNano } from '../price.ts'
 import type { Store } from '../store/store.ts'
 import type { AttemptRow, Key } from '../terms.ts'
@@ -40,7 +42,7 @@ export interface LedgerOwner extends Ledger {
 }
 
 /** A hold as the ledger keeps it. `lines` are its journal lines, carried into a new segment while it is open. */
-interface OpenHold extends Hold {
+interface OpenHold extends Hold, Placed {
   heldNanoUsd: number
   askedNanoUsd: number
   readonly buckets: readonly Bucket[]
@@ -83,7 +85,7 @@ export function createLedger(input: {
   const budgets = createBudgets()
   const rates = createRates(clock.monotonic)
   const waiters = createWaiters()
-  const open = new Set<OpenHold>()
+  const open = new Bag<OpenHold>()
   const folder = createFolder({ store, log, onEmpty: tidy })
   let flushing: Promise<void> | undefined
   let answering: Promise<void> | undefined
@@ -92,7 +94,7 @@ export function createLedger(input: {
   function tidy(bytesMin = ROTATE_BYTES): void {
     if (journal === undefined || folder.pending() > 0 || journal.size() < bytesMin) return
     const lines: string[] = []
-    for (const hold of open) for (const line of hold.lines) if (line !== undefined) lines.push(line)
+    for (const hold of open.items) for (const line of hold.lines) if (line !== undefined) lines.push(line)
     try {
       journal.rotate(lines)
     } catch (error) {
@@ -120,25 +122,20 @@ export function createLedger(input: {
     const buckets = budgets.take(key, amount, nowMs)
     if ('limit' in buckets) return buckets
     const refs = buckets.length === 0 ? NO_REFS : buckets.map(bucket => bucket.ref)
-    const line = say({
-      say: 'hold',
-      id: attemptId,
-      atMs: nowMs,
-      keyId: key.id,
-      lineage: key.lineage,
-      project: key.project,
-      nanoUsd: amount,
-      buckets: refs,
-      facts,
-    })
+    const createdAtMs = timeOfId(requestIdOf(attemptId)) ?? nowMs
+    const { id: keyId, lineage, project } = key
+    const who = { id: attemptId, atMs: createdAtMs, keyId, lineage, project }
+    const line = say({ say: 'hold', ...who, nanoUsd: amount, buckets: refs, facts })
     const made: OpenHold = {
       attemptId,
       key,
+      createdAtMs,
       heldNanoUsd: buckets.length === 0 ? 0 : amount,
       askedNanoUsd: amount,
       buckets,
       refs,
       lines: [line],
+      place: -1,
     }
     open.add(made)
     return made
@@ -159,11 +156,11 @@ export function createLedger(input: {
 
   function settle(given: Hold, row: AttemptRow): void {
     const held = given as OpenHold
-    if (!open.delete(held)) {
+    if (!open.remove(held)) {
       log('error', 'ledger.settled_twice', { attempt: held.attemptId })
       return
     }
-    const kept = vouchFor(row, held.heldNanoUsd, held.buckets.length > 0)
+    const kept = vouchFor(row, held, held.buckets.length > 0)
     warnOfSoft(log, held.key, budgets.settle(held, kept.costNanoUsd ?? 0, clock.now()))
     const settled = settlement(kept, held.refs)
     say(settled)

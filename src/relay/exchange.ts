@@ -1,7 +1,6 @@
 /**
- * One exchange with one target: sends, watches the clock, reads the answer, and lets the caller have it.
- * Content commits: until then the outcome may be another target's turn, after it the stream only ends honestly.
- * The last bytes are kept back in the result, so that the settlement is durable before the caller has them.
+ * One exchange with one target: sends, watches the clock, reads the answer, and lets the caller have it. Content commits:
+ * until then the outcome may be another target's turn. The last bytes are kept back until the settlement is durable.
  */
 import { classify, type HeaderMap, headerOf, refusalOf, upstreamError } from '../attempt/classify.ts'
 import type { Deps, Watched } from '../deps.ts'
@@ -21,6 +20,7 @@ export function runExchange(input: ExchangeInput, deps: Deps): Promise<ExchangeR
 }
 
 class Exchange implements Receiver, Watched {
+  place = -1
   dueMs = Number.POSITIVE_INFINITY
   private phase: Phase = 'waiting'
   private upstream: Upstream | undefined

@@ -11,7 +11,7 @@ import {
   spendHourly,
 } from '../../drizzle/sqlite/schema.ts'
 import { GatewayError } from '../errors.ts'
-import { timeOfId } from '../ids.ts'
+import { requestIdOf, timeOfId } from '../ids.ts'
 import type { AttemptRow } from '../terms.ts'
 import { attemptOf } from './attempts.ts'
 import { encodeCursor, parseCursor } from './cursor.ts'
@@ -128,8 +128,6 @@ const WRITTEN = {
 
 /** Where a request's attempts are: they share its time, and their ids are one range: '/' is the character after '.'. */
 type Beginning = Pick<AttemptRow, 'createdAtMs' | 'id'>
-
-const requestIdOf = (attemptId: string): string => attemptId.slice(0, attemptId.lastIndexOf('.'))
 
 /** All attempts of the requests of these attempts. */
 async function attemptsOf(db: Database, found: readonly Beginning[]): Promise<Map<string, AttemptRow[]>> {

@@ -305,7 +305,7 @@ export function describeLedger(name: string, open: () => LedgerBench): void {
       const key = keyOf()
       for (let i = 0; i < 40; i++) {
         const hold = held(ledger.hold(key, `r${i}.1`, 0))
-        ledger.settle(hold, rowOf(hold, i === 7 ? { createdAtMs: 0.5 } : {}))
+        ledger.settle(hold, rowOf(hold, i === 7 ? { lineage: '' } : {}))
       }
       for (let tries = 0; tries < 60 && (await rows()).length < 39; tries++) await ledger.fold()
       expect((await rows()).length).toBe(39)

@@ -16,6 +16,7 @@ test('expires at the deadline and not before, and may set the next one', () => {
   const expired: number[] = []
   const start = performance.now()
   const item = {
+    place: -1,
     dueMs: start + 100,
     expire(nowMs: number) {
       expired.push(nowMs - start)
@@ -31,7 +32,7 @@ test('expires at the deadline and not before, and may set the next one', () => {
 
 test('a removed item never expires; the timer ends when nothing is left and starts again', () => {
   const { watch } = setUp()
-  const item = { dueMs: 0, expire: vi.fn() }
+  const item = { place: -1, dueMs: 0, expire: vi.fn() }
   watch.add(item)
   watch.remove(item)
   vi.advanceTimersByTime(200)
@@ -44,8 +45,9 @@ test('a removed item never expires; the timer ends when nothing is left and star
 
 test('items may add and remove others while they expire', () => {
   const { watch } = setUp()
-  const late = { dueMs: 0, expire: vi.fn(() => watch.remove(late)) }
+  const late = { place: -1, dueMs: 0, expire: vi.fn(() => watch.remove(late)) }
   const first = {
+    place: -1,
     dueMs: 0,
     expire() {
       watch.remove(first)
@@ -61,12 +63,13 @@ test('items may add and remove others while they expire', () => {
 test('an item that throws is dropped and logged, the others go on', () => {
   const { watch, lines } = setUp()
   const bad = {
+    place: -1,
     dueMs: 0,
     expire: vi.fn(() => {
       throw new Error('boom')
     }),
   }
-  const good = { dueMs: 0, expire: vi.fn() }
+  const good = { place: -1, dueMs: 0, expire: vi.fn() }
   watch.add(bad)
   watch.add(good)
   vi.advanceTimersByTime(160)

@@ -39,6 +39,7 @@ const LAYERS: readonly (readonly [prefix: string, layer: number])[] = [
   ['src/terms.ts', 0],
   ['src/errors.ts', 0],
   ['src/ids.ts', 0],
+  ['src/bag.ts', 0],
   ['src/price.ts', 0],
   ['src/deps.ts', 0],
   ['src/redact.ts', 0],

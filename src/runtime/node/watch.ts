@@ -1,4 +1,5 @@
 /** The Watch port: one unreferenced interval sweeps every deadline of the process, instead of a timer per phase of a request. */
+import { Bag } from '../../bag.ts'
 import type { Log, Watch, Watched } from '../../deps.ts'
 
 export interface WatchOptions {
@@ -10,7 +11,7 @@ export interface WatchOptions {
 
 /** Sweeps about every 50 ms while something is watched. An `expire` that throws is logged and hurts nobody else. */
 export function createWatch({ monotonic, log, everyMs = 50 }: WatchOptions): Watch & { stopAll(): void } {
-  const items = new Set<Watched>()
+  const items = new Bag<Watched>()
   let timer: NodeJS.Timeout | undefined
 
   const sweep = (): void => {
@@ -21,12 +22,14 @@ export function createWatch({ monotonic, log, everyMs = 50 }: WatchOptions): Wat
       return
     }
     const nowMs = monotonic()
-    for (const item of items) {
-      if (item.dueMs > nowMs) continue
+    // Backwards: an item that goes is replaced by one that was already looked at.
+    for (let i = items.size - 1; i >= 0; i--) {
+      const item = items.items[i]
+      if (item === undefined || item.dueMs > nowMs) continue
       try {
         item.expire(nowMs)
       } catch (error) {
-        items.delete(item)
+        items.remove(item)
         log('error', 'watch_failed', { error: error instanceof Error ? error.message : 'not an error' })
       }
     }
@@ -38,10 +41,10 @@ export function createWatch({ monotonic, log, everyMs = 50 }: WatchOptions): Wat
       if (timer === undefined) timer = setInterval(sweep, everyMs).unref()
     },
     remove(item) {
-      items.delete(item)
+      items.remove(item)
     },
     stopAll() {
-      for (const item of [...items]) item.stop?.()
+      for (const item of [...items.items]) item.stop?.()
     },
   }
 }

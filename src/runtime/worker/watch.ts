@@ -1,4 +1,5 @@
 /** The Watch port on Workers, one per request: a timer belongs to the request that set it and dies with it. */
+import { Bag } from '../../bag.ts'
 import type { Log, Watch, Watched } from '../../deps.ts'
 
 export interface WatchOptions {
@@ -10,13 +11,15 @@ export interface WatchOptions {
 
 /** Looks at its few items about every 50 ms while there are any. An `expire` that throws is logged and hurts nobody else. */
 export function createWatch({ monotonic, log, everyMs = 50 }: WatchOptions): Watch {
-  const items = new Set<Watched>()
+  const items = new Bag<Watched>()
   let timer: ReturnType<typeof setInterval> | undefined
 
   const sweep = (): void => {
     const nowMs = monotonic()
-    for (const item of items) {
-      if (item.dueMs > nowMs) continue
+    // Backwards: an item that goes is replaced by one that was already looked at.
+    for (let i = items.size - 1; i >= 0; i--) {
+      const item = items.items[i]
+      if (item === undefined || item.dueMs > nowMs) continue
       try {
         item.expire(nowMs)
       } catch (error) {
@@ -26,7 +29,7 @@ export function createWatch({ monotonic, log, everyMs = 50 }: WatchOptions): Wat
     }
   }
   const remove = (item: Watched): void => {
-    items.delete(item)
+    items.remove(item)
     if (items.size > 0) return
     clearInterval(timer)
     timer = undefined
