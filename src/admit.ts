@@ -1,28 +1,77 @@
-/** Third stage: may this caller do this now? The key's own caps, then all rate dimensions in one step. */
-import type { Admission, Deps, RateState } from './deps.ts'
+/** Third stage: may this caller do this now? All rate dimensions of the key, its project, the model and the end user in one step. */
+import type { Admission, Deps, RateFacts, RatePolicy, RateRefusal, RateState } from './deps.ts'
 import { GatewayError } from './errors.ts'
 import type { Caller } from './terms.ts'
 
 /** Output tokens that the token rate takes in advance when the caller set no limit; settled to the truth afterwards. */
 const OUTPUT_IN_ADVANCE = 512
+/** A request may wait for its turn at most this long, whatever is configured. */
+const THROTTLE_MS_MAX = 2_000
+/** How often a request that waits for a slot looks: slots come back with other requests, not with time. */
+const SLOT_POLL_MS = 50
 
-/** Takes rate tokens and a concurrency slot, or throws `rate_limited_here` naming the limit. Refusals consume nothing. */
+/**
+ * Takes rate tokens and a concurrency slot, or throws `rate_limited_here` naming the limit. Refusals consume nothing.
+ * A promise only where the key (or the config) lets requests wait for their turn and this one has to.
+ */
 export function admit(
   caller: Caller,
   likelyInputTokens: number,
   maxOutputTokens: number | undefined,
+  facts: RateFacts,
   deps: Deps,
-): Admission {
+): Admission | Promise<Admission> {
   const likely = likelyInputTokens + Math.min(maxOutputTokens ?? OUTPUT_IN_ADVANCE, OUTPUT_IN_ADVANCE)
-  const taken = deps.ledger.admit(caller.key, likely)
+  const taken = deps.ledger.admit(caller.key, likely, facts)
   if ('release' in taken) return taken
-  const message = taken.neverFits
-    ? `This request is larger than the whole limit ${taken.limit} of this key.`
-    : `The limit ${taken.limit} of this key is reached. Try again in ${Math.max(1, Math.ceil(taken.retryAfterMs / 1000))} s.`
-  throw new GatewayError('rate_limited_here', message, {
-    limit: taken.limit,
-    headers: stateHeaders(taken.state),
-    retryAfterMs: taken.neverFits ? undefined : taken.retryAfterMs,
+  const throttleMs = caller.key.limits.throttleMs ?? deps.config().limits.throttleMs
+  if (pauseFor(taken) > throttleMs) throw refusal(taken)
+  return inTurn(caller, likely, facts, taken, Math.min(throttleMs, THROTTLE_MS_MAX), deps)
+}
+
+/** How long to wait before asking again; Infinity = waiting is useless. */
+function pauseFor({ limit, retryAfterMs, neverFits }: RateRefusal): number {
+  if (neverFits) return Number.POSITIVE_INFINITY
+  return limit.endsWith('.concurrency') && retryAfterMs <= THROTTLE_MS_MAX ? SLOT_POLL_MS : retryAfterMs
+}
+
+async function inTurn(
+  caller: Caller,
+  likely: number,
+  facts: RateFacts,
+  first: RateRefusal,
+  throttleMs: number,
+  deps: Deps,
+): Promise<Admission> {
+  let refused = first
+  let leftMs = throttleMs
+  for (;;) {
+    const ms = pauseFor(refused)
+    if (ms > leftMs) throw refusal(refused)
+    await deps.pause(ms)
+    leftMs -= ms
+    const taken = deps.ledger.admit(caller.key, likely, facts)
+    if ('release' in taken) return taken
+    refused = taken
+  }
+}
+
+/** Whose limit it is, in words. */
+function ownerOf(limit: string): string {
+  const [holder = 'key', part] = limit.split('.')
+  const whole = holder === 'organisation' ? 'this gateway' : `this ${holder}`
+  if (part === 'user') return `one end user (\`user\`) of ${whole}`
+  return part === 'model' ? `this model at ${whole}` : whole
+}
+
+function refusal({ limit, retryAfterMs, neverFits, state }: RateRefusal): GatewayError {
+  const message = neverFits
+    ? `This request is larger than the whole limit ${limit} of ${ownerOf(limit)}.`
+    : `The limit ${limit} of ${ownerOf(limit)} is reached. Try again in ${Math.max(1, Math.ceil(retryAfterMs / 1000))} s.`
+  return new GatewayError('rate_limited_here', message, {
+    limit,
+    headers: stateHeaders(state, retryAfterMs),
+    retryAfterMs: neverFits ? undefined : retryAfterMs,
   })
 }
 
@@ -38,13 +87,14 @@ export function resetText(ms: number): string {
     : `${Math.floor(minutes / 60)}h${minutes % 60}m${whole % 60}s`
 }
 
-/** `x-ratelimit-*`, a family only if that limit exists. */
+/** `x-ratelimit-*`, a family only if that limit exists, and the same as the IETF's `RateLimit` fields. */
 export const rateHeaders = (admission: Admission | undefined): string[] => stateHeaders(admission?.state)
 
-function stateHeaders(state: RateState | undefined): string[] {
+function stateHeaders(state: RateState | undefined, retryAfterMs = Number.POSITIVE_INFINITY): string[] {
   const headers: string[] = []
+  if (state === undefined) return headers
   for (const family of ['requests', 'tokens'] as const) {
-    const facts = state?.[family]
+    const facts = state[family]
     if (!facts) continue
     headers.push(
       `x-ratelimit-limit-${family}`,
@@ -55,5 +105,32 @@ function stateHeaders(state: RateState | undefined): string[] {
       resetText(facts.resetMs),
     )
   }
+  const { policies } = state
+  if (policies !== undefined && policies.length > 0)
+    headers.push(
+      'ratelimit-policy',
+      policies.map(policyItem).join(', '),
+      'ratelimit',
+      policies.map(policy => limitItem(policy, retryAfterMs)).join(', '),
+    )
   return headers
+}
+
+/**
+ * `"key.rpm";q=60;w=60` (draft-ietf-httpapi-ratelimit-headers-11, section 3). Its registry has no unit for tokens yet:
+ * left out, it would read as requests.
+ */
+function policyItem({ name, unit, limit, periodMs }: RatePolicy): string {
+  const quotaUnit = unit === 'requests' ? '' : `;qu="${unit}"`
+  return `"${name}";q=${limit}${quotaUnit}${periodMs === 0 ? '' : `;w=${periodMs / 1000}`}`
+}
+
+/**
+ * `"key.rpm";r=12;t=48` (section 4): what is left, and for how long it has to last. On a refusal `t` does not reach past
+ * Retry-After (section 6).
+ */
+function limitItem({ name, remaining, periodMs, resetMs, nextMs }: RatePolicy, retryAfterMs: number): string {
+  if (periodMs === 0) return `"${name}";r=${remaining}`
+  const ms = Math.min(remaining === 0 ? nextMs : resetMs, retryAfterMs)
+  return `"${name}";r=${remaining};t=${Math.ceil(ms / 1000)}`
 }

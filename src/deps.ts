@@ -90,7 +90,7 @@ export interface Shortfall {
 }
 
 export interface RateRefusal {
-  /** `key.rpm`, `key.tpm`, `key.rpd`, `key.concurrency`. */
+  /** `key.rpm`, `key.concurrency`, `project.user.tpm`, `model.rpd`, … */
   readonly limit: string
   readonly retryAfterMs: number
   /** True when the request is larger than the whole limit: waiting never helps. */
@@ -99,10 +99,34 @@ export interface RateRefusal {
   readonly state: RateState
 }
 
+/** One limit as it stands. Names are those of refusals. */
+export interface RatePolicy {
+  readonly name: string
+  readonly unit: 'requests' | 'tokens' | 'concurrent-requests'
+  readonly limit: number
+  readonly remaining: number
+  /** 0 = none: a slot comes back when a request ends. */
+  readonly periodMs: number
+  /** Until all of it is back. */
+  readonly resetMs: number
+  /** Until one more unit fits; 0 = now. */
+  readonly nextMs: number
+}
+
 /** State of the families in `x-ratelimit-*`; a family is absent when that limit does not exist. */
 export interface RateState {
-  readonly requests?: { limit: number; remaining: number; resetMs: number }
-  readonly tokens?: { limit: number; remaining: number; resetMs: number }
+  readonly requests?: RatePolicy
+  readonly tokens?: RatePolicy
+  /** Every limit that the request was measured against. */
+  readonly policies?: readonly RatePolicy[]
+}
+
+/** What a request counts against beside its key and its project. */
+export interface RateFacts {
+  /** Canonical model id. */
+  readonly model: string
+  /** The end user that the caller names. */
+  readonly user: string | null
 }
 
 /** Rate tokens and a concurrency slot, given back by `release`. */
@@ -114,7 +138,7 @@ export interface Admission {
 
 export interface Ledger {
   /** Checks all rate dimensions, then takes them all: a refused request consumes nothing. */
-  admit(key: Key, likelyTokens: number): Admission | RateRefusal
+  admit(key: Key, likelyTokens: number, facts?: RateFacts): Admission | RateRefusal
   /**
    * Sets money aside in every budget of the key's lineage, or in none. In memory; make it durable with `durable()`.
    * Throws GatewayError `storage_unavailable` while nothing can be made durable.

@@ -14,6 +14,8 @@ import { parseForm } from './wire/metered/form.ts'
 import { inboundOf } from './wire/inbound.ts'
 
 const BODY_DEPTH_MAX = 64
+/** Of an end user's name that rates are kept by. */
+const USER_CHARS = 256
 
 /** Serves one exchange, push-shaped and the same on every runtime. Never throws: what goes wrong is said in the caller's wire. */
 export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: Deps): Promise<Outcome> {
@@ -41,7 +43,17 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
       random: deps.random,
       strategy: deps.config().routing.strategy,
     })
-    admission = inbound.local ? admit(caller, 0, 0, deps) : admit(caller, likely, facts.maxOutputTokens, deps)
+    const counted = {
+      model: plan.targets[0]?.listing.offer.model ?? model,
+      user: facts.user?.slice(0, USER_CHARS) ?? null,
+    }
+    const admitted = inbound.local
+      ? admit(caller, 0, 0, counted, deps)
+      : admit(caller, likely, facts.maxOutputTokens, counted, deps)
+    // without a wait there is no turn of the event loop to lose
+    admission = admitted instanceof Promise ? await admitted : admitted
+    if (answer.left)
+      throw new GatewayError('cancelled', 'The client left while its request waited for its turn.')
     if (inbound.local) {
       const upstream = plan.targets[0]?.listing.offer.upstream ?? model
       const told = inbound.local(facts, likely, upstream)

@@ -156,11 +156,24 @@ export interface Budget {
   readonly softNanoUsd: number | null
 }
 
-export interface Limits {
+/** How fast: requests and tokens a minute, requests a day, requests at the same time. null = no limit. */
+export interface RateLimits {
   readonly rpm: number | null
   readonly tpm: number | null
   readonly rpd: number | null
   readonly concurrency: number | null
+  /** How many of a minute's requests may come at once; absent or null = all of them. Needs `rpm`. */
+  readonly burst?: number | null
+}
+
+/** The limits of a key's lineage, a project or the whole gateway: its own, and those of each of its models and end users. */
+export interface Limits extends RateLimits {
+  /** How long a request may wait for its turn before it is refused, ms, at most 2,000; absent or null = the config's. */
+  readonly throttleMs?: number | null
+  /** By canonical model id. */
+  readonly perModel?: Readonly<Record<string, RateLimits>> | null
+  /** For each end user (`user` of the request) by itself. */
+  readonly perUser?: RateLimits | null
 }
 
 export type KeyStatus = 'active' | 'suspended' | 'revoked'

@@ -3,8 +3,9 @@ import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import type { KeyDraft } from '../keys/book.ts'
 import { nanoFromUsd } from '../price.ts'
-import type { Budget, BudgetWindow, Limits } from '../terms.ts'
+import type { Budget, BudgetWindow } from '../terms.ts'
 import { parseNetwork } from '../egress/address.ts'
+import { limit, limitsOf, limitsSchema } from './limit-schema.ts'
 
 /** A field that the contract names and that nothing enforces yet: accepting it would be a promise. */
 const notYet = (what: string) =>
@@ -22,11 +23,6 @@ const names = (what: string) =>
     .array(line(256), { error: `must be a list of ${what}, or null` })
     .max(1000)
     .nullish()
-
-const limit = z
-  .int({ error: 'must be a positive whole number, or null for no limit' })
-  .min(1, 'must be a positive whole number, or null for no limit')
-  .nullish()
 
 /** `5h`, `30d`: at most about a year, so that 60 buckets stay meaningful. */
 function isWindow(text: string): boolean {
@@ -97,9 +93,7 @@ const fields = {
   models: names('model names'),
   providers: names('provider names'),
   scopes: notYet('`scopes`'),
-  limits: z
-    .strictObject({ rpm: limit, tpm: limit, rpd: limit, concurrency: limit, burst: notYet('`burst`') })
-    .nullish(),
+  limits: limitsSchema,
   budgets: z
     .array(budget)
     .max(16)
@@ -130,16 +124,6 @@ export const rotateKeySchema = z.strictObject({
 })
 
 type Patch = z.output<typeof patchKeySchema>
-
-const NO_LIMITS: Limits = { rpm: null, tpm: null, rpd: null, concurrency: null }
-
-/** Only what is set: the book merges the rest. */
-function limitsOf(patch: NonNullable<Patch['limits']> | null): Partial<Limits> {
-  if (patch === null) return NO_LIMITS
-  const { burst: _, ...set } = patch
-  const entries = Object.entries(set).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries) as Partial<Limits>
-}
 
 function budgetsOf(list: NonNullable<Patch['budgets']>): Budget[] {
   return list.map(entry => ({

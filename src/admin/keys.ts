@@ -6,6 +6,7 @@ import { keyWire } from '../wire/account.ts'
 import { isoOrNull } from '../wire/plain.ts'
 import type { AdminDeps } from './deps.ts'
 import { createKeySchema, draftOf, patchKeySchema, rotateKeySchema } from './key-schema.ts'
+import { checkLimits, NO_LIMITS } from './limit-schema.ts'
 import { pageOf } from './page.ts'
 import { type AdminAnswer, type AdminCall, type AdminRoute, withBody } from './route.ts'
 import { keyShape, listOf, mintedKeyShape, rotatedKeyShape, spendShape } from './shapes.ts'
@@ -74,7 +75,9 @@ export const keyRoutes: readonly AdminRoute[] = [
     response: mintedKeyShape,
     status: 201,
     async handle(deps, call) {
-      const minted = await deps.keys.create(draftOf(call.body, deps.clock.now()))
+      const draft = draftOf(call.body, deps.clock.now())
+      checkLimits(NO_LIMITS, draft.limits)
+      const minted = await deps.keys.create(draft)
       const { id, ...rest } = await wireOf(deps, minted.key)
       return { json: { id, key: minted.text, ...rest } }
     },
@@ -102,7 +105,9 @@ export const keyRoutes: readonly AdminRoute[] = [
     response: keyShape,
     async handle(deps, call) {
       const key = keyOf(deps, call.params.id ?? '')
-      const changed = await deps.keys.patch(key.id, draftOf(call.body, deps.clock.now()))
+      const draft = draftOf(call.body, deps.clock.now())
+      checkLimits(key.limits, draft.limits)
+      const changed = await deps.keys.patch(key.id, draft)
       return { json: await wireOf(deps, changed ?? keyOf(deps, key.id)) }
     },
   }),

@@ -7,6 +7,8 @@ const amount = z.number()
 const time = z.iso.datetime().nullable()
 const certainty = z.enum(['exact', 'recovered', 'estimated', 'unknown'])
 
+const rates = { rpm: count, tpm: count, rpd: count, concurrency: count, burst: count }
+
 export const listOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ data: z.array(item), next_cursor: text })
 
@@ -23,7 +25,12 @@ export const keyShape = z.object({
   models: z.array(z.string()).nullable(),
   providers: z.array(z.string()).nullable(),
   scopes: z.null(),
-  limits: z.object({ rpm: count, tpm: count, rpd: count, concurrency: count, burst: z.null() }),
+  limits: z.object({
+    ...rates,
+    throttle_ms: count,
+    per_user: z.object(rates).nullable(),
+    per_model: z.record(z.string(), z.object(rates)).nullable(),
+  }),
   budgets: z
     .array(
       z.object({

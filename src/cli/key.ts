@@ -14,6 +14,8 @@ const policy = {
   tpm: { type: 'string' },
   rpd: { type: 'string' },
   concurrency: { type: 'string' },
+  burst: { type: 'string' },
+  'throttle-ms': { type: 'string' },
   expires: { type: 'string' },
   'ip-allow': { type: 'string', multiple: true },
   'max-output-tokens': { type: 'string' },
@@ -24,7 +26,7 @@ const policy = {
 } as const
 
 const POLICY_USAGE =
-  '[--name N] [--models A,B] [--providers A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--expires 2027-01-31] [--ip-allow CIDR] [--max-output-tokens N] [--default-model M] [--owner O] [--tag T] [--env live|staging|test]'
+  '[--name N] [--models A,B] [--providers A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--burst N] [--throttle-ms N] [--expires 2027-01-31] [--ip-allow CIDR] [--max-output-tokens N] [--default-model M] [--owner O] [--tag T] [--env live|staging|test]'
 
 /** `25/month` → `{usd: 25, window: 'month'}`; without a window, a month. */
 function budgetOf(text: string): Wire {
@@ -46,6 +48,8 @@ function bodyOf({ values }: CommandCall): Wire {
     tpm: numberOf(values, 'tpm'),
     rpd: numberOf(values, 'rpd'),
     concurrency: numberOf(values, 'concurrency'),
+    burst: numberOf(values, 'burst'),
+    throttle_ms: numberOf(values, 'throttle-ms'),
   }
   return {
     name: textOf(values, 'name'),

@@ -228,6 +228,12 @@ export const ConfigFile = z.strictObject({
         .max(1_000_000)
         .default(16_384)
         .describe('Output that is set aside when a caller with a budget names no limit'),
+      throttle_ms: z
+        .int()
+        .min(0)
+        .max(2_000)
+        .default(0)
+        .describe('How long a request may wait for its turn at a rate limit before it is refused'),
     })
     .prefault({}),
   budgets: z

@@ -197,6 +197,7 @@ function configOf(file: ConfigFile): Config {
       answerBytes: file.limits.answer_bytes,
       eventBytes: file.limits.event_bytes,
       defaultMaxOutputTokens: file.limits.default_max_output_tokens,
+      throttleMs: file.limits.throttle_ms,
     },
     budgets: { refusalStatus: file.budgets.refusal_status },
     egress: { allow: file.egress.allow },

@@ -17,6 +17,8 @@ export interface BodyLimits {
   readonly answerBytes: number
   readonly eventBytes: number
   readonly defaultMaxOutputTokens: number
+  /** How long a request may wait for its turn at a rate limit before it is refused; 0 = not at all. */
+  readonly throttleMs: number
 }
 
 export type StrategyName = 'balanced' | 'price' | 'latency'

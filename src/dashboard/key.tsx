@@ -77,6 +77,7 @@ function limitsText({ limits }: Key): string {
     ['tokens a minute', limits.tpm],
     ['requests a day', limits.rpd],
     ['at the same time', limits.concurrency],
+    ['at once', limits.burst ?? null],
   ] as const
   const set = named.flatMap(([name, value]) => (value === null ? [] : [`${readableCount(value)} ${name}`]))
   return set.join(' · ') || 'none'

@@ -13,7 +13,7 @@ import { type BudgetUse, createBudgets, type SoftPassed } from './budgets.ts'
 import { createFolder } from './fold.ts'
 import { type Entry, formatEntry, type Journal, settlement } from './journal.ts'
 import type { Bucket, BucketRef } from './lease.ts'
-import { createRates } from './rates.ts'
+import { createRates, type LimitsOf } from './rates.ts'
 import { type Recovery, recoverLedger } from './recover.ts'
 import { vouchFor } from './vouch.ts'
 import { createWaiters } from './waiters.ts'
@@ -80,10 +80,12 @@ export function createLedger(input: {
   journal: Journal | undefined
   clock: Clock
   log: Log
+  /** Limits of projects; absent = there are none. */
+  limitsOf?: LimitsOf
 }): LedgerOwner {
   const { store, journal, clock, log } = input
   const budgets = createBudgets()
-  const rates = createRates(clock.monotonic)
+  const rates = createRates(clock.monotonic, input.limitsOf)
   const waiters = createWaiters()
   const open = new Bag<OpenHold>()
   const folder = createFolder({ store, log, onEmpty: tidy })

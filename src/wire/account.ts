@@ -1,6 +1,6 @@
 /** How keys, spend and requests look to scripts (contract section 7): the admin plane, `/v1/key` and `/v1/generation` answer with these. */
 import type { KeyUse, StoredRequest } from '../store/store.ts'
-import type { AttemptRow, Budget, Certainty, Key, Usage } from '../terms.ts'
+import type { AttemptRow, Budget, Certainty, Key, Limits, RateLimits, Usage } from '../terms.ts'
 import { isoOrNull, isoTime, usd, usdOrNull } from './plain.ts'
 
 export { parseSpendQuery, spendCsv, spendWire } from './spend.ts'
@@ -37,6 +37,26 @@ function budgetWire(budget: Budget, now: BudgetUse | undefined): Record<string, 
   }
 }
 
+const ratesWire = ({ rpm, tpm, rpd, concurrency, burst }: RateLimits) => ({
+  rpm,
+  tpm,
+  rpd,
+  concurrency,
+  burst: burst ?? null,
+})
+
+/** `limits` of a key or a project. */
+export function limitsWire(limits: Limits): Record<string, unknown> {
+  const { throttleMs, perUser, perModel } = limits
+  const models = Object.entries(perModel ?? {})
+  return {
+    ...ratesWire(limits),
+    throttle_ms: throttleMs ?? null,
+    per_user: perUser ? ratesWire(perUser) : null,
+    per_model: models.length > 0 ? Object.fromEntries(models.map(([id, set]) => [id, ratesWire(set)])) : null,
+  }
+}
+
 /** The contract's key object; the key's text is never in it. `usage` = the ledger's view of its budgets. */
 export function keyWire(
   key: Key,
@@ -58,13 +78,7 @@ export function keyWire(
     models: key.models,
     providers: key.providers,
     scopes: null,
-    limits: {
-      rpm: key.limits.rpm,
-      tpm: key.limits.tpm,
-      rpd: key.limits.rpd,
-      concurrency: key.limits.concurrency,
-      burst: null,
-    },
+    limits: limitsWire(key.limits),
     budgets: orNull(key.budgets.map(budget => budgetWire(budget, byWindow.get(budget.window)))),
     ip_allow: key.ipAllow,
     ip_deny: key.ipDeny,

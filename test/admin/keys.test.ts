@@ -242,7 +242,7 @@ describe('refusals name the field and the cure', () => {
     [{ limits: { rpm: 0 } }, 'limits.rpm', /positive whole number/],
     [{ limits: { rpm: 1.5 } }, 'limits.rpm', /positive whole number/],
     [{ limits: { rpm: '60' } }, 'limits.rpm', /positive whole number/],
-    [{ limits: { burst: 2 } }, 'limits.burst', /not enforced yet/],
+    [{ limits: { burst: 2 } }, 'limits.burst', /set rpm as well/],
     [{ scopes: ['x'] }, 'scopes', /not enforced yet/],
     [{ origin_allow: ['https://a'] }, 'origin_allow', /not enforced yet/],
     [{ regions: ['eu'] }, 'regions', /not enforced yet/],

@@ -42,6 +42,7 @@ describe('what a good file means', () => {
         answerBytes: 33554432,
         eventBytes: 1048576,
         defaultMaxOutputTokens: 16384,
+        throttleMs: 0,
       },
       budgets: { refusalStatus: 429 },
       egress: { allow: [] },
