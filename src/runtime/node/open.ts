@@ -64,12 +64,15 @@ export const nodeClock: Clock = { now: () => Date.now(), monotonic: () => perfor
 
 const HEALTH_SAVE_MS = 30_000
 let sequence = 0
+/** Tells this process from others; six digits of base 36. */
+const INSTANCE = Math.floor(Math.random() * 36 ** 6)
+  .toString(36)
+  .padStart(6, '0')
 
-/** Time first, so that rows are appended; then a counter and randomness, so that ids are unique over processes. */
+/** Time first, so that rows are appended; then a counter and the process, so that ids are unique. */
 export function newId(prefix: string): string {
-  sequence = (sequence + 1) % 1_679_616
-  const random = Math.floor(Math.random() * 2_176_782_336)
-  return `${prefix}${timeText(Date.now())}${sequence.toString(36).padStart(4, '0')}${random.toString(36).padStart(6, '0')}`
+  sequence = (sequence + 1) % 36 ** 4
+  return `${prefix}${timeText(Date.now())}${sequence.toString(36).padStart(4, '0')}${INSTANCE}`
 }
 
 export interface OpenOptions {
