@@ -79,8 +79,10 @@ export type HoldFacts = Partial<
 >
 
 export interface Shortfall {
-  /** Which limit refused, as in `key.budget.day`. */
+  /** Which limit refused, as in `key.budget.day`, `project.user.budget.month`. */
   readonly limit: string
+  /** Whose money is short; undefined = the key's lineage. */
+  readonly owner?: string | undefined
   /** What could be held right now, nano-USD. */
   readonly availableNanoUsd: number
   /** True when money that others merely hold would make it fit: worth waiting for. */
@@ -140,20 +142,22 @@ export interface Ledger {
   /** Checks all rate dimensions, then takes them all: a refused request consumes nothing. */
   admit(key: Key, likelyTokens: number, facts?: RateFacts): Admission | RateRefusal
   /**
-   * Sets money aside in every budget of the key's lineage, or in none. In memory; make it durable with `durable()`.
+   * Sets money aside in every budget of the key's lineage, its project and the organisation, or in none. In memory; make it durable with `durable()`.
    * Throws GatewayError `storage_unavailable` while nothing can be made durable.
    */
   hold(key: Key, attemptId: string, nanoUsd: number, facts?: HoldFacts): Hold | Shortfall
-  /** What `hold` could take now; undefined = the key has no budget. */
-  available(key: Key): Shortfall | undefined
+  /** Does any budget count what this is? `user`, `tags` and `model` decide where a budget is for a part of the traffic. */
+  applies(key: Key, facts: Pick<HoldFacts, 'user' | 'tags' | 'model'>): boolean
+  /** What `hold` could take now; undefined = no budget applies. */
+  available(key: Key, facts?: HoldFacts): Shortfall | undefined
   /** More money for a running stream; false = refused, nothing changed. */
   extend(hold: Hold, nanoUsd: number): boolean
   /** Moves the hold to spent and queues the row. The only caller is record.ts. A key without budgets still gets its row. */
   settle(hold: Hold, row: AttemptRow): void
   /** Resolves when everything said so far survives `kill -9`; rejects with GatewayError `storage_unavailable`. One write for all callers of a turn. */
   durable(): Promise<void>
-  /** Resolves when some held money of this lineage came back, or after `withinMs`. */
-  freed(key: Key, withinMs: number): Promise<void>
+  /** Resolves when some held money came back to who was short of it (without a shortfall: the key's lineage), or after `withinMs`. */
+  freed(key: Key, withinMs: number, short?: Shortfall): Promise<void>
 }
 
 /** Thought signatures of tool calls, for clients that lose them; by key lineage, so that no caller meets another's. */

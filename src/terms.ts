@@ -148,12 +148,29 @@ export interface Bill {
   readonly priceId: string | undefined
 }
 
-export type BudgetWindow = 'day' | 'week' | 'month' | 'total' | `${number}h` | `${number}d`
+type CalendarWindow = 'day' | 'week' | 'month'
+/** Calendar windows are in UTC, or in the IANA zone behind the `@`. */
+export type BudgetWindow =
+  | CalendarWindow
+  | `${CalendarWindow}@${string}`
+  | 'total'
+  | `${number}h`
+  | `${number}d`
+
+/** What part of the traffic a budget counts: that of one end user, tag or model, or (`name` null) of each by itself. */
+export interface BudgetScope {
+  readonly kind: 'user' | 'tag' | 'model'
+  readonly name: string | null
+}
 
 export interface Budget {
   readonly window: BudgetWindow
   readonly limitNanoUsd: number
   readonly softNanoUsd: number | null
+  /** Absent = all of it. */
+  readonly scope?: BudgetScope
+  /** Another limit in place of `limitNanoUsd` until then, epoch ms. */
+  readonly raise?: { readonly limitNanoUsd: number; readonly untilMs: number }
 }
 
 /** How fast: requests and tokens a minute, requests a day, requests at the same time. null = no limit. */
@@ -205,6 +222,18 @@ export interface Key {
   readonly maxOutputTokens: number | null
   readonly defaultModel: string | null
   readonly tags: readonly string[]
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** Budgets and limits above keys: of a project's keys together, or (id `organisation`) of all keys. Times are epoch ms. */
+export interface Project {
+  readonly id: string
+  readonly name: string
+  /** A closed project has no working keys and gets none. */
+  readonly status: 'active' | 'closed'
+  readonly createdAtMs: number
+  readonly limits: Limits
+  readonly budgets: readonly Budget[]
   readonly metadata: Readonly<Record<string, string>>
 }
 

@@ -84,6 +84,16 @@ CREATE TABLE `keys` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `keys_hash` ON `keys` (`hash`);--> statement-breakpoint
+CREATE TABLE `projects` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`status` text NOT NULL,
+	`created_at_ms` integer NOT NULL,
+	`limits` text NOT NULL,
+	`budgets` text NOT NULL,
+	`metadata` text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `schema_version` (
 	`version` integer PRIMARY KEY NOT NULL
 );

@@ -1,7 +1,7 @@
 /** The tables of the store for SQLite and D1. The migrations beside this file are generated from it. Money is integer nano-USD, times are epoch ms. */
 import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import type { Budget, Environment, KeyStatus, Limits } from '../../src/terms.ts'
+import type { Budget, Environment, KeyStatus, Limits, Project } from '../../src/terms.ts'
 
 /** One row per applied migration; the highest number is the schema's version. Each migration inserts its own, so that D1 and SQLite agree. */
 export const schemaVersion = sqliteTable('schema_version', { version: integer().primaryKey() })
@@ -34,6 +34,17 @@ export const keys = sqliteTable(
   },
   table => [uniqueIndex('keys_hash').on(table.hash)],
 )
+
+/** Projects, and the organisation as the one called so. */
+export const projects = sqliteTable('projects', {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  status: text().$type<Project['status']>().notNull(),
+  createdAtMs: integer('created_at_ms').notNull(),
+  limits: text({ mode: 'json' }).$type<Limits>().notNull(),
+  budgets: text({ mode: 'json' }).$type<readonly Budget[]>().notNull(),
+  metadata: text({ mode: 'json' }).$type<Readonly<Record<string, string>>>().notNull(),
+})
 
 /** Provider credentials: `sealed` is the vault's ciphertext, `ref` names a secret kept elsewhere. */
 export const credentials = sqliteTable('credentials', {
@@ -149,7 +160,10 @@ export const spendHourly = sqliteTable(
   ],
 )
 
-/** Spent money per bucket of a budget window, so that a restart knows how full each window is. */
+/**
+ * Spent money per bucket of a budget window, so that a restart knows how full each window is. `lineage` = whose budget: a
+ * key's lineage, `project:<id>`, or a part of one of them, as in `project:<id>/user:<name>`.
+ */
 export const budgetBuckets = sqliteTable(
   'budget_buckets',
   {

@@ -1,10 +1,14 @@
 /** The life of platform keys: made, changed, rotated, suspended, revoked. Memory answers the request path; the store remembers. */
 import type { Clock, KeyRing, Log } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
+import { usdFromNano } from '../price.ts'
 import type { Op, Store } from '../store/store.ts'
-import type { Budget, Environment, Key, Limits } from '../terms.ts'
+import type { Budget, Environment, Key, Limits, Project } from '../terms.ts'
 import { mint } from './format.ts'
 import { type Hmac, KeyMemory } from './memory.ts'
+import { mergeMetadata } from './metadata.ts'
+import { refuseStrange, toppedUp } from './projects.ts'
+import { createTurns } from './turns.ts'
 
 /** What a caller of `POST /admin/v1/keys` may set; absent = default. */
 export interface KeyDraft {
@@ -36,8 +40,12 @@ export interface KeyBook extends KeyRing {
   /** Always from memory, so never a promise here. Whatever the key's status and expiry: `authenticate` judges those. */
   find(credential: string): Key | undefined
   create(draft: KeyDraft): Promise<MintedKey>
-  /** Merges; null clears. Budgets and limits are the lineage's: all its keys get them in the same commit. Undefined = no such key. */
+  /** Merges; null clears. Project, budgets and limits are the lineage's: all its keys get them in the same commit. Undefined = no such key. */
   patch(id: string, changes: KeyDraft): Promise<Key | undefined>
+  /** The `total` budget without a scope grows by this, nano-USD, in one step. Throws `invalid_request` when there is none. */
+  topUp(id: string, nanoUsd: number): Promise<Key | undefined>
+  /** Ends every key of a project that is closed. In force in memory before the promise resolves. */
+  revokeProject(project: string): Promise<void>
   /** A successor in the same lineage; the old key ends after the grace. */
   rotate(id: string, graceSeconds: number): Promise<(MintedKey & { readonly replaced: Key }) | undefined>
   /** In force in memory before the promise resolves. Revocation is final: anything else on a revoked key is a conflict (GatewayError `invalid_request`, code `conflict`, status 409). */
@@ -60,6 +68,8 @@ export interface KeyBookOptions {
   readonly env: Environment
   readonly randomBytes: (count: number) => Uint8Array
   readonly log: Log
+  /** Projects that keys may belong to; absent = none. */
+  readonly project?: (id: string) => Project | undefined
 }
 
 const conflict = (message: string): GatewayError =>
@@ -88,16 +98,6 @@ const OPEN: Policy = {
   metadata: {},
 }
 
-function mergeMetadata(onto: Key['metadata'], draft: KeyDraft['metadata']): Key['metadata'] {
-  if (draft === undefined) return onto
-  const merged = new Map(draft === null ? [] : Object.entries(onto))
-  for (const [name, text] of Object.entries(draft ?? {})) {
-    if (text === null) merged.delete(name)
-    else merged.set(name, text)
-  }
-  return Object.fromEntries(merged)
-}
-
 /** Members that are set, with `limits` and `metadata` merged one by one; an absent member leaves what was there. */
 function merge<T extends Policy>(onto: T, draft: KeyDraft): T {
   const { limits, metadata, ...rest } = draft
@@ -107,16 +107,6 @@ function merge<T extends Policy>(onto: T, draft: KeyDraft): T {
     ...set,
     limits: { ...onto.limits, ...limits },
     metadata: mergeMetadata(onto.metadata, metadata),
-  }
-}
-
-/** One change at a time, in the order asked: two patches of one key never lose each other's members. */
-function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
-  return work => {
-    const run = last.then(work)
-    last = run.catch(() => undefined)
-    return run
   }
 }
 
@@ -157,6 +147,7 @@ class Book implements KeyBook {
   create(draft: KeyDraft): Promise<MintedKey> {
     return this.#inTurn(async () => {
       const { name, env, ...policy } = draft
+      this.#refuseStrange(draft)
       const minted = this.#mint(env ?? this.#options.env, merge(OPEN, policy), name)
       await this.#save(minted.key)
       this.#options.log('info', 'key_created', { key: minted.key.id, env: minted.key.env })
@@ -171,11 +162,42 @@ class Book implements KeyBook {
       if (key.status === 'revoked') throw conflict(`Key ${id} is revoked; a revoked key cannot be changed.`)
       if (changes.env !== undefined && changes.env !== key.env)
         throw conflict(`Key ${id} is for ${key.env}: its text says so. Create a key for ${changes.env}.`)
+      this.#refuseStrange(changes)
       const changed = merge(key, changes)
       await this.#save(changed, ...this.#kinOf(changed, changes))
       this.#options.log('info', 'key_changed', { key: id, fields: Object.keys(changes).join(',') })
       return changed
     })
+  }
+
+  topUp(id: string, nanoUsd: number): Promise<Key | undefined> {
+    return this.#inTurn(async () => {
+      const key = this.#memory.get(id)
+      if (key === undefined) return undefined
+      if (key.status === 'revoked') throw conflict(`Key ${id} is revoked; a revoked key cannot be topped up.`)
+      const changed = { ...key, budgets: toppedUp(key.budgets, nanoUsd) }
+      await this.#save(changed, ...this.#kinOf(changed, { budgets: changed.budgets }))
+      this.#options.log('info', 'key_topped_up', { key: id, usd: usdFromNano(nanoUsd) })
+      return changed
+    })
+  }
+
+  revokeProject(project: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const keys = this.list().filter(key => key.project === project && key.status !== 'revoked')
+      for (const key of keys) this.#adopt({ ...key, status: 'revoked' })
+      await this.#options.store.commit(
+        // those of an earlier close that the store did not take are asked for again
+        this.list()
+          .filter(key => key.project === project)
+          .map(({ id }): Op => ({ op: 'set_key_status', id, status: 'revoked' })),
+      )
+      this.#options.log('info', 'project_keys_revoked', { project, keys: keys.length })
+    })
+  }
+
+  #refuseStrange({ project }: KeyDraft): void {
+    if (project !== undefined) refuseStrange(project, id => this.#options.project?.(id))
   }
 
   rotate(id: string, graceSeconds: number): Promise<(MintedKey & { readonly replaced: Key }) | undefined> {
@@ -220,11 +242,16 @@ class Book implements KeyBook {
   }
 
   /** The other keys of the lineage as they are after a change of what they share; none when it touches only the key's own. */
-  #kinOf(changed: Key, { budgets, limits }: KeyDraft): readonly Key[] {
-    if (budgets === undefined && limits === undefined) return []
+  #kinOf(changed: Key, { project, budgets, limits }: KeyDraft): readonly Key[] {
+    if (project === undefined && budgets === undefined && limits === undefined) return []
     return this.lineage(changed.lineage)
       .filter(key => key.id !== changed.id)
-      .map(key => ({ ...key, budgets: changed.budgets, limits: changed.limits }))
+      .map(key => ({
+        ...key,
+        project: changed.project,
+        budgets: changed.budgets,
+        limits: changed.limits,
+      }))
   }
 
   #mint(env: Environment, policy: Policy, name: string | undefined, lineage?: string): MintedKey {

@@ -1,62 +1,93 @@
-/** Budgets of a lineage: money held and spent in every window at once, or in none. The deciding core of the ledger, in memory. */
+/**
+ * Budgets of a key's lineage, its project and the organisation: money held and spent in every window of every level at
+ * once, or in none. The deciding core of the ledger, in memory.
+ */
 import type { Shortfall } from '../deps.ts'
-import type { Budget, BudgetWindow, Key } from '../terms.ts'
+import type { Budget, BudgetScope, BudgetWindow, Key, Project } from '../terms.ts'
 import { type Bucket, Lease } from './lease.ts'
+import { createLeases, type Leases } from './leases.ts'
+import {
+  countedNames,
+  type Holder,
+  holderOfKey,
+  holderOfProject,
+  limitAt,
+  limitName,
+  ORGANISATION,
+  partOf,
+  type Scoped,
+  scopedOf,
+  type Who,
+} from './owners.ts'
 
 /** Where a budget stands now. Nano-USD; `resetsAtMs` null = never (`total`), or a rolling window with nothing used. */
 export interface BudgetUse {
   readonly window: BudgetWindow
+  readonly scope: BudgetScope | undefined
+  /** The limit in force, a raise included. */
   readonly limitNanoUsd: number
   readonly softNanoUsd: number | null
   readonly spentNanoUsd: number
   readonly heldNanoUsd: number
   readonly remainingNanoUsd: number
   readonly resetsAtMs: number | null
+  /** For a budget of each user, tag or model by itself: whose figures these are, the one with least left; null = nobody's yet. */
+  readonly fullest?: string | null
 }
 
-/** One budget of a key and the lease that it draws on. Of two budgets for one window the smaller limit is kept. */
+/** One budget that a request falls under and the lease that it draws on. Of two plain budgets for one window the smaller is kept. */
 interface Purse {
   readonly lease: Lease
-  limitNanoUsd: number
   readonly budget: Budget
+  readonly holder: Holder
+  /** The user, tag or model whose part this is. */
+  readonly name: string | undefined
 }
 
 /** A window that is now past its soft limit. Nano-USD. */
 export interface SoftPassed {
+  /** As in `project.budget.month`. */
+  readonly limit: string
+  readonly owner: string
   readonly window: BudgetWindow
   readonly spentNanoUsd: number
   readonly softNanoUsd: number
 }
 
-/** Money that an earlier `take` put into these buckets, nano-USD in each. */
-export interface TakenMoney {
-  readonly key: Key
+/** Money of one hold: in which buckets, and by which budgets it was judged. Opaque to others. */
+export interface Taken {
+  readonly purses: readonly Purse[]
   readonly buckets: readonly Bucket[]
-  readonly heldNanoUsd: number
 }
 
-const NO_BUCKETS: readonly Bucket[] = []
 const NONE_PASSED: readonly SoftPassed[] = []
+const NO_PURSES: readonly Purse[] = []
+const NOTHING_TAKEN: Taken = { purses: NO_PURSES, buckets: [] }
+const NO_WHO: Who = {}
 
 export interface Budgets {
-  /** The buckets that now hold the amount (empty for a key without budgets), or why not. */
-  take(key: Key, nanoUsd: number, nowMs: number): readonly Bucket[] | Shortfall
+  /** The projects and the organisation as they are from now on. Holds that are open keep the limits that they were made under. */
+  adopt(projects: readonly Project[]): void
+  /** The buckets that now hold the amount (none where no budget applies), or why not. */
+  take(key: Key, nanoUsd: number, nowMs: number, who?: Who): Taken | Shortfall
   /** More into the buckets of an earlier `take`; false = nothing changed. */
-  extend(key: Key, buckets: readonly Bucket[], nanoUsd: number, nowMs: number): boolean
-  available(key: Key, nowMs: number): Shortfall | undefined
-  usage(key: Key, nowMs: number): readonly BudgetUse[]
+  extend(taken: Taken, nanoUsd: number, nowMs: number): boolean
+  available(key: Key, nowMs: number, who?: Who): Shortfall | undefined
+  /** Does any budget count this? */
+  applies(key: Key, who: Who): boolean
+  usage(holder: Holder, nowMs: number): readonly BudgetUse[]
   /**
    * Held becomes spent in every bucket of an earlier `take`; more spent than held (an overrun) is allowed here and stops
    * what comes next. Returns the windows whose spend this took past their soft limit, each once a window.
    */
-  settle(hold: TakenMoney, spentNanoUsd: number, nowMs: number): readonly SoftPassed[]
+  settle(taken: Taken, heldNanoUsd: number, spentNanoUsd: number, nowMs: number): readonly SoftPassed[]
   /** Sets what is spent in a bucket, as the store remembers it. */
-  restore(lineage: string, window: BudgetWindow, bucketStartMs: number, spentNanoUsd: number): void
+  restore(owner: string, window: BudgetWindow, bucketStartMs: number, spentNanoUsd: number): void
 }
 
 function settleIn(
-  list: readonly Purse[],
-  { buckets, heldNanoUsd }: TakenMoney,
+  { purses, buckets }: Taken,
+  heldNanoUsd: number,
   spentNanoUsd: number,
   nowMs: number,
 ): readonly SoftPassed[] {
@@ -65,14 +96,16 @@ function settleIn(
     const bucket = buckets[i] as Bucket
     bucket.heldNanoUsd -= heldNanoUsd
     bucket.spentNanoUsd += spentNanoUsd
-    const { lease, budget } = list[i] as Purse
-    const { softNanoUsd } = budget
+    const { lease, budget, holder, name } = purses[i] as Purse
+    const { softNanoUsd, scope } = budget
     if (softNanoUsd === null) continue
     const spent = lease.spentBeside(bucket, nowMs)
     if (spent === undefined || spent <= softNanoUsd || spent - spentNanoUsd > softNanoUsd) continue
     if (!lease.tellSoft(bucket, softNanoUsd)) continue
     passed ??= []
-    passed.push({ window: lease.window, spentNanoUsd: spent, softNanoUsd })
+    const owner = scope && name !== undefined ? partOf(holder.owner, scope.kind, name) : holder.owner
+    const limit = limitName(holder.level, scope, lease.window)
+    passed.push({ limit, owner, window: lease.window, spentNanoUsd: spent, softNanoUsd })
   }
   return passed ?? NONE_PASSED
 }
@@ -83,113 +116,173 @@ function shortfall(list: readonly Purse[], nanoUsd: number, nowMs: number): Shor
   let availableNanoUsd = Number.POSITIVE_INFINITY
   let heldByOthers = true
   for (const purse of list) {
-    const left = Math.max(0, purse.limitNanoUsd - purse.lease.used(nowMs))
+    const limit = limitAt(purse.budget, nowMs)
+    const left = Math.max(0, limit - purse.lease.used(nowMs))
     // One budget that is really spent makes waiting for the others useless.
-    if (left < nanoUsd && purse.lease.spent(nowMs) + nanoUsd > purse.limitNanoUsd) heldByOthers = false
+    if (left < nanoUsd && purse.lease.spent(nowMs) + nanoUsd > limit) heldByOthers = false
     if (left < availableNanoUsd) {
       availableNanoUsd = left
       tightest = purse
     }
   }
   if (tightest === undefined) return undefined
+  const { lease, budget, holder } = tightest
   return {
-    limit: `key.budget.${tightest.lease.window}`,
+    limit: limitName(holder.level, budget.scope, lease.window),
+    owner: lease.owner,
     availableNanoUsd,
     heldByOthers,
-    resetsAtMs: tightest.lease.resetsAt(nowMs),
+    resetsAtMs: lease.resetsAt(nowMs),
   }
 }
 
-export function createBudgets(): Budgets {
-  const lineages = new Map<string, Map<BudgetWindow, Lease>>()
-  // Keys are immutable values, so what follows from one is worked out once.
-  const purses = new WeakMap<Key, readonly Purse[]>()
+function useOf(budget: Budget, lease: Lease | undefined, nowMs: number): BudgetUse {
+  const found = lease ?? new Lease(budget.window)
+  const [spentNanoUsd, heldNanoUsd] = [found.spent(nowMs), found.held(nowMs)]
+  const limitNanoUsd = limitAt(budget, nowMs)
+  return {
+    window: budget.window,
+    scope: budget.scope,
+    limitNanoUsd,
+    softNanoUsd: budget.softNanoUsd,
+    spentNanoUsd,
+    heldNanoUsd,
+    remainingNanoUsd: Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd),
+    resetsAtMs: found.resetsAt(nowMs),
+  }
+}
 
-  function lease(lineage: string, window: BudgetWindow): Lease {
-    let windows = lineages.get(lineage)
-    if (windows === undefined) {
-      windows = new Map()
-      lineages.set(lineage, windows)
+/** The use of a budget of its holder; of one for each name by itself, that of the fullest. */
+function usageIn(leases: Leases, { owner, budgets }: Holder, nowMs: number): BudgetUse[] {
+  return budgets.map(budget => {
+    const { scope, window } = budget
+    if (scope === undefined) return useOf(budget, leases.find(owner, window), nowMs)
+    if (scope.name !== null)
+      return useOf(budget, leases.find(partOf(owner, scope.kind, scope.name), window), nowMs)
+    const own = new Set(
+      budgets.flatMap(other =>
+        other.scope?.kind === scope.kind && other.window === window ? [other.scope.name] : [],
+      ),
+    )
+    let most: BudgetUse = { ...useOf(budget, undefined, nowMs), fullest: null }
+    let used = 0
+    for (const [name, lease] of leases.parts(partOf(owner, scope.kind, ''), window)) {
+      const now = lease.used(nowMs)
+      if (now <= used || own.has(name)) continue
+      used = now
+      most = { ...useOf(budget, lease, nowMs), fullest: name }
     }
-    let found = windows.get(window)
-    if (found === undefined) {
-      found = new Lease(window)
-      windows.set(window, found)
+    return most
+  })
+}
+
+/** What a key falls under whoever calls with it, and what depends on the request. */
+interface Standing {
+  readonly plain: readonly Purse[]
+  readonly scoped: readonly Scoped[]
+}
+
+const noBudgets = (project: Project | undefined) => project === undefined || project.budgets.length === 0
+
+export function createBudgets(): Budgets {
+  const leases = createLeases()
+  let projects: ReadonlyMap<string, Project> = new Map()
+  let organisation: Project | undefined
+  // Keys are immutable values, so what follows from one is worked out once, until a project changes.
+  let standings = new WeakMap<Key, Standing>()
+
+  function standingOf(key: Key): Standing {
+    let found = standings.get(key)
+    if (found !== undefined) return found
+    const holders = [holderOfKey(key)]
+    const project = key.project === null ? undefined : projects.get(key.project)
+    for (const above of [project, organisation]) if (above !== undefined) holders.push(holderOfProject(above))
+    const plain: Purse[] = []
+    for (const holder of holders) {
+      const byWindow = new Map<BudgetWindow, Budget>()
+      for (const budget of holder.budgets) {
+        const twin = byWindow.get(budget.window)
+        const isSmaller = twin === undefined || budget.limitNanoUsd < twin.limitNanoUsd
+        if (budget.scope === undefined && isSmaller) byWindow.set(budget.window, budget)
+      }
+      for (const budget of byWindow.values()) {
+        // The owner of a key's own buckets goes without saying: its rows name the lineage.
+        const said = holder.level === 'key' ? undefined : holder.owner
+        plain.push({ lease: leases.get(holder.owner, budget.window, said), budget, holder, name: undefined })
+      }
     }
+    found = { plain, scoped: holders.flatMap(scopedOf) }
+    standings.set(key, found)
     return found
   }
 
-  function pursesOf(key: Key): readonly Purse[] {
-    let found = purses.get(key)
-    if (found === undefined) {
-      const byWindow = new Map<BudgetWindow, Purse>()
-      for (const budget of key.budgets) {
-        const twin = byWindow.get(budget.window)
-        if (twin === undefined)
-          byWindow.set(budget.window, {
-            lease: lease(key.lineage, budget.window),
-            limitNanoUsd: budget.limitNanoUsd,
-            budget,
-          })
-        else twin.limitNanoUsd = Math.min(twin.limitNanoUsd, budget.limitNanoUsd)
+  function pursesOf(key: Key, who: Who): readonly Purse[] {
+    // The usual key has nothing above it and pays for nothing.
+    if (key.budgets.length === 0 && key.project === null && organisation === undefined) return NO_PURSES
+    const { plain, scoped } = standingOf(key)
+    if (scoped.length === 0) return plain
+    const list = [...plain]
+    for (const entry of scoped) {
+      const { holder, budget, scope } = entry
+      for (const name of countedNames(entry, who)) {
+        const lease = leases.part(partOf(holder.owner, scope.kind, name), budget.window)
+        list.push({ lease, budget, holder, name })
       }
-      found = [...byWindow.values()]
-      purses.set(key, found)
     }
-    return found
+    return list
   }
 
   return {
-    take(key, nanoUsd, nowMs) {
-      if (key.budgets.length === 0) return NO_BUCKETS
-      const list = pursesOf(key)
+    adopt(list) {
+      projects = new Map(list.map(project => [project.id, project]))
+      const above = projects.get(ORGANISATION)
+      organisation = noBudgets(above) ? undefined : above
+      standings = new WeakMap()
+    },
+    take(key, nanoUsd, nowMs, who = NO_WHO) {
+      const purses = pursesOf(key, who)
+      if (purses.length === 0) return NOTHING_TAKEN
       // Nothing is always affordable: a model that costs nothing works with an empty budget.
       if (nanoUsd > 0)
-        for (const purse of list)
-          if (purse.lease.used(nowMs) + nanoUsd > purse.limitNanoUsd)
-            return shortfall(list, nanoUsd, nowMs) as Shortfall
+        for (const { lease, budget } of purses)
+          if (lease.used(nowMs) + nanoUsd > limitAt(budget, nowMs))
+            return shortfall(purses, nanoUsd, nowMs) as Shortfall
       const buckets: Bucket[] = []
-      for (const purse of list) {
-        const bucket = purse.lease.open(nowMs)
+      for (const { lease, name } of purses) {
+        const bucket = lease.open(nowMs)
         bucket.heldNanoUsd += nanoUsd
         buckets.push(bucket)
+        if (name !== undefined) leases.began(lease, nowMs)
       }
-      return buckets
+      return { purses, buckets }
     },
-    extend(key, buckets, nanoUsd, nowMs) {
-      const list = pursesOf(key)
+    extend({ purses, buckets }, nanoUsd, nowMs) {
       for (let i = 0; i < buckets.length; i++) {
-        const purse = list[i] as Purse
-        const beside = purse.lease.usedBeside(buckets[i] as Bucket, nowMs)
-        if (beside === undefined || beside + nanoUsd > purse.limitNanoUsd) return false
+        const { lease, budget } = purses[i] as Purse
+        const beside = lease.usedBeside(buckets[i] as Bucket, nowMs)
+        if (beside === undefined || beside + nanoUsd > limitAt(budget, nowMs)) return false
       }
       for (const bucket of buckets) bucket.heldNanoUsd += nanoUsd
       return true
     },
-    settle: (hold, spentNanoUsd, nowMs) => settleIn(pursesOf(hold.key), hold, spentNanoUsd, nowMs),
-    available(key, nowMs) {
-      const list = pursesOf(key)
+    settle(taken, heldNanoUsd, spentNanoUsd, nowMs) {
+      for (const { lease, name } of taken.purses) if (name !== undefined) leases.ended(lease)
+      return settleIn(taken, heldNanoUsd, spentNanoUsd, nowMs)
+    },
+    available(key, nowMs, who = NO_WHO) {
+      const list = pursesOf(key, who)
       const state = shortfall(list, 0, nowMs)
       if (state === undefined) return undefined
       return { ...state, heldByOthers: list.some(purse => purse.lease.held(nowMs) > 0) }
     },
-    usage(key, nowMs) {
-      return pursesOf(key).map(({ lease, limitNanoUsd, budget }) => {
-        const spentNanoUsd = lease.spent(nowMs)
-        const heldNanoUsd = lease.held(nowMs)
-        return {
-          window: lease.window,
-          limitNanoUsd,
-          softNanoUsd: budget.softNanoUsd,
-          spentNanoUsd,
-          heldNanoUsd,
-          remainingNanoUsd: Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd),
-          resetsAtMs: lease.resetsAt(nowMs),
-        }
-      })
+    applies(key, who) {
+      if (key.budgets.length === 0 && key.project === null && organisation === undefined) return false
+      const { plain, scoped } = standingOf(key)
+      return plain.length > 0 || scoped.some(entry => countedNames(entry, who).length > 0)
     },
-    restore(lineage, window, bucketStartMs, spentNanoUsd) {
-      lease(lineage, window).at(bucketStartMs).spentNanoUsd = spentNanoUsd
+    usage: (holder, nowMs) => usageIn(leases, holder, nowMs),
+    restore(owner, window, bucketStartMs, spentNanoUsd) {
+      leases.restored(owner, window).at(bucketStartMs).spentNanoUsd = spentNanoUsd
     },
   }
 }

@@ -7,6 +7,8 @@ import { bucketLeaves, bucketStart, parseWindow, type Span } from './windows.ts'
 
 /** Which bucket of which window an amount belongs to; what the store adds it up by. */
 export interface BucketRef {
+  /** Whose budget; undefined = the lineage of the row that it goes with. See owners.ts. */
+  readonly owner?: string | undefined
   readonly window: BudgetWindow
   readonly bucketStartMs: number
 }
@@ -23,17 +25,20 @@ export interface Bucket {
 const KEPT_CALENDAR = 4
 const KEPT_ROLLING = 128
 
-/** State of one lineage's window. A class because it is the hot path's mutable state. */
+/** State of one owner's window. A class because it is the hot path's mutable state. */
 export class Lease {
   readonly window: BudgetWindow
   readonly span: Span
+  /** As in the refs of its buckets. */
+  readonly owner: string | undefined
   /** Oldest first. */
   private readonly buckets: Bucket[] = []
   /** The soft limit that was last told of, and until when that counts. */
   private toldSoft: { readonly softNanoUsd: number; readonly untilMs: number } | undefined
 
-  constructor(window: BudgetWindow) {
+  constructor(window: BudgetWindow, owner?: string) {
     this.window = window
+    this.owner = owner
     this.span = parseWindow(window)
   }
 
@@ -59,7 +64,7 @@ export class Lease {
       place--
     }
     const bucket: Bucket = {
-      ref: { window: this.window, bucketStartMs: startMs },
+      ref: { owner: this.owner, window: this.window, bucketStartMs: startMs },
       leavesAtMs: bucketLeaves(this.span, startMs),
       spentNanoUsd: 0,
       heldNanoUsd: 0,
@@ -112,6 +117,13 @@ export class Lease {
     const told = this.toldSoft
     if (told?.softNanoUsd === softNanoUsd && bucket.ref.bucketStartMs < told.untilMs) return false
     this.toldSoft = { softNanoUsd, untilMs: bucket.leavesAtMs }
+    return true
+  }
+
+  /** Nothing spent or held counts any more. */
+  isIdle(nowMs: number): boolean {
+    for (const bucket of this.buckets)
+      if (bucket.heldNanoUsd !== 0 || (bucket.leavesAtMs > nowMs && bucket.spentNanoUsd !== 0)) return false
     return true
   }
 

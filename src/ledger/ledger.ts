@@ -8,11 +8,12 @@ import { GatewayError } from '../errors.ts'
 import { requestIdOf, timeOfId } from '../ids.ts'
 import { usdFromNano } from '../price.ts'
 import type { Store } from '../store/store.ts'
-import type { AttemptRow, Key } from '../terms.ts'
-import { type BudgetUse, createBudgets, type SoftPassed } from './budgets.ts'
+import type { AttemptRow, Key, Project } from '../terms.ts'
+import { type BudgetUse, createBudgets, type SoftPassed, type Taken } from './budgets.ts'
 import { createFolder } from './fold.ts'
 import { type Entry, formatEntry, type Journal, settlement } from './journal.ts'
-import type { Bucket, BucketRef } from './lease.ts'
+import type { BucketRef } from './lease.ts'
+import { holderOfKey, holderOfProject } from './owners.ts'
 import { createRates, type LimitsOf } from './rates.ts'
 import { type Recovery, recoverLedger } from './recover.ts'
 import { vouchFor } from './vouch.ts'
@@ -34,8 +35,12 @@ export interface LedgerOwner extends Ledger {
    * (logged and retried) rather than failing every view; one that does not answer rejects with `storage_unavailable`.
    */
   fold(): Promise<void>
-  /** Every budget of the key as it stands now. */
+  /** Every budget of the key's own as it stands now, in the key's order. */
   usageOf(key: Key): readonly BudgetUse[]
+  /** The same of a project, or of the organisation. */
+  usageOfProject(project: Project): readonly BudgetUse[]
+  /** All projects, the organisation among them, as they are from now on; `recover` reads them from the store. */
+  adopt(projects: readonly Project[]): void
   /** Folds, makes durable and closes the journal. Open holds stay in it: the next start charges them as `unknown`. */
   close(): Promise<void>
   openHolds(): number
@@ -45,7 +50,7 @@ export interface LedgerOwner extends Ledger {
 interface OpenHold extends Hold, Placed {
   heldNanoUsd: number
   askedNanoUsd: number
-  readonly buckets: readonly Bucket[]
+  readonly taken: Taken
   readonly refs: readonly BucketRef[]
   readonly lines: [hold: string, extend?: string]
 }
@@ -65,10 +70,12 @@ const unavailable = (cause: unknown) =>
   })
 
 function warnOfSoft(log: Log, key: Key, passed: readonly SoftPassed[]): void {
-  for (const { window, spentNanoUsd, softNanoUsd } of passed)
+  for (const { window, limit, owner, spentNanoUsd, softNanoUsd } of passed)
     log('warn', 'budget.soft_limit', {
       key: key.id,
       window,
+      limit,
+      owner,
       spent_usd: usdFromNano(spentNanoUsd),
       soft_usd: usdFromNano(softNanoUsd),
     })
@@ -121,8 +128,9 @@ export function createLedger(input: {
     refuseWhenDeaf()
     const amount = wholeNano(nanoUsd)
     const nowMs = clock.now()
-    const buckets = budgets.take(key, amount, nowMs)
-    if ('limit' in buckets) return buckets
+    const taken = budgets.take(key, amount, nowMs, facts)
+    if ('limit' in taken) return taken
+    const { buckets } = taken
     const refs = buckets.length === 0 ? NO_REFS : buckets.map(bucket => bucket.ref)
     const createdAtMs = timeOfId(requestIdOf(attemptId)) ?? nowMs
     const { id: keyId, lineage, project } = key
@@ -134,7 +142,7 @@ export function createLedger(input: {
       createdAtMs,
       heldNanoUsd: buckets.length === 0 ? 0 : amount,
       askedNanoUsd: amount,
-      buckets,
+      taken,
       refs,
       lines: [line],
       place: -1,
@@ -147,8 +155,8 @@ export function createLedger(input: {
     const held = given as OpenHold
     const amount = wholeNano(nanoUsd)
     if (!open.has(held)) return false
-    if (held.buckets.length > 0) {
-      if (!budgets.extend(held.key, held.buckets, amount, clock.now())) return false
+    if (held.refs.length > 0) {
+      if (!budgets.extend(held.taken, amount, clock.now())) return false
       held.heldNanoUsd += amount
     }
     held.askedNanoUsd += amount
@@ -162,12 +170,13 @@ export function createLedger(input: {
       log('error', 'ledger.settled_twice', { attempt: held.attemptId })
       return
     }
-    const kept = vouchFor(row, held, held.buckets.length > 0)
-    warnOfSoft(log, held.key, budgets.settle(held, kept.costNanoUsd ?? 0, clock.now()))
+    const kept = vouchFor(row, held, held.refs.length > 0)
+    const cost = kept.costNanoUsd ?? 0
+    warnOfSoft(log, held.key, budgets.settle(held.taken, held.heldNanoUsd, cost, clock.now()))
     const settled = settlement(kept, held.refs)
     say(settled)
     folder.add(settled)
-    if (held.buckets.length > 0) waiters.wake(held.key.lineage)
+    for (const { owner } of held.refs) waiters.wake(owner ?? held.key.lineage)
   }
 
   function durable(): Promise<void> {
@@ -198,11 +207,14 @@ export function createLedger(input: {
     extend,
     settle,
     durable,
-    available: key => budgets.available(key, clock.now()),
-    freed: (key, withinMs) => waiters.wait(key.lineage, withinMs),
+    applies: budgets.applies,
+    available: (key, facts) => budgets.available(key, clock.now(), facts),
+    freed: (key, withinMs, short) => waiters.wait(short?.owner ?? key.lineage, withinMs),
     recover: () => recoverLedger({ store, journal, budgets, rates, nowMs: clock.now(), log }),
     fold,
-    usageOf: key => budgets.usage(key, clock.now()),
+    usageOf: key => budgets.usage(holderOfKey(key), clock.now()),
+    usageOfProject: project => budgets.usage(holderOfProject(project), clock.now()),
+    adopt: budgets.adopt,
     openHolds: () => open.size,
     async close() {
       folder.stop()

@@ -1,7 +1,7 @@
 /** What a starting process takes over: the journal of the one before it, and the budget windows that the store remembers. */
 import type { Log } from '../deps.ts'
 import type { Store } from '../store/store.ts'
-import type { AttemptRow, Key } from '../terms.ts'
+import type { AttemptRow, Budget, Key } from '../terms.ts'
 import type { Budgets } from './budgets.ts'
 import type { Settled } from './fold.ts'
 import {
@@ -94,11 +94,11 @@ async function foldAll(store: Store, all: readonly Settled[], log: Log): Promise
   return refused
 }
 
-/** Start of the oldest window that any key looks at. */
-function oldestWindow(keys: readonly Key[], nowMs: number): number {
+/** Start of the oldest window that anybody looks at. */
+function oldestWindow(holders: readonly { readonly budgets: readonly Budget[] }[], nowMs: number): number {
   let oldest = nowMs
-  for (const key of keys)
-    for (const { window } of key.budgets) {
+  for (const { budgets } of holders)
+    for (const { window } of budgets) {
       const span = parseWindow(window)
       if (span.kind !== 'total') oldest = Math.min(oldest, windowStart(span, nowMs))
     }
@@ -137,7 +137,9 @@ export async function recoverLedger(input: {
   const { settled, interrupted, damaged } = replay(journal?.read() ?? [])
   const refused = [...(await foldAll(store, settled, log)), ...(await foldAll(store, interrupted, log))]
   const keys = await store.keys()
-  for (const bucket of await store.buckets(oldestWindow(keys, nowMs))) {
+  const projects = await store.projects()
+  budgets.adopt(projects)
+  for (const bucket of await store.buckets(oldestWindow([...keys, ...projects], nowMs))) {
     const window = asWindow(bucket.window)
     if (window !== undefined)
       budgets.restore(bucket.lineage, window, bucket.bucketStartMs, bucket.spentNanoUsd)

@@ -79,16 +79,16 @@ function sumsOf(row: AttemptRow): number[] {
 
 type BucketSum = [lineage: string, window: string, startMs: number, spentNanoUsd: number]
 
-/** Money per lineage, window and bucket, in the order of the columns of `budget_buckets`. */
+/** Money per owner, window and bucket, in the order of the columns of `budget_buckets`. */
 export function bucketSums(rows: readonly AttemptRow[], bucketsOf: BucketsOf): BucketSum[] {
   const groups = new Map<string, BucketSum>()
   for (const row of rows) {
     const cost = row.costNanoUsd ?? 0
     if (cost === 0) continue
-    for (const { window, bucketStartMs } of bucketsOf(row)) {
-      const at = `${row.lineage}\n${window}\n${bucketStartMs}`
+    for (const { owner = row.lineage, window, bucketStartMs } of bucketsOf(row)) {
+      const at = `${window}\n${bucketStartMs}\n${owner}`
       const group = groups.get(at)
-      if (group === undefined) groups.set(at, [row.lineage, window, bucketStartMs, cost])
+      if (group === undefined) groups.set(at, [owner, window, bucketStartMs, cost])
       else group[3] += cost
     }
   }

@@ -1,6 +1,6 @@
 /** The store in memory, for tests: the rows themselves, and every view computed from them. Nothing survives the process. */
 import { GatewayError } from '../errors.ts'
-import type { AttemptRow, Key } from '../terms.ts'
+import type { AttemptRow, Key, Project } from '../terms.ts'
 import { checkAttempt } from './attempts.ts'
 import { encodeCursor, parseCursor } from './cursor.ts'
 import { type BucketsOf, bucketSums, hourOf } from './fold.ts'
@@ -99,6 +99,7 @@ const newestFirst = (a: AttemptRow, b: AttemptRow): number =>
 
 interface Tables {
   readonly keys: Map<string, Key>
+  readonly projects: Map<string, Project>
   readonly credentials: Map<string, StoredCredential>
   readonly settings: Map<string, string>
   /** By attempt id. */
@@ -107,7 +108,7 @@ interface Tables {
   readonly buckets: Map<string, BudgetBucket>
 }
 
-function apply({ keys, credentials, settings, buckets }: Tables, op: Op): void {
+function apply({ keys, projects, credentials, settings, buckets }: Tables, op: Op): void {
   switch (op.op) {
     case 'put_key':
       keys.set(
@@ -120,6 +121,9 @@ function apply({ keys, credentials, settings, buckets }: Tables, op: Op): void {
       if (key && key.status !== 'revoked') keys.set(op.id, { ...key, status: op.status })
       return
     }
+    case 'put_project':
+      projects.set(op.project.id, op.project)
+      return
     case 'put_credential':
       credentials.set(op.credential.id, op.credential)
       return
@@ -221,6 +225,7 @@ function useOfKeys({ rows }: Tables): KeyUse[] {
 export function createMemoryStore(): Store {
   const tables: Tables = {
     keys: new Map(),
+    projects: new Map(),
     credentials: new Map(),
     settings: new Map(),
     rows: new Map(),
@@ -237,6 +242,7 @@ export function createMemoryStore(): Store {
     fold: (rows, bucketsOf) => fold(tables, rows, bucketsOf),
     keys: async () => oldestFirst(tables.keys),
     keyByHash: async hash => [...tables.keys.values()].find(key => key.hash === hash),
+    projects: async () => oldestFirst(tables.projects),
     credentials: async () => oldestFirst(tables.credentials),
     setting: async name => tables.settings.get(name),
     buckets: async sinceMs =>

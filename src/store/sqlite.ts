@@ -7,6 +7,7 @@ import {
   budgetBuckets,
   credentials,
   keys,
+  projects,
   settings,
   spendHourly,
 } from '../../drizzle/sqlite/schema.ts'
@@ -72,6 +73,12 @@ function statementOf(db: Database, op: Op): Statement {
         .update(keys)
         .set({ status: op.status })
         .where(and(eq(keys.id, op.id), ne(keys.status, 'revoked')))
+        .toSQL() as Statement
+    case 'put_project':
+      return db
+        .insert(projects)
+        .values(op.project)
+        .onConflictDoUpdate({ target: projects.id, set: withoutId(op.project) })
         .toSQL() as Statement
     case 'put_credential':
       return db
@@ -219,6 +226,7 @@ export function createSqliteStore(driver: SqlDriver): Store {
     keys: () => guarded(() => db.select().from(keys).orderBy(keys.createdAtMs, keys.id)),
     keyByHash: hash =>
       guarded(async () => (await db.select().from(keys).where(eq(keys.hash, hash)).limit(1))[0]),
+    projects: () => guarded(() => db.select().from(projects).orderBy(projects.createdAtMs, projects.id)),
     credentials: () =>
       guarded(() => db.select().from(credentials).orderBy(credentials.createdAtMs, credentials.id)),
     setting: name =>

@@ -1,5 +1,5 @@
 /** The port of the store: a closed union of writes committed as one unit, and named reads. No interactive transactions. */
-import type { AttemptRow, Environment, Key, KeyStatus } from '../terms.ts'
+import type { AttemptRow, Environment, Key, KeyStatus, Project } from '../terms.ts'
 
 /** A provider credential at rest. `sealed` is the vault's blob; `ref` names a secret elsewhere; exactly one is set. */
 export interface StoredCredential {
@@ -17,7 +17,7 @@ export interface StoredCredential {
   readonly lastFailedAtMs: number | null
 }
 
-/** A sum of spent money per budget bucket, so that a restart knows the windows. */
+/** A sum of spent money per budget bucket, so that a restart knows the windows. `lineage` = whose budget it is (owners.ts). */
 export interface BudgetBucket {
   readonly lineage: string
   readonly window: string
@@ -28,6 +28,7 @@ export interface BudgetBucket {
 export type Op =
   | { readonly op: 'put_key'; readonly key: Key }
   | { readonly op: 'set_key_status'; readonly id: string; readonly status: KeyStatus }
+  | { readonly op: 'put_project'; readonly project: Project }
   | { readonly op: 'put_credential'; readonly credential: StoredCredential }
   | { readonly op: 'delete_credential'; readonly id: string }
   /** Names: `keyring`, `admin_token_hash`, `health`, … */
@@ -96,11 +97,18 @@ export interface Store {
    */
   fold(
     rows: readonly AttemptRow[],
-    buckets: (row: AttemptRow) => readonly { window: string; bucketStartMs: number }[],
+    buckets: (row: AttemptRow) => readonly {
+      /** Absent = the row's lineage. */
+      readonly owner?: string | undefined
+      readonly window: string
+      readonly bucketStartMs: number
+    }[],
     detail?: (row: AttemptRow) => string | undefined,
   ): void | Promise<void>
   keys(): Promise<readonly Key[]>
   keyByHash(hash: string): Promise<Key | undefined>
+  /** The organisation among them, once it was given budgets or limits. */
+  projects(): Promise<readonly Project[]>
   credentials(): Promise<readonly StoredCredential[]>
   setting(name: string): Promise<string | undefined>
   /** Buckets that start at or after `sinceMs`, plus every `total` bucket. */

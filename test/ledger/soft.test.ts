@@ -42,7 +42,15 @@ test('the settlement that crosses is told, once, with plain decimals; what comes
   expect(said).toEqual([])
   spend(key, 1)
   expect(said).toEqual([
-    { level: 'warn', key: key.id, window: 'day', spent_usd: '0.000000151', soft_usd: '0.00000015' },
+    {
+      level: 'warn',
+      key: key.id,
+      window: 'day',
+      limit: 'key.budget.day',
+      owner: key.lineage,
+      spent_usd: '0.000000151',
+      soft_usd: '0.00000015',
+    },
   ])
   for (let i = 0; i < 5; i++) spend(key, 100)
   expect(said).toHaveLength(1)

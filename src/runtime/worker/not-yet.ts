@@ -6,7 +6,16 @@ import type { Key, Limits } from '../../terms.ts'
 import type { Vault } from '../../vault/vault.ts'
 
 /** Budgets and rates need one owner; isolates know nothing of each other. */
-function unenforced({ budgets, limits }: { budgets?: Key['budgets']; limits?: Partial<Limits> }) {
+function unenforced({
+  project,
+  budgets,
+  limits,
+}: {
+  project?: Key['project']
+  budgets?: Key['budgets']
+  limits?: Partial<Limits>
+}) {
+  if (project != null) return 'project'
   if (budgets !== undefined && budgets.length > 0) return 'budgets'
   const [limit] =
     Object.entries(limits ?? {}).find(([, value]) => value !== null && value !== undefined) ?? []
@@ -28,6 +37,9 @@ export function withoutLimits(book: KeyBook): KeyBook {
     list: () => book.list(),
     lineage: lineage => book.lineage(lineage),
     onChange: listener => book.onChange(listener),
+    // no key here has a budget or a project
+    topUp: (id, nanoUsd) => book.topUp(id, nanoUsd),
+    revokeProject: project => book.revokeProject(project),
     rotate: (id, graceSeconds) => book.rotate(id, graceSeconds),
     setStatus: (id, status) => book.setStatus(id, status),
     async create(draft) {
