@@ -50,8 +50,18 @@ export function editToolChoice({ body, quirks }: ChatRequest, draft: Draft): voi
   if (name === undefined || !Array.isArray(tools)) return
   const only = tools.filter(tool => isObject(tool) && isObject(tool.function) && tool.function.name === name)
   if (only.length === 0) return
-  draft.set.tools = JSON.stringify(only)
+  const plain = quirks.strictTools === false ? withoutStrict(only, draft) : only
+  draft.set.tools = JSON.stringify(plain)
   draft.set.tool_choice = '"required"'
+}
+
+/** The same tools for a host that refuses `strict`, where they are written anew anyway. */
+function withoutStrict(tools: readonly Json[], draft: Draft): readonly Json[] {
+  return tools.map(tool => {
+    const { strict, ...own } = tool.function as Json
+    if (strict != null && !draft.dropped.includes('strict')) draft.dropped.push('strict')
+    return { ...tool, function: own }
+  })
 }
 
 /** Takes `strict` out of each function. Patches ascend. */

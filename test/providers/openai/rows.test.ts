@@ -1,5 +1,6 @@
 /** Every row of the table walked: what it promises of a request holds, and the config file can say all that a row can. */
 import { expect, test } from 'vitest'
+import { kindOfHost } from '../../../providers/index.ts'
 import { HOSTS } from '../../../providers/hosts.ts'
 import { openai } from '../../../providers/openai.ts'
 import type { HostRow, Json, Quirks } from '../../../providers/provider.ts'
@@ -33,7 +34,10 @@ const CLIENT: Json = {
 
 const encoded = ({ quirks }: HostRow) => {
   const request = requestOf(openai, CLIENT, { quirks })
-  const { body, dropped } = openai.chat?.encode(request) ?? { body: new Uint8Array(), dropped: [] as readonly string[] }
+  const { body, dropped } = openai.chat?.encode(request) ?? {
+    body: new Uint8Array(),
+    dropped: [] as readonly string[],
+  }
   const text = new TextDecoder().decode(body)
   return { text, json: JSON.parse(text) as Json, dropped }
 }
@@ -108,4 +112,37 @@ test.each([
   ['Hugging Face', { ratelimit: '"api";r=0;t=295' }, 'huggingface', 295_000],
 ])('how long to wait: %s', (_, headers, host, ms) => {
   expect(retryAfterMs(headers, undefined, NOW, HOSTS[host ?? 'openai']?.quirks.rateLimits)).toBe(ms)
+})
+
+test("a row's own error codes come before the general ones, whatever their case", () => {
+  const row = { baseUrl: 'http://h', auth: 'none', env: [], source: 'test' } as const
+  const own = kindOfHost('own', {
+    ...row,
+    quirks: { errorCodes: { RATE_LIMIT_EXCEEDED: 'overloaded', E42: 'context_length' } },
+  })
+  const plain = kindOfHost('plain', { ...row, quirks: {} })
+  const body = (code: string) => ({ error: { code, message: 'no' } })
+  expect(own.provider.classify?.(429, body('rate_limit_exceeded'))).toBe('overloaded')
+  expect(own.provider.classify?.(400, body('e42'))).toBe('context_length')
+  expect(own.provider.classify?.(401, body('invalid_api_key'))).toBe('bad_credential')
+  expect(plain.provider.classify?.(429, body('rate_limit_exceeded'))).toBe('rate_limited')
+})
+
+test('a tool that is chosen by name where names are unknown goes alone, without strict where that is refused', () => {
+  const choice = { type: 'function', function: { name: 'add' } }
+  const tools = [...(CLIENT.tools as Json[]), { type: 'function', function: { name: 'sub' } }]
+  const request = requestOf(
+    openai,
+    { ...CLIENT, tools, tool_choice: choice },
+    {
+      quirks: { toolChoice: 'required_only', strictTools: false },
+    },
+  )
+  const made = openai.chat?.encode(request)
+  const json = JSON.parse(new TextDecoder().decode(made?.body)) as Json
+  expect(json.tool_choice).toBe('required')
+  expect(json.tools).toEqual([
+    { type: 'function', function: { name: 'add', parameters: { type: 'object' } } },
+  ])
+  expect(made?.dropped).toEqual(['strict'])
 })
