@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { parseRef } from '../vault/ref.ts'
 import { QuirksSchema } from './quirks.ts'
+import { Alias, CHOSEN_BY, Rules, Strategy } from './routing.ts'
 
 /** Names that stand in `model@provider` and `provider/model`. */
 const Name = z
@@ -42,8 +43,6 @@ const only = (what: string, now: string) => ({
       ? `${what} "${issue.input.slice(0, 40)}" is not supported yet: use ${now}`
       : undefined,
 })
-
-const Strategy = z.enum(['balanced', 'price', 'latency'], only('strategy', 'balanced, price or latency'))
 
 const TIMEOUTS = {
   connect_ms: ms(5_000, 'Time to connect, TLS included'),
@@ -165,6 +164,7 @@ const Provider = z.strictObject({
     .strictObject(TIMEOUT_OVERRIDES)
     .prefault({})
     .meta({ description: 'Any of `timeouts`, for this provider only', folded: true }),
+  ...CHOSEN_BY,
 })
 
 const Host = z.strictObject({
@@ -181,11 +181,6 @@ const Host = z.strictObject({
   source: z.string().default('config').describe('Where these facts come from, for your own record'),
 })
 
-const Alias = z.strictObject({
-  models: z.array(ModelId).min(1).max(100).describe('Model names, in order of preference'),
-  strategy: Strategy.optional().describe('Default: routing.strategy'),
-})
-
 /** The file. Every member has a default, so an empty file is a valid one. */
 export const ConfigFile = z.strictObject({
   providers: z.record(Name, Provider).prefault({}).describe('Providers by your name for them'),
@@ -194,6 +189,7 @@ export const ConfigFile = z.strictObject({
   routing: z
     .strictObject({
       strategy: Strategy.default('balanced').describe('How targets are ordered'),
+      rules: Rules,
       stream_guarantee: z
         .enum(['fast'], only('stream_guarantee', 'fast'))
         .default('fast')

@@ -8,6 +8,7 @@ import { ConfigFile } from './file.ts'
 import { didYouMean } from './nearest.ts'
 import { isMapAt, knownKeysAt } from './outline.ts'
 import { quirksOf } from './quirks.ts'
+import { aliasOf, rulesOf } from './routing.ts'
 import type { Config, ModelConfig, ProviderConfig, Timeouts } from './schema.ts'
 import { type Fault, formatPath, parseText } from './text.ts'
 
@@ -173,6 +174,7 @@ const providerOf = (file: FileProvider, name: string): ProviderConfig => ({
   headers: file.headers,
   onDisconnect: file.on_disconnect,
   timeouts: present(timeoutsOf(file.timeouts as ConfigFile['timeouts'])),
+  ...present({ weight: file.weight, priority: file.priority, region: file.region, data: file.data }),
 })
 
 const hostOf = (file: ConfigFile['hosts'][string]): HostRow => ({
@@ -187,8 +189,11 @@ function configOf(file: ConfigFile): Config {
   return {
     providers: mapped(file.providers, providerOf),
     hosts: mapped(file.hosts, hostOf),
-    aliases: mapped(file.aliases, alias => ({ models: alias.models, strategy: alias.strategy })),
-    routing: { strategy: file.routing.strategy },
+    aliases: mapped(file.aliases, aliasOf),
+    routing: {
+      strategy: file.routing.strategy,
+      ...(file.routing.rules.length > 0 && { rules: rulesOf(file.routing.rules) }),
+    },
     retries: { attempts: file.retries.attempts },
     timeouts: timeoutsOf(file.timeouts),
     limits: {

@@ -1,5 +1,6 @@
 /** The configuration as the program uses it (camelCase, defaults filled in). The zod schema that reads `switchgate.yaml` makes exactly this. */
 import type { HostRow } from '../../providers/provider.ts'
+import type { Preferences } from '../wire/extensions.ts'
 
 export interface Timeouts {
   readonly connectMs: number
@@ -21,7 +22,30 @@ export interface BodyLimits {
   readonly throttleMs: number
 }
 
-export type StrategyName = 'balanced' | 'price' | 'latency'
+export type StrategyName = 'balanced' | 'price' | 'latency' | 'throughput' | 'weighted' | 'priority'
+
+/** What is known of what a provider does with what is sent; absent = it may. */
+export interface DataPolicy {
+  readonly collects?: boolean | undefined
+  readonly retains?: boolean | undefined
+}
+
+/** Every member that is there must hold; of a list, one entry. */
+export interface Condition {
+  readonly keys?: readonly string[]
+  readonly tags?: readonly string[]
+  readonly models?: readonly string[]
+  readonly metadata?: Readonly<Record<string, readonly string[]>>
+  readonly tools?: boolean
+  readonly images?: boolean
+  readonly jsonSchema?: boolean
+  readonly stream?: boolean
+  readonly inputTokens?: { readonly min?: number; readonly max?: number }
+  /** Minutes of the day in UTC, the end not included; over midnight when the first is the larger. */
+  readonly between?: readonly [number, number]
+  /** 0 = Sunday. */
+  readonly days?: readonly number[]
+}
 
 export interface ModelConfig {
   readonly upstream: string
@@ -52,18 +76,39 @@ export interface ProviderConfig {
   readonly headers: Readonly<Record<string, string>>
   readonly onDisconnect: 'abort' | 'drain'
   readonly timeouts: Partial<Timeouts>
+  readonly weight?: number | undefined
+  readonly priority?: number | undefined
+  readonly region?: string | undefined
+  readonly data?: DataPolicy | undefined
 }
 
-export interface AliasConfig {
+export interface ChoiceConfig {
   readonly models: readonly string[]
   readonly strategy: StrategyName | undefined
+  /** Shares of the traffic by model; a model without one gets none of its own. */
+  readonly weights?: Readonly<Record<string, number>> | undefined
+  readonly preferences?: Preferences | undefined
+}
+
+export interface AliasConfig extends ChoiceConfig {
+  /** Undefined = for every request: the alias itself. */
+  readonly when?: undefined
+  /** The first that holds decides instead. */
+  readonly rules?: readonly (ChoiceConfig & { readonly when: Condition })[]
+}
+
+/** How some requests are routed, whatever their model. */
+export interface RoutingRule {
+  readonly when: Condition
+  readonly strategy: StrategyName | undefined
+  readonly preferences: Preferences | undefined
 }
 
 export interface Config {
   readonly providers: Readonly<Record<string, ProviderConfig>>
   readonly hosts: Readonly<Record<string, HostRow>>
   readonly aliases: Readonly<Record<string, AliasConfig>>
-  readonly routing: { readonly strategy: StrategyName }
+  readonly routing: { readonly strategy: StrategyName; readonly rules?: readonly RoutingRule[] }
   readonly retries: { readonly attempts: number }
   readonly timeouts: Timeouts
   readonly limits: BodyLimits

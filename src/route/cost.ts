@@ -1,10 +1,11 @@
 /** What a request would cost at a listing, before it is sent: for comparing, for ceilings, and for refusing what has no price. */
 import { bills, nanoFromPico, type Price, ratesFor, unitPico } from '../price.ts'
 import type { Preferences } from '../wire/extensions.ts'
+import type { Habit } from './habits.ts'
 import type { Listing } from './market.ts'
 import type { Wanted } from './plan.ts'
 
-/** Output tokens assumed when the caller set no limit; only compares prices. */
+/** Output tokens assumed while nothing is known of a model's answers; only compares prices. */
 const OUTPUT_GUESS = 512
 
 /** A price for pictures says nothing of a minute of sound. */
@@ -20,13 +21,15 @@ export function tooDear(listing: Listing, most: NonNullable<Preferences['maxPric
 }
 
 /** Likely nano-USD; undefined = the price is unknown. Only compares. */
-export function likelyCost(listing: Listing, wanted: Wanted): number | undefined {
-  const { price } = listing.offer
+export function likelyCost(listing: Listing, wanted: Wanted, habit?: Habit): number | undefined {
+  const { price, maxOutputTokens: most = Number.POSITIVE_INFINITY } = listing.offer
   if (!price || !isPriced(price, wanted)) return undefined
   const { units, likely } = wanted.metering ?? {}
   const each = units && unitPico(price, units.kind)
   if (each !== undefined) return nanoFromPico((likely?.units?.count ?? 0) * each)
-  const rates = ratesFor(price, wanted.likelyInputTokens)
-  const output = Math.min(wanted.maxOutputTokens ?? OUTPUT_GUESS, OUTPUT_GUESS)
-  return nanoFromPico(wanted.likelyInputTokens * rates.inputPico + output * rates.outputPico)
+  const input = wanted.likelyInputTokens
+  const { inputPico, outputPico, cacheReadPico = inputPico } = ratesFor(price, input)
+  const output = Math.min(habit?.outputTokens ?? OUTPUT_GUESS, wanted.maxOutputTokens ?? most, most)
+  const cached = input * (habit?.cachedShare ?? 0)
+  return nanoFromPico(Math.round((input - cached) * inputPico + cached * cacheReadPico + output * outputPico))
 }

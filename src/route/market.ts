@@ -4,8 +4,9 @@ import type { Kind } from '../../providers/index.ts'
 import type { AuthScheme, Provider, Quirks } from '../../providers/provider.ts'
 import type { Sign } from '../authorize/authorize.ts'
 import type { Authorization, SigningDeps } from '../authorize/schemes.ts'
-import type { Config, StrategyName, Timeouts } from '../config/schema.ts'
+import type { Config, DataPolicy, StrategyName, Timeouts } from '../config/schema.ts'
 import type { Offer } from '../terms.ts'
+import type { Choice } from './choice.ts'
 import { createResolver } from './names.ts'
 import { demoListing, type Goods, goodsOf } from './offers.ts'
 import { createSites, kindsOf, whyShut } from './sites.ts'
@@ -47,6 +48,11 @@ export interface Site {
   readonly credentials: readonly Credential[]
   /** Answered in process, nothing is sent: only `demo/echo`. */
   readonly builtIn: boolean
+  /** What the file says of it for choosing: absent = 1, 0, not known, not known. */
+  readonly weight?: number
+  readonly priority?: number
+  readonly region?: string
+  readonly data?: DataPolicy
   /** A server of one's own: what it serves costs nothing, listed or not. */
   readonly free?: boolean
   /** How another secret would get onto requests here, or why it cannot. */
@@ -70,6 +76,8 @@ export type Resolution =
       readonly listings: readonly Listing[]
       readonly strategy: StrategyName | undefined
       readonly alias: string | undefined
+      /** An alias: the first that holds decides which of the listings are asked, and how. */
+      readonly choices?: readonly Choice[]
     }
   /** Known, but no configured provider sells it now. `message` says who does and the cure: a variable to set, a credential to mend. */
   | { readonly kind: 'not_sold'; readonly message: string }

@@ -3,6 +3,7 @@ import type { Catalog } from '../../providers/catalog/loader.ts'
 import type { Kind } from '../../providers/index.ts'
 import { nearest } from '../config/nearest.ts'
 import type { AliasConfig, StrategyName } from '../config/schema.ts'
+import type { Choice } from './choice.ts'
 import type { Listing, Resolution, Site } from './market.ts'
 import { type Goods, unknownListing } from './offers.ts'
 
@@ -133,27 +134,40 @@ function createRules(goods: readonly Goods[], sites: readonly Site[], catalog: C
 
 type Rules = ReturnType<typeof createRules>
 
+/** An alias: the listings of all its models, and by which of its choices they are asked. */
+function aliased(
+  alias: string,
+  config: AliasConfig,
+  byRules: (name: string) => Found | undefined,
+  refuse: (name: string) => Resolution,
+): Resolution {
+  const reasons: string[] = []
+  const choices: Choice[] = [...(config.rules ?? []), config].map(rule => {
+    const parts = rule.models.map(model => {
+      const part = byRules(model) ?? refuse(model)
+      if (part.kind === 'not_sold') reasons.push(part.message)
+      const listings = part.kind === 'found' ? part.listings : []
+      return { listings, weight: rule.weights && (rule.weights[model] ?? 0) }
+    })
+    const listings = [...new Set(parts.flatMap(part => part.listings))]
+    const { when, strategy, preferences } = rule
+    return { when, strategy, preferences, listings, parts }
+  })
+  const listings = [...new Set(choices.flatMap(choice => choice.listings))]
+  if (listings.length > 0) return { ...found(listings, alias, config.strategy), choices }
+  const told = [`no model of the alias ${alias} is for sale here`, ...new Set(reasons)].join('; ')
+  return { kind: 'not_sold', message: told }
+}
+
 /** Builds `Market.resolve`. A name that is known but sold by nobody here does not stop the later rules; only what none of them finds is refused. */
 export function createResolver(input: ResolverInput): (name: string) => Resolution {
   const rules = createRules(input.goods, input.sites, input.catalog)
   const byRules = rules.find
   const refuse = createRefusals(input, rules)
 
-  const aliases = new Map<string, Resolution>()
-  for (const [alias, { models, strategy }] of Object.entries(input.aliases)) {
-    const parts = models.map(model => byRules(model) ?? refuse(model))
-    const listings = new Set(parts.flatMap(part => (part.kind === 'found' ? part.listings : [])))
-    const reasons = parts.flatMap(part => (part.kind === 'not_sold' ? part.message : []))
-    aliases.set(
-      alias,
-      listings.size > 0
-        ? found([...listings], alias, strategy)
-        : {
-            kind: 'not_sold',
-            message: [`no model of the alias ${alias} is for sale here`, ...reasons].join('; '),
-          },
-    )
-  }
+  const aliases = new Map(
+    Object.entries(input.aliases).map(([alias, config]) => [alias, aliased(alias, config, byRules, refuse)]),
+  )
 
   const whole = (name: string): Resolution | undefined => aliases.get(name) ?? byRules(name)
 
@@ -166,7 +180,9 @@ export function createResolver(input: ResolverInput): (name: string) => Resoluti
     const strategy = Object.hasOwn(STRATEGY_SUFFIXES, suffix) ? STRATEGY_SUFFIXES[suffix] : undefined
     if (strategy !== undefined) {
       const cut = whole(base)
-      return cut === undefined ? refuse(base) : cut.kind === 'found' ? { ...cut, strategy } : cut
+      if (cut?.kind !== 'found') return cut ?? refuse(base)
+      const choices = cut.choices?.map(choice => ({ ...choice, strategy }))
+      return { ...cut, strategy, ...(choices && { choices }) }
     }
     if (Object.hasOwn(REFUSED_SUFFIXES, suffix))
       return { kind: 'refused', message: `":${suffix}" is not supported: ${REFUSED_SUFFIXES[suffix]}` }

@@ -1,15 +1,23 @@
-/** Candidates + policy + health + dice → Plan: the targets to try, in order, and why the others are out. Pure. */
-import type { StrategyName } from '../config/schema.ts'
+/** Candidates + policy + health + experience + dice → Plan: the targets to try, in order, and why the others are out. Changes nothing. */
+import type { RoutingRule, StrategyName } from '../config/schema.ts'
 import { GatewayError } from '../errors.ts'
 import type { Capability, Key, Operation } from '../terms.ts'
-import type { Metering } from '../wire/openai.ts'
 import type { Preferences } from '../wire/extensions.ts'
+import type { Metering } from '../wire/openai.ts'
+import { CONTEXT, FORBIDDEN, keyAllows, NOT_FOR, UNPRICED, whyOut, whyShort } from './able.ts'
+import { type Group, named } from './choice.ts'
 import { nameOf, serves } from './codec.ts'
+import type { Experience, Trace } from './experience.ts'
 import type { Health } from './health.ts'
 import type { Credential, Listing, Market } from './market.ts'
-import { isPriced, likelyCost, tooDear } from './cost.ts'
-import { readersFirst } from './signed.ts'
-import { type Candidate, missesWish, type Sort, STRATEGIES, shuffled } from './strategy.ts'
+import { orderOf } from './order.ts'
+import { type Ready, readyOf, type Spot } from './ready.ts'
+import type { Ranked } from './rank.ts'
+import { sessionOf } from './sticky.ts'
+import type { Sort } from './strategy.ts'
+
+export { keyAllows } from './able.ts'
+export { offerKey, targetKey } from './ready.ts'
 
 /** What routing needs to know about a request. */
 export interface Wanted {
@@ -27,6 +35,11 @@ export interface Wanted {
   readonly signed?: (() => ReadonlySet<string>) | undefined
   /** Operations that are counted in more than tokens. */
   readonly metering?: Metering
+  readonly stream?: boolean
+  readonly sessionId?: string | undefined
+  readonly tags?: readonly string[]
+  /** The parsed body: for conditions on its metadata, and to tell conversations apart. */
+  readonly json?: Readonly<Record<string, unknown>>
 }
 
 export interface Target {
@@ -48,201 +61,169 @@ export interface Plan {
   readonly targets: readonly Target[]
   readonly excluded: readonly Excluded[]
   readonly strategy: Sort
+  /** For `Experience.learn`, once it is known how it went. */
+  readonly trace: Trace
 }
 
 export interface RouteDeps {
-  readonly market: Market
+  readonly market: Pick<Market, 'resolve' | 'listings'>
   readonly health: Health
   readonly nowMs: number
   readonly random: () => number
+  /** The file's default. */
   readonly strategy: StrategyName
+  /** The file's `routing.rules`, first match wins. */
+  readonly rules?: readonly RoutingRule[]
+  /** Absent = nothing was learned yet. */
+  readonly experience?: Experience | undefined
+  /** Told of each group as it was ranked, for `explain`. */
+  readonly tell?: (ranked: readonly Ranked[]) => void
 }
 
-export function targetKey(listing: Listing, credential: Credential | undefined): string {
-  return `${listing.site.name}/${listing.offer.upstream}/${credential?.id ?? '-'}`
+/** What one group is planned by. */
+export interface Ask {
+  readonly wanted: Wanted
+  readonly preferences: Preferences | undefined
+  readonly strategy: Sort
+  readonly key: Key
+  readonly session: { readonly name: string; readonly given: boolean } | undefined
 }
 
-export const offerKey = (listing: Listing): string => `${listing.site.name}/${listing.offer.upstream}`
-
-/** The contract's `models` and `providers` of a key: canonical id, `model@provider`, `*@provider`, alias. */
-export function keyAllows(key: Key, listing: Listing, alias: string | undefined): boolean {
-  const { provider, model } = listing.offer
-  if (key.providers && !key.providers.includes(provider)) return false
-  if (!key.models) return true
-  return key.models.some(
-    entry =>
-      entry === model || entry === alias || entry === `${model}@${provider}` || entry === `*@${provider}`,
-  )
-}
-
-interface Named {
-  readonly listing: Listing
-  readonly alias: string | undefined
-}
-
-/** Every listing that the asked-for names can mean, best name first. Throws when a name means nothing. */
-function named(wanted: Wanted, market: Market): { groups: Named[][]; strategy: StrategyName | undefined } {
-  const groups: Named[][] = []
-  let strategy: StrategyName | undefined
-  let first: GatewayError | undefined
-  for (const name of [wanted.model, ...wanted.fallbackModels]) {
-    const found = market.resolve(name)
-    if (found.kind === 'found') {
-      strategy ??= found.strategy
-      groups.push(found.listings.map(listing => ({ listing, alias: found.alias })))
-    } else if (found.kind === 'refused') {
-      throw new GatewayError('invalid_request', found.message, { param: 'model' })
-    } else if (found.kind === 'not_sold') {
-      first ??= new GatewayError('unknown_model', found.message, { param: 'model' })
-    } else {
-      const others = found.near.filter(other => other !== name)
-      const near = others.length > 0 ? ` Did you mean ${others.join(', ')}?` : ''
-      first ??= new GatewayError('unknown_model', `The model '${shown(name)}' does not exist here.${near}`, {
-        param: 'model',
-      })
-    }
-  }
-  // a fallback that exists serves the request even if the first name does not
-  if (groups.length === 0 && first) throw first
-  return { groups, strategy }
+/** A listing with the credentials that may be used now, in the order in which they are tried. */
+export interface Open {
+  readonly ready: Ready
+  readonly spots: readonly Spot[]
 }
 
 const shown = (name: string) => (name.length > 100 ? `${name.slice(0, 100)}…` : name)
 
-export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
-  const { groups, strategy: asked } = named(wanted, deps.market)
-  const sort = wanted.preferences?.sort
-  const strategy = sort ?? asked ?? deps.strategy
-  const excluded: Excluded[] = []
-  const able = groups.map(group =>
-    group.filter(({ listing, alias }) => {
-      const reason = whyOut(listing, alias, wanted, key)
-      if (reason) excluded.push({ provider: listing.site.name, model: listing.offer.upstream, reason })
-      return reason === undefined
-    }),
-  )
-  // Those in trouble are left out while somebody else is there; alone they are better tried than refused.
-  let targets = able.flatMap(group => walk(group, usableNow, wanted, strategy, deps))
-  if (targets.length === 0) targets = able.flatMap(group => walk(group, notClosed, wanted, strategy, deps))
-  if (targets.length === 0) {
-    if (excluded.length > 0 && excluded.every(e => e.reason.startsWith(NOT_FOR)))
-      throw notFor(wanted, key, deps)
-    throw nothingLeft(wanted, excluded, soonest(able.flat(), deps), deps.nowMs)
-  }
-  const { allowFallbacks, order } = wanted.preferences ?? {}
-  // without fallbacks: the named providers, or the first choice alone
-  const kept = allowFallbacks === false && !order ? targets.slice(0, 1) : targets
-  return { targets: kept, excluded, strategy }
+const outOf = ({ listing: { site, offer } }: Ready, reason: string): Excluded => ({
+  provider: site.name,
+  model: offer.upstream,
+  reason,
+})
+
+interface Able {
+  readonly group: Group
+  readonly ready: readonly Ready[]
 }
 
-type Open = (name: string, deps: RouteDeps) => boolean
-const usableNow: Open = (name, { health, nowMs }) => health.usable(name, nowMs)
-const notClosed: Open = (name, { health, nowMs }) => health.closedUntil(name, nowMs) === 0
+/** Those who can serve it at all; who would cut it short is out while somebody would not. */
+function ableOf(groups: readonly Group[], wanted: Wanted, key: Key, excluded: Excluded[]): readonly Able[] {
+  const short: Excluded[] = []
+  const whole = new Set<Ready>()
+  const able = groups.map(group => ({
+    group,
+    ready: readyOf(group.listings).filter(ready => {
+      const reason = whyOut(ready.listing, group.alias, wanted, group.preferences, key)
+      if (reason) excluded.push(outOf(ready, reason))
+      else {
+        const why = whyShort(ready.listing, wanted)
+        if (why) short.push(outOf(ready, why))
+        else whole.add(ready)
+      }
+      return reason === undefined
+    }),
+  }))
+  if (short.length === 0 || whole.size === 0) return able
+  excluded.push(...short)
+  return able.map(({ group, ready }) => ({ group, ready: ready.filter(each => whole.has(each)) }))
+}
 
-/** Targets of one model name, in order. */
-function walk(
-  group: readonly Named[],
-  open: Open,
-  wanted: Wanted,
-  strategy: Sort,
-  deps: RouteDeps,
-): Target[] {
-  const candidates: Candidate[] = []
-  for (const { listing } of group) {
-    const credentials = openCredentials(listing, open, deps)
-    if (!credentials) continue
-    const health = deps.health.state(targetKey(listing, credentials[0]))
-    candidates.push({ listing, credentials, likelyNanoUsd: likelyCost(listing, wanted), health })
+/** Throws GatewayError for names that mean nothing here, and when nobody is left; the message says why. */
+export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
+  const { groups, strategy: asked } = named(wanted, key, deps)
+  const strategy = wanted.preferences?.sort ?? asked ?? deps.strategy
+  const session = deps.experience && sessionOf(key.lineage, wanted.model, wanted)
+  const excluded: Excluded[] = []
+  const able = ableOf(groups, wanted, key, excluded)
+  // Those in trouble are left out while somebody else is there; alone they are better tried than refused.
+  const resting: Excluded[] = []
+  let open = able.map(({ ready }) => openOf(ready, usableNow, deps, resting))
+  if (open.every(group => group.length === 0)) {
+    resting.length = 0
+    open = able.map(({ ready }) => openOf(ready, notClosed, deps, resting))
   }
-  return inOrder(candidates, strategy, wanted, deps)
+  if (open.every(group => group.length === 0)) {
+    if (excluded.length > 0 && excluded.every(e => e.reason.startsWith(NOT_FOR)))
+      throw notFor(wanted, key, deps)
+    throw nothingLeft(wanted, excluded, soonest(able, deps), deps.nowMs)
+  }
+  const out = resting.length > 0 ? [...excluded, ...resting] : excluded
+  const tail = tailOf(out)
+  const targets: Target[] = []
+  let trace: Trace | undefined
+  open.forEach((group, i) => {
+    if (group.length === 0) return
+    const { listings, preferences } = (able[i] as Able).group
+    const ask = { wanted, preferences, strategy, key, session }
+    const ordered = orderOf(group, listings, ask, deps, tail)
+    for (const target of ordered.targets) if (!isTwice(targets, target)) targets.push(target)
+    trace ??= { group: listings, strategy, leader: ordered.leader, session: session?.name }
+  })
+  const { allowFallbacks, order } = (able[0] as Able).group.preferences ?? {}
+  // without fallbacks: the named providers, or the first choice alone
+  const kept = allowFallbacks === false && !order ? targets.slice(0, 1) : targets
+  return { targets: kept, excluded: out, strategy, trace: trace as Trace }
+}
+
+/** A target that two names have in common is asked once, in its better place. Few names are given, so this is rarely asked. */
+const isTwice = (targets: readonly Target[], { key, listing }: Target): boolean =>
+  targets.length > 0 &&
+  targets[0]?.listing.offer.model !== listing.offer.model &&
+  targets.some(other => other.key === key)
+
+type Test = (name: string, deps: RouteDeps) => boolean
+const usableNow: Test = (name, { health, nowMs }) => health.usable(name, nowMs)
+const notClosed: Test = (name, { health, nowMs }) => health.closedUntil(name, nowMs) === 0
+
+/** Listings that may be asked now, each with its credentials that may be used. */
+function openOf(all: readonly Ready[], test: Test, deps: RouteDeps, resting: Excluded[]): readonly Open[] {
+  const open: Open[] = []
+  for (const ready of all) {
+    const spots = test(ready.offerKey, deps)
+      ? ready.spots.filter(
+          ({ credential, key }) => (credential === undefined || test(credential.id, deps)) && test(key, deps),
+        )
+      : []
+    if (spots.length > 0) open.push({ ready, spots })
+    else resting.push(outOf(ready, whyResting(ready, deps)))
+  }
+  return open
+}
+
+function whyResting({ offerKey, spots }: Ready, { health, nowMs }: RouteDeps): string {
+  const outMs = (name: string) => Math.max(0, (health.state(name)?.outUntilMs ?? 0) - nowMs)
+  const waits = spots.map(({ key, credential }) =>
+    Math.max(outMs(offerKey), outMs(key), credential ? outMs(credential.id) : 0),
+  )
+  const waitMs = Math.min(...waits)
+  return waitMs > 0
+    ? `it is in trouble and rests for another ${Math.ceil(waitMs / 1000)} s`
+    : 'it was in trouble and one request is finding out whether it still is'
+}
+
+const TAIL_MAX = 6
+
+/** "; out: b (does not take images)", for the request's record. */
+function tailOf(excluded: readonly Excluded[]): string {
+  if (excluded.length === 0) return ''
+  const told = excluded.slice(0, TAIL_MAX).map(({ provider, reason }) => `${provider} (${reason})`)
+  const more = excluded.length > TAIL_MAX ? ` and ${excluded.length - TAIL_MAX} more` : ''
+  return `; out: ${told.join(', ')}${more}`
 }
 
 /** Epoch ms at which the first of them may be asked again; Infinity = none is waiting. */
-function soonest(group: readonly Named[], { health, nowMs }: RouteDeps): number {
+function soonest(able: readonly Able[], { health, nowMs }: RouteDeps): number {
   let at = Number.POSITIVE_INFINITY
-  for (const { listing } of group) {
-    const { credentials } = listing.site
-    for (const credential of credentials.length > 0 ? credentials : [undefined]) {
-      const until = Math.max(
-        health.closedUntil(targetKey(listing, credential), nowMs),
-        health.closedUntil(offerKey(listing), nowMs),
-      )
-      if (until > 0) at = Math.min(at, until)
-    }
-  }
-  return at
-}
-
-const NOT_FOR = 'it is not for'
-const FORBIDDEN = 'this key may not use it'
-const UNPRICED = 'its price is unknown and this key has a budget'
-
-function whyOut(listing: Listing, alias: string | undefined, wanted: Wanted, key: Key): string | undefined {
-  const { offer } = listing
-  const p = wanted.preferences
-  if (!keyAllows(key, listing, alias)) return FORBIDDEN
-  const operation = wanted.operation ?? 'chat'
-  if (!serves(listing, operation)) return `${NOT_FOR} ${nameOf(operation)}`
-  if (p?.only && !p.only.includes(offer.provider)) return 'not in provider.only'
-  if (p?.allowFallbacks === false && p.order && !p.order.includes(offer.provider))
-    return 'not in provider.order'
-  if (p?.ignore?.includes(offer.provider)) return 'in provider.ignore'
-  if (!isPriced(offer.price, wanted) && key.budgets.length > 0) return UNPRICED
-  if (p?.maxPrice && tooDear(listing, p.maxPrice)) return 'above provider.max_price'
-  for (const need of wanted.needs) if (!takes(listing, need)) return `does not take ${need}`
-  const context = wanted.longestPromptTokens ?? wanted.likelyInputTokens
-  if (offer.contextTokens !== undefined && context > offer.contextTokens) return CONTEXT
-  return undefined
-}
-
-const CONTEXT = 'its context is too short'
-
-/** A host that can be told a schema in words is told so. */
-const takes = ({ offer, site }: Listing, need: Capability): boolean =>
-  offer.supports.has(need) || (need === 'json_schema' && site.quirks.jsonSchema !== undefined)
-
-/** Credentials of a listing that may be used, in weighted random order; a site without any has one empty place. Undefined = none may. */
-function openCredentials(listing: Listing, open: Open, deps: RouteDeps): readonly Credential[] | undefined {
-  const { credentials } = listing.site
-  if (!open(offerKey(listing), deps)) return undefined
-  if (credentials.length === 0) return open(targetKey(listing, undefined), deps) ? [] : undefined
-  const usable = credentials.filter(c => open(c.id, deps) && open(targetKey(listing, c), deps))
-  if (usable.length === 0) return undefined
-  return usable.length === 1 ? usable : shuffled(usable, c => c.weight, deps.random)
-}
-
-function inOrder(
-  candidates: readonly Candidate[],
-  strategy: Sort,
-  { preferences, signed }: Wanted,
-  deps: RouteDeps,
-): Target[] {
-  let ordered: readonly Candidate[] = candidates
-  if (candidates.length > 1) {
-    ordered = STRATEGIES[strategy](shuffled(candidates, () => 1, deps.random))
-    const slow = (c: Candidate) => Number(missesWish(c, preferences))
-    ordered = readersFirst(
-      [...ordered].sort((a, b) => slow(a) - slow(b)),
-      signed,
-    )
-    const wish = preferences?.order
-    if (wish) {
-      const place = (c: Candidate) => {
-        const at = wish.indexOf(c.listing.site.name)
-        return at < 0 ? wish.length : at
+  for (const { ready } of able)
+    for (const { offerKey, spots } of ready)
+      for (const { key, credential } of spots) {
+        const names = credential ? [offerKey, key, credential.id] : [offerKey, key]
+        const until = Math.max(...names.map(name => health.closedUntil(name, nowMs)))
+        if (until > 0) at = Math.min(at, until)
       }
-      ordered = [...ordered].sort((a, b) => place(a) - place(b))
-    }
-  }
-  const why = candidates.length > 1 ? `${strategy} of ${candidates.length}` : 'only candidate'
-  return ordered.flatMap(({ listing, credentials }) =>
-    (credentials.length > 0 ? credentials : [undefined]).map(credential => ({
-      listing,
-      credential,
-      key: targetKey(listing, credential),
-      why,
-    })),
-  )
+  return at
 }
 
 /** The model exists but does something else: says who does what was asked. */

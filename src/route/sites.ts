@@ -147,9 +147,24 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
       authorize,
       builtIn: false,
       ...(isLocalKind(config.kind) && { free: true }),
+      ...chosenBy(config, options),
     } satisfies Site
     return kind.cloud === undefined ? site : { ...site, at: branches(site, kind, { options, baseUrl }) }
   })
+}
+
+/** What the file says of a provider for choosing. A cloud's region is where it was asked to be. */
+function chosenBy(
+  { weight, priority, region, data }: ProviderConfig,
+  options: Readonly<Record<string, string>>,
+): Pick<Site, 'weight' | 'priority' | 'region' | 'data'> {
+  const where = region ?? options.region ?? options.location
+  return {
+    ...(weight !== undefined && { weight }),
+    ...(priority !== undefined && { priority }),
+    ...(where !== undefined && { region: where }),
+    ...(data && { data }),
+  }
 }
 
 const pathOf = (url: URL): string => url.pathname.replace(/\/+$/, '')

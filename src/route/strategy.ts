@@ -1,88 +1,146 @@
-/** Strategies: pure functions that put candidates in order. One function and one line in the table make a new one. */
+/** Strategies: pure functions that give each candidate a score, the lowest first. One function and one line in the table make a new one. Used by rank.ts. */
 import type { StrategyName } from '../config/schema.ts'
 import type { Preferences } from '../wire/extensions.ts'
-import type { HealthState } from './health.ts'
-import type { Credential, Listing } from './market.ts'
+import type { Listing } from './market.ts'
+import type { Spot } from './ready.ts'
 
+/** What can be sent to, with what is known about it at this moment. */
 export interface Candidate {
   readonly listing: Listing
-  readonly credentials: readonly Credential[]
+  /** Its credentials that may be used, in the order in which they are tried. */
+  readonly spots: readonly Spot[]
+  /** Health key of the first of them. */
+  readonly key: string
   /** Likely price of this very request, nano-USD; undefined = unknown. */
   readonly likelyNanoUsd: number | undefined
-  readonly health: HealthState | undefined
+  /** Share of requests that succeed, 0.05–1; 1 while nothing is known against it. */
+  readonly success: number
+  /** Time to first content; undefined = never measured. */
+  readonly ttftMs: number | undefined
+  readonly tokensPerSecond: number | undefined
+  /** 1 = heard of just now, 0 = long ago: what is old counts for less, and the middle of the others for more. */
+  readonly freshness: number
+  /** Epoch ms of the last answer or fault; 0 = never. */
+  readonly seenAtMs: number
+  /** Requests that are there now. */
+  readonly inFlight: number
+  /** How long it makes the next one wait, by its worst recent time: peak-EWMA × (in flight + 1), ms. */
+  readonly load: number
+  /** Share of traffic under `weighted`. */
+  readonly weight: number
+  /** Under `priority`: the lowest first. */
+  readonly place: number
 }
 
-export type Strategy = (candidates: readonly Candidate[]) => readonly Candidate[]
+/** Lower is better; Infinity = only if nobody else is there. The dice are uniform in [0, 1). */
+export type Strategy = (candidates: readonly Candidate[], dice: () => number) => readonly number[]
 
-/** An unknown price sorts last, an unknown latency in the middle: it is found out by being tried. */
-const price = (c: Candidate) => c.likelyNanoUsd ?? Number.POSITIVE_INFINITY
+/** What a caller may sort by is among the strategies of the configuration. */
+export type Sort = StrategyName
 
-/** A list price that is far off its peers' wins nothing: such an offer counts as dear as the dearest sound one. */
-function trusted(candidates: readonly Candidate[]): (c: Candidate) => number {
-  const sound = candidates.filter(c => !c.listing.doubtful).map(price)
-  const dearest = Math.max(0, ...sound.filter(Number.isFinite))
-  return c => (c.listing.doubtful ? Math.max(price(c), dearest) : price(c))
+/** The value of each, where some are unknown: those get the middle of the known ones, and old values drift towards it. */
+function filled(
+  candidates: readonly Candidate[],
+  known: (c: Candidate) => number | undefined,
+): readonly number[] {
+  const values: number[] = []
+  let missing = false
+  for (const candidate of candidates) {
+    const value = known(candidate)
+    if (value !== undefined) values.push(value)
+    if (value === undefined || candidate.freshness < 0.99) missing = true
+  }
+  if (!missing) return values
+  if (values.length === 0) return candidates.map(() => 0)
+  const middle = values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+  return candidates.map(c => middle + ((known(c) ?? middle) - middle) * c.freshness)
 }
 
-function medianTtft(candidates: readonly Candidate[]): number {
-  const known = candidates.map(c => c.health?.ttftMs).filter(ms => ms !== undefined)
-  known.sort((a, b) => a - b)
-  return known[known.length >> 1] ?? 0
+/** An unknown price is no bargain. A list price far off its peers' wins nothing: it counts as dear as the dearest sound one. */
+function costs(candidates: readonly Candidate[]): readonly number[] {
+  const plain = candidates.map(c => c.likelyNanoUsd ?? Number.POSITIVE_INFINITY)
+  if (!candidates.some(c => c.listing.doubtful)) return plain
+  let dearest = 0
+  for (let i = 0; i < plain.length; i++) {
+    const cost = plain[i] as number
+    if (!candidates[i]?.listing.doubtful && Number.isFinite(cost)) dearest = Math.max(dearest, cost)
+  }
+  return plain.map((cost, i) => (candidates[i]?.listing.doubtful ? Math.max(cost, dearest) : cost))
 }
 
-const byScore =
-  (score: (c: Candidate) => number): Strategy =>
-  candidates =>
-    candidates
-      .map(c => ({ c, score: score(c) }))
-      .sort((a, b) => (a.score === b.score ? 0 : a.score - b.score))
-      .map(({ c }) => c)
+/** Each score divided by the chance of success: what fails half the time costs twice and takes twice as long. */
+const perSuccess = (candidates: readonly Candidate[], scores: readonly number[]): readonly number[] =>
+  scores.map((score, i) => score / (candidates[i] as Candidate).success)
 
-/** A target that fails half the time costs twice: its likely price and latency are divided by its success rate. */
-const successOf = (c: Candidate) => Math.max(0.05, 1 - (c.health?.errorRate ?? 0))
+const price: Strategy = candidates => perSuccess(candidates, costs(candidates))
 
-const PRICE_WEIGHT = 0.6
-const LATENCY_WEIGHT = 0.2
-/** Uptime under 95% is punished quadratically, so that a shaky bargain does not win. */
-const UPTIME_FLOOR = 0.95
-const UPTIME_WEIGHT = 40
+const latency: Strategy = candidates =>
+  perSuccess(
+    candidates,
+    filled(candidates, c => c.ttftMs),
+  )
 
-/** What a caller may sort by, beside what the configuration knows. */
-export type Sort = StrategyName | 'throughput'
+/** Milliseconds per token. */
+const throughput: Strategy = candidates =>
+  perSuccess(
+    candidates,
+    filled(candidates, c => c.tokensPerSecond && 1000 / c.tokensPerSecond),
+  )
+
+/** Once as many points for twice the best: 0.6 for price, and so on. To be tuned by simulation, not by taste. */
+export const BALANCE = { price: 0.6, latency: 0.2, throughput: 0.05 } as const
+/** Points for an unknown price, and where the best one is free and this one is not. */
+const UNPRICED = 6
+const NOT_FREE = 0.6
+/**
+ * Uptime under 95% is punished exponentially, so that no bargain wins by failing: 0.08 points at 90%, 0.5 at 80%, 1.9 at
+ * 70%, 22 at 50%. Small faults weigh about what llmgateway publishes (0.07 at 90%, 0.62 at 80%, features/routing.mdx).
+ */
+export const UPTIME = { floor: 0.95, weight: 0.1, growth: 12 } as const
+
+export const downtime = (success: number): number =>
+  success >= UPTIME.floor ? 0 : UPTIME.weight * Math.expm1(UPTIME.growth * (UPTIME.floor - success))
+
+/** How much worse than the best, as a share: 0 = the best. */
+const worse = (value: number, best: number): number => (best > 0 ? value / best - 1 : 0)
+
+const balanced: Strategy = candidates => {
+  const cost = costs(candidates)
+  const first = filled(candidates, c => c.ttftMs)
+  const perToken = filled(candidates, c => c.tokensPerSecond && 1000 / c.tokensPerSecond)
+  const [cheapest, soonest, quickest] = [Math.min(...cost), Math.min(...first), Math.min(...perToken)]
+  const dearer = (own: number) => {
+    if (!Number.isFinite(cheapest)) return 0
+    if (!Number.isFinite(own)) return UNPRICED
+    return cheapest > 0 ? BALANCE.price * worse(own, cheapest) : own > 0 ? NOT_FREE : 0
+  }
+  return candidates.map(
+    (c, i) =>
+      dearer(cost[i] as number) +
+      BALANCE.latency * worse(first[i] as number, soonest) +
+      BALANCE.throughput * worse(perToken[i] as number, quickest) +
+      downtime(c.success),
+  )
+}
+
+/** A key of u^(1/w) sorts into a weighted random order (Efraimidis and Spirakis, 2006); negative, since the lowest is first. */
+const weighted: Strategy = (candidates, dice) =>
+  candidates.map(c => (c.weight > 0 ? -(dice() ** (1 / c.weight)) : 0))
+
+/** As the file says; health alone changes it, by leaving out who is down. */
+const priority: Strategy = candidates => candidates.map(c => c.place)
 
 export const STRATEGIES: Readonly<Record<Sort, Strategy>> = {
-  throughput: byScore(c => -(c.health?.tokensPerSecond ?? 0) * successOf(c)),
-  price: candidates => {
-    const cost = trusted(candidates)
-    return byScore(c => cost(c) / successOf(c))(candidates)
-  },
-  latency: candidates => {
-    const middle = medianTtft(candidates)
-    return byScore(c => (c.health?.ttftMs ?? middle) / successOf(c))(candidates)
-  },
-  balanced: candidates => {
-    const cost = trusted(candidates)
-    const cheapest = Math.min(...candidates.map(cost))
-    const middle = medianTtft(candidates)
-    const fastest = Math.min(...candidates.map(c => c.health?.ttftMs ?? middle))
-    return byScore(c => {
-      const dearer = !Number.isFinite(cost(c))
-        ? 10
-        : cheapest > 0
-          ? cost(c) / cheapest - 1
-          : cost(c) > 0
-            ? 1
-            : 0
-      const slower = fastest > 0 ? (c.health?.ttftMs ?? middle) / fastest - 1 : 0
-      const down = Math.max(0, UPTIME_FLOOR - successOf(c))
-      return PRICE_WEIGHT * dearer + LATENCY_WEIGHT * slower + UPTIME_WEIGHT * down * down
-    })(candidates)
-  },
+  balanced,
+  price,
+  latency,
+  throughput,
+  weighted,
+  priority,
 }
 
-/** Equal scores are shared out by weighted dice: without it the first of equals would carry everything. */
+/** Weighted random order, the likelier first. */
 export function shuffled<T>(items: readonly T[], weight: (item: T) => number, random: () => number): T[] {
-  // Efraimidis–Spirakis: a key of u^(1/w) sorts into a weighted random order
   return items
     .map(item => ({ item, key: random() ** (1 / Math.max(1e-9, weight(item))) }))
     .sort((a, b) => b.key - a.key)
@@ -90,9 +148,11 @@ export function shuffled<T>(items: readonly T[], weight: (item: T) => number, ra
 }
 
 /** Known to be slower than the caller would like: asked after the others, not left out. What is unknown is not slow. */
-export function missesWish({ health }: Candidate, p: Preferences | undefined): boolean {
+export function missesWish(candidate: Candidate, p: Preferences | undefined): boolean {
   const { preferredMaxLatencyMs: most, preferredMinTokensPerSecond: least } = p ?? {}
-  const late = most !== undefined && health?.ttftMs !== undefined && health.ttftMs > most
-  const slow = least !== undefined && health?.tokensPerSecond !== undefined && health.tokensPerSecond < least
-  return late || slow
+  const { ttftMs, tokensPerSecond } = candidate
+  return (
+    (most !== undefined && ttftMs !== undefined && ttftMs > most) ||
+    (least !== undefined && tokensPerSecond !== undefined && tokensPerSecond < least)
+  )
 }

@@ -29,6 +29,12 @@ export interface Preferences {
   readonly requireParameters?: boolean
   readonly preferredMaxLatencyMs?: number
   readonly preferredMinTokensPerSecond?: number
+  /** Only where the provider is said not to keep what is sent for its own ends (`providers.<name>.data`). */
+  readonly dataCollection?: 'allow' | 'deny'
+  /** Only where nothing that is sent is retained at all. */
+  readonly zdr?: boolean
+  /** Only providers of these regions, as in `eu` or `eu-west-1`. */
+  readonly regions?: readonly string[]
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -44,6 +50,9 @@ const PREFERENCE_NAMES = [
   'require_parameters',
   'preferred_max_latency',
   'preferred_min_throughput',
+  'data_collection',
+  'zdr',
+  'regions',
 ]
 const PRICE_NAMES = ['prompt', 'completion']
 const SORTS: readonly string[] = ['price', 'latency', 'throughput']
@@ -131,8 +140,18 @@ export function readPreferences(value: unknown): Preferences | undefined {
       value.preferred_min_throughput,
       'provider.preferred_min_throughput',
     ),
+    dataCollection: readCollection(value.data_collection),
+    zdr: flag(value.zdr, 'provider.zdr'),
+    regions: strings(value.regions, 'provider.regions'),
   }
   return read as Preferences
+}
+
+function readCollection(value: unknown): Preferences['dataCollection'] {
+  if (value == null) return undefined
+  if (value !== 'allow' && value !== 'deny')
+    throw wrong('provider.data_collection', 'must be "allow" or "deny".')
+  return value
 }
 
 function readMaxPrice(value: unknown): Preferences['maxPrice'] {

@@ -287,7 +287,7 @@ describe('what a mistake says', () => {
     ],
     [
       'routing:\n  strategy: round_robin',
-      'routing.strategy: strategy "round_robin" is not supported yet: use balanced, price or latency (line 2)',
+      'routing.strategy: there is no strategy "round_robin": use balanced, price, latency, throughput, weighted or priority (line 2)',
     ],
     [
       'providers:\n  groq:\n    options: { region: eu }',

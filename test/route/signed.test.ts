@@ -16,7 +16,11 @@ const ALL = [
   candidate('router', openai, { keepsExtensions: true }),
 ]
 const order = (candidates: readonly Candidate[], ...formats: string[]) =>
-  readersFirst(candidates, () => new Set(formats)).map(each => each.listing.site.name)
+  readersFirst(
+    candidates,
+    () => new Set(formats),
+    each => each.listing,
+  ).map(each => each.listing.site.name)
 
 test('those who can read most of it first, the others as they were', () => {
   expect(order(ALL)).toEqual(['openai', 'claude', 'google', 'router'])
@@ -36,9 +40,9 @@ test('nobody looks where it cannot matter', () => {
     asked++
     return new Set<string>()
   }
-  readersFirst([candidate('a', openai), candidate('b', openai)], ask)
+  readersFirst([candidate('a', openai), candidate('b', openai)], ask, each => each.listing)
   expect(asked).toBe(0)
-  readersFirst(ALL, ask)
+  readersFirst(ALL, ask, each => each.listing)
   expect(asked).toBe(1)
-  expect(readersFirst(ALL, undefined)).toBe(ALL)
+  expect(readersFirst(ALL, undefined, each => each.listing)).toBe(ALL)
 })

@@ -1,0 +1,78 @@
+/** Who can serve a request at all, and why the others are out. Part of planning, pure. */
+import type { Capability, Key } from '../terms.ts'
+import type { Preferences } from '../wire/extensions.ts'
+import { nameOf, serves } from './codec.ts'
+import { isPriced, tooDear } from './cost.ts'
+import type { Listing, Site } from './market.ts'
+import type { Wanted } from './plan.ts'
+
+export const NOT_FOR = 'it is not for'
+export const FORBIDDEN = 'this key may not use it'
+export const UNPRICED = 'its price is unknown and this key has a budget'
+export const CONTEXT = 'its context is too short'
+
+/** The contract's `models` and `providers` of a key: canonical id, `model@provider`, `*@provider`, alias. */
+export function keyAllows(key: Key, listing: Listing, alias: string | undefined): boolean {
+  const { provider, model } = listing.offer
+  if (key.providers && !key.providers.includes(provider)) return false
+  if (!key.models) return true
+  return key.models.some(
+    entry =>
+      entry === model || entry === alias || entry === `${model}@${provider}` || entry === `*@${provider}`,
+  )
+}
+
+/** `eu` holds for `eu` and `eu-west-1`; a provider whose region is not known is in none. */
+const isIn = ({ region }: Site, regions: readonly string[]): boolean =>
+  region !== undefined && regions.some(wish => region === wish || region.startsWith(`${wish}-`))
+
+/** What policy says against a site: the caller's and the file's wishes. */
+function whyUnwanted({ site, offer }: Listing, p: Preferences): string | undefined {
+  if (p.only && !p.only.includes(offer.provider)) return 'not in provider.only'
+  if (p.allowFallbacks === false && p.order && !p.order.includes(offer.provider))
+    return 'not in provider.order'
+  if (p.ignore?.includes(offer.provider)) return 'in provider.ignore'
+  if (p.regions && !isIn(site, p.regions)) return 'not in provider.regions'
+  if (p.dataCollection === 'deny' && site.data?.collects !== false)
+    return 'it may keep what is sent for itself, and provider.data_collection is "deny"'
+  if (p.zdr === true && site.data?.retains !== false)
+    return 'it may retain what is sent, and provider.zdr is set'
+  return undefined
+}
+
+/** Undefined = it can serve the request. */
+export function whyOut(
+  listing: Listing,
+  alias: string | undefined,
+  wanted: Wanted,
+  preferences: Preferences | undefined,
+  key: Key,
+): string | undefined {
+  const { offer } = listing
+  if (!keyAllows(key, listing, alias)) return FORBIDDEN
+  const operation = wanted.operation ?? 'chat'
+  if (!serves(listing, operation)) return `${NOT_FOR} ${nameOf(operation)}`
+  const unwanted = preferences && whyUnwanted(listing, preferences)
+  if (unwanted) return unwanted
+  if (key.budgets.length > 0 && !isPriced(offer.price, wanted)) return UNPRICED
+  if (preferences?.maxPrice && tooDear(listing, preferences.maxPrice)) return 'above provider.max_price'
+  for (const need of wanted.needs) if (!takes(listing, need)) return `does not take ${need}`
+  const context = wanted.longestPromptTokens ?? wanted.likelyInputTokens
+  if (offer.contextTokens !== undefined && context > offer.contextTokens) return CONTEXT
+  return undefined
+}
+
+/** A host that can be told a schema in words is told so. */
+const takes = ({ offer, site }: Listing, need: Capability): boolean =>
+  offer.supports.has(need) || (need === 'json_schema' && site.quirks.jsonSchema !== undefined)
+
+/** It would answer, but shorter than was asked for: out only while somebody is there who need not. */
+export function whyShort({ offer }: Listing, wanted: Wanted): string | undefined {
+  const { maxOutputTokens: asked, likelyInputTokens } = wanted
+  if (asked === undefined || wanted.metering) return undefined
+  if (offer.maxOutputTokens !== undefined && asked > offer.maxOutputTokens)
+    return `it writes at most ${offer.maxOutputTokens} tokens`
+  if (offer.contextTokens !== undefined && likelyInputTokens + asked > offer.contextTokens)
+    return 'its context has no room for that much output'
+  return undefined
+}

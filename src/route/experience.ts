@@ -1,0 +1,94 @@
+/** What this process has learned from its own traffic beside health: sessions, habits, peaks, and who leads a group. Read by plan.ts, fed when a request has ended. */
+import type { Usage } from '../terms.ts'
+import { createHabits, type Habits } from './habits.ts'
+import type { Past } from './rank.ts'
+import { createSessions, type Sessions } from './sticky.ts'
+import type { Sort } from './strategy.ts'
+
+/** What a plan leaves behind for `learn`. */
+export interface Trace {
+  /** The list of candidates that was ranked: the same object for every request of the same name. */
+  readonly group: object
+  readonly strategy: Sort
+  /** Who leads if this goes well; undefined = nothing changes. */
+  readonly leader: string | undefined
+  readonly session: string | undefined
+}
+
+export interface Ended {
+  readonly trace: Trace
+  readonly lineage: string
+  readonly model: string
+  /** Who answered; undefined = nobody did. */
+  readonly target: string | undefined
+  readonly ttftMs: number | undefined
+  readonly usage: Usage | undefined
+}
+
+export interface Experience {
+  readonly habits: Pick<Habits, 'expect'>
+  readonly sessions: Pick<Sessions, 'find'>
+  /** Worst recent time to first content, fading; undefined = never measured. */
+  peakMs(target: string, nowMs: number): number | undefined
+  past(group: object, strategy: Sort): Past
+  learn(ended: Ended, nowMs: number): void
+}
+
+interface Lead {
+  leader: string | undefined
+  requests: number
+}
+
+/** A bad moment is half forgotten after this. */
+const PEAK_HALF_MS = 10_000
+const PEAKS_MAX = 20_000
+const UNLED: Past = { leader: undefined, requests: 0 }
+
+export function createExperience(): Experience {
+  const habits = createHabits()
+  const sessions = createSessions()
+  const peaks = new Map<string, { ms: number; atMs: number }>()
+  // held by the list itself: a new market begins anew
+  const leads = new WeakMap<object, Map<Sort, Lead>>()
+
+  const peakMs = (target: string, nowMs: number) => {
+    const peak = peaks.get(target)
+    return peak && peak.ms * 0.5 ** (Math.max(0, nowMs - peak.atMs) / PEAK_HALF_MS)
+  }
+  const leadOf = ({ group, strategy }: Trace): Lead => {
+    const all = leads.get(group) ?? new Map<Sort, Lead>()
+    leads.set(group, all)
+    const lead = all.get(strategy) ?? { leader: undefined, requests: 0 }
+    all.set(strategy, lead)
+    return lead
+  }
+  return {
+    habits,
+    sessions,
+    peakMs,
+    past: (group, strategy) => leads.get(group)?.get(strategy) ?? UNLED,
+    learn({ trace, lineage, model, target, ttftMs, usage }, nowMs) {
+      const lead = leadOf(trace)
+      lead.requests++
+      if (target === undefined) {
+        if (trace.session !== undefined) sessions.forget(trace.session)
+        return
+      }
+      if (trace.leader === target) lead.leader = target
+      if (ttftMs !== undefined) {
+        const faded = peakMs(target, nowMs) ?? 0
+        if (!peaks.has(target) && peaks.size >= PEAKS_MAX) peaks.clear()
+        peaks.set(target, { ms: Math.max(ttftMs, faded), atMs: nowMs })
+      }
+      if (!usage) return
+      habits.learn(lineage, model, usage)
+      if (trace.session !== undefined)
+        sessions.keep(
+          trace.session,
+          target,
+          { input: usage.inputTokens, cacheRead: usage.cacheReadInputTokens },
+          nowMs,
+        )
+    },
+  }
+}

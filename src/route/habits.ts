@@ -1,0 +1,66 @@
+/** What answers have been like: how much a model writes, and how much of a caller's input comes from a cache. For prices before sending; fed by experience.ts. */
+import type { Usage } from '../terms.ts'
+
+/** What to expect of a request before it is sent. */
+export interface Habit {
+  /** Output tokens of an answer; undefined = nothing is known. */
+  readonly outputTokens: number | undefined
+  /** Share of input tokens that are read from a cache, 0–1. */
+  readonly cachedShare: number
+}
+
+interface Count {
+  requests: number
+  outputTokens: number
+  inputTokens: number
+  cachedTokens: number
+}
+
+/** Of so many past requests the mean speaks; older ones fade. */
+const MEMORY = 50
+/** A hit rate is believed from here on (llmgateway: 20 requests and 20,000 tokens). */
+const CACHE_REQUESTS_MIN = 20
+const CACHE_TOKENS_MIN = 20_000
+const ENTRIES_MAX = 20_000
+
+const NOTHING: Habit = { outputTokens: undefined, cachedShare: 0 }
+
+export interface Habits {
+  /** Of a key lineage with this model; where that is not known, of everybody with this model. */
+  expect(lineage: string, model: string): Habit
+  learn(lineage: string, model: string, usage: Usage): void
+}
+
+/** In memory, of this process; bounded, what was used longest ago goes first. */
+export function createHabits(): Habits {
+  const counts = new Map<string, Count>()
+  const add = (name: string, usage: Usage) => {
+    const before = counts.get(name)
+    // put in again, so that the first of the map is the one that was used longest ago
+    if (before) counts.delete(name)
+    else if (counts.size >= ENTRIES_MAX) counts.delete(counts.keys().next().value as string)
+    const count = before ?? { requests: 0, outputTokens: 0, inputTokens: 0, cachedTokens: 0 }
+    count.requests++
+    count.outputTokens += (usage.outputTokens - count.outputTokens) / Math.min(count.requests, MEMORY)
+    const fading = count.requests > MEMORY ? 1 - 1 / MEMORY : 1
+    count.inputTokens = count.inputTokens * fading + usage.inputTokens
+    count.cachedTokens = count.cachedTokens * fading + usage.cacheReadInputTokens
+    counts.set(name, count)
+  }
+  return {
+    expect(lineage, model) {
+      const own = counts.get(`${lineage} ${model}`)
+      const all = own ?? counts.get(model)
+      if (!all) return NOTHING
+      const known = own && own.requests >= CACHE_REQUESTS_MIN && own.inputTokens >= CACHE_TOKENS_MIN
+      return {
+        outputTokens: all.outputTokens,
+        cachedShare: known ? Math.min(1, own.cachedTokens / own.inputTokens) : 0,
+      }
+    },
+    learn(lineage, model, usage) {
+      add(`${lineage} ${model}`, usage)
+      add(model, usage)
+    },
+  }
+}

@@ -1,0 +1,142 @@
+/** One group of open listings → targets in order: measured, ranked, then what goes before the score: sessions, wishes, the caller's own order. Part of planning, pure. */
+import { likelyCost } from './cost.ts'
+import type { Habit } from './habits.ts'
+import type { Listing } from './market.ts'
+import type { Ask, Open, RouteDeps, Target } from './plan.ts'
+import { type Ranked, rank } from './rank.ts'
+import { readersFirst } from './signed.ts'
+import { savedNanoUsd } from './sticky.ts'
+import { type Candidate, missesWish, shuffled, type Sort } from './strategy.ts'
+
+/** What was heard of a target counts half after this. */
+const FADE_MS = 600_000
+/** A target that was never timed is taken to be this slow when loads are compared. */
+const UNTIMED_MS = 1_000
+const FAILING_MOST = 0.95
+const UNLED = { leader: undefined, requests: 0 }
+const NO_HABIT: Habit = { outputTokens: undefined, cachedShare: 0 }
+
+/** What is known of each now. The habit is looked up once for each model. */
+function measured(open: readonly Open[], { wanted, key }: Ask, deps: RouteDeps): readonly Candidate[] {
+  const { health, experience, nowMs, random } = deps
+  let model: string | undefined
+  let habit = NO_HABIT
+  return open.map(({ ready: { listing }, spots }) => {
+    const { offer, site } = listing
+    if (experience && offer.model !== model) habit = experience.habits.expect(key.lineage, offer.model)
+    model = offer.model
+    const sorted = spots.length > 1 ? shuffled(spots, spot => spot.credential?.weight ?? 1, random) : spots
+    const first = (sorted[0] as (typeof sorted)[number]).key
+    const state = health.state(first, nowMs)
+    const seenAtMs = state?.seenAtMs ?? 0
+    const inFlight = health.inFlight(first)
+    const peakMs = experience?.peakMs(first, nowMs) ?? state?.ttftMs ?? UNTIMED_MS
+    return {
+      listing,
+      spots: sorted,
+      key: first,
+      likelyNanoUsd: likelyCost(listing, wanted, habit),
+      success: 1 - Math.min(FAILING_MOST, state?.errorRate ?? 0),
+      ttftMs: state?.ttftMs,
+      tokensPerSecond: state?.tokensPerSecond,
+      freshness: seenAtMs === 0 ? 1 : 0.5 ** (Math.max(0, nowMs - seenAtMs) / FADE_MS),
+      seenAtMs,
+      inFlight,
+      load: peakMs * (inFlight + 1),
+      weight: site.weight ?? 1,
+      place: site.priority ?? 0,
+    }
+  })
+}
+
+/** Where the cheapest or the best is asked for; an order by speed or by the file is not bent for money. */
+const STICKY: ReadonlySet<Sort> = new Set(['balanced', 'price', 'weighted'])
+/** A session leaves a target that fails more than this. */
+const STICKY_SUCCESS = 0.9
+
+/**
+ * The place in `order` of the target that a session should go back to; -1 = none. Only those who are able and well are in
+ * `order`, so health has had its word. The cache must save more than the first one would; a session that the caller has
+ * named stays among equals too.
+ */
+function warm(order: readonly Ranked[], { session, strategy, wanted }: Ask, deps: RouteDeps): number {
+  const kept = session && STICKY.has(strategy) && deps.experience?.sessions.find(session.name, deps.nowMs)
+  if (!kept || !session) return -1
+  const at = order.findIndex(({ candidate }) => candidate.key === kept.target)
+  if (at <= 0) return at
+  const [first, { candidate }] = [(order[0] as Ranked).candidate, order[at] as Ranked]
+  if (candidate.success < STICKY_SUCCESS) return -1
+  const { likelyNanoUsd: own } = candidate
+  const { likelyNanoUsd: best } = first
+  // unknown prices cannot be compared: only a wish of the caller's speaks for one of them
+  if (own === undefined || best === undefined) return session.given && own === best ? at : -1
+  const saved = savedNanoUsd(candidate.listing.offer.price, wanted.likelyInputTokens, kept.cachedTokens)
+  return own - saved < best || (session.given && own - saved === best) ? at : -1
+}
+
+const front = <T>(items: readonly T[], at: number): readonly T[] => [
+  items[at] as T,
+  ...items.slice(0, at),
+  ...items.slice(at + 1),
+]
+
+const NOTES = { shared: ', load shared', kept: ', leader kept', explored: ', looked at' } as const
+/** A request has ten attempts at most: later ones are not numbered. */
+const NUMBERED = 10
+
+export function orderOf(
+  open: readonly Open[],
+  group: readonly Listing[],
+  ask: Ask,
+  deps: RouteDeps,
+  tail: string,
+): { readonly targets: readonly Target[]; readonly leader: string | undefined } {
+  const { preferences, strategy, wanted } = ask
+  const candidates = measured(open, ask, deps)
+  const past = deps.experience?.past(group, strategy) ?? UNLED
+  const ranking = rank(candidates, strategy, past, deps)
+  let { order } = ranking
+  let note: string = ranking.note ? NOTES[ranking.note] : ''
+  if (candidates.length > 1) {
+    const at = warm(order, ask, deps)
+    if (at >= 0) {
+      note = ', its cache is warm'
+      if (at > 0) order = front(order, at)
+    }
+    order = wished(order, preferences, wanted.signed)
+  }
+  deps.tell?.(order)
+  const count = candidates.length
+  const targets: Target[] = []
+  order.forEach(({ candidate: { listing, spots } }, i) => {
+    const place = i < NUMBERED ? `${i + 1} of ${count}` : `of ${count}`
+    const why = count === 1 ? `only candidate${tail}` : `${strategy}: ${place}${i === 0 ? note : ''}${tail}`
+    for (const { credential, key } of spots) targets.push({ listing, credential, key, why })
+  })
+  // what this caller alone wishes for says nothing about who should lead
+  const isPlain = !preferences?.order && !preferences?.only && !preferences?.ignore
+  return { targets, leader: isPlain ? ranking.leader : undefined }
+}
+
+/** Wishes that count before the score, the weakest first: speed, who can read signed thoughts, the caller's order. */
+function wished(
+  order: readonly Ranked[],
+  preferences: Ask['preferences'],
+  signed: Ask['wanted']['signed'],
+): readonly Ranked[] {
+  let sorted = order
+  const { preferredMaxLatencyMs: most, preferredMinTokensPerSecond: least, order: names } = preferences ?? {}
+  if (most !== undefined || least !== undefined) {
+    const slow = ({ candidate }: Ranked) => Number(missesWish(candidate, preferences))
+    sorted = [...sorted].sort((a, b) => slow(a) - slow(b))
+  }
+  sorted = readersFirst(sorted, signed, ({ candidate }) => candidate.listing)
+  if (names) {
+    const place = ({ candidate }: Ranked) => {
+      const at = names.indexOf(candidate.listing.site.name)
+      return at < 0 ? names.length : at
+    }
+    sorted = [...sorted].sort((a, b) => place(a) - place(b))
+  }
+  return sorted
+}

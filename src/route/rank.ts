@@ -1,0 +1,111 @@
+/** Candidates → their order: the strategy's scores, equals shared by load, a leader that stays, and now and then a look at the others. Pure. */
+import { type Candidate, type Sort, STRATEGIES } from './strategy.ts'
+
+/** A candidate with its score and its turn. */
+export interface Ranked {
+  readonly candidate: Candidate
+  readonly score: number
+}
+
+export interface Ranking {
+  /** The first is asked first. */
+  readonly order: readonly Ranked[]
+  /** Why the first is there when its score alone would not have put it there. */
+  readonly note: 'shared' | 'kept' | 'explored' | undefined
+  /** Who leads from now on if this goes well: the first, unless it is only being looked at. */
+  readonly leader: string | undefined
+}
+
+/** What the past has to do with it. */
+export interface Past {
+  /** Key of the target that led this group under this strategy. */
+  readonly leader: string | undefined
+  /** How many requests the group has had. */
+  readonly requests: number
+}
+
+/**
+ * Scores that differ by less are equal: a share of the best one, or points of `balanced`. An exact order has none.
+ * The leader stays within twice as much, so that equals whose figures tremble do not change places all the time.
+ */
+const MARGINS: Readonly<Record<Sort, { readonly share?: number; readonly points?: number }>> = {
+  balanced: { points: 0.1 },
+  price: { share: 0.01 },
+  latency: { share: 0.1 },
+  throughput: { share: 0.1 },
+  weighted: {},
+  priority: { points: 0 },
+}
+/** Below this many requests at once the leader of equals keeps them (its caches stay warm); above it they are shared by load. */
+export const SHARED_FROM = 4
+/** Every so many requests of a group one goes to whom nothing has been heard of for long: 1%. */
+export const EXPLORE_EVERY = 100
+const STALE_MS = 60_000
+/** A look may cost so many times what the best costs. */
+const LOOK_PRICE = 2
+const EXPLORING: ReadonlySet<Sort> = new Set(['balanced', 'latency', 'throughput'])
+
+function reach(best: number, strategy: Sort): number {
+  const { share, points } = MARGINS[strategy]
+  return share === undefined ? (points ?? -1) : share * Math.abs(best)
+}
+
+/** Two of them by dice, the less loaded one: power of two choices (Mitzenmacher, 2001). */
+function lighterOfTwo(equals: readonly Ranked[], random: () => number): Ranked {
+  const first = Math.floor(random() * equals.length)
+  const step = 1 + Math.floor(random() * (equals.length - 1))
+  const [a, b] = [equals[first] as Ranked, equals[(first + step) % equals.length] as Ranked]
+  return b.candidate.load < a.candidate.load ? b : a
+}
+
+/** The one about whom least is known, if a look at it is due and is not too dear. */
+function unknownOf(order: readonly Ranked[], nowMs: number): Ranked | undefined {
+  const most = order[0]?.candidate.likelyNanoUsd
+  let oldest: Ranked | undefined
+  for (const ranked of order) {
+    const { seenAtMs, likelyNanoUsd, listing } = ranked.candidate
+    if (ranked === order[0] || nowMs - seenAtMs < STALE_MS || listing.doubtful) continue
+    if (most !== undefined && (likelyNanoUsd === undefined || likelyNanoUsd > most * LOOK_PRICE)) continue
+    if (!oldest || seenAtMs < oldest.candidate.seenAtMs) oldest = ranked
+  }
+  return oldest
+}
+
+const inFront = (first: Ranked, order: readonly Ranked[]): readonly Ranked[] =>
+  first === order[0] ? order : [first, ...order.filter(ranked => ranked !== first)]
+
+export function rank(
+  candidates: readonly Candidate[],
+  strategy: Sort,
+  past: Past,
+  { nowMs, random }: { readonly nowMs: number; readonly random: () => number },
+): Ranking {
+  const scores = STRATEGIES[strategy](candidates, random)
+  // equal scores come in an order of the dice: without it the first of them would be every failure's second choice
+  const ties = candidates.map(random)
+  const order = candidates
+    .map((candidate, i) => ({ candidate, score: scores[i] as number, tie: ties[i] as number }))
+    .sort((a, b) => (a.score === b.score ? a.tie - b.tie : a.score - b.score))
+  const [best, second] = order
+  if (best === undefined || second === undefined)
+    return { order, note: undefined, leader: best?.candidate.key }
+
+  if (EXPLORING.has(strategy) && past.requests % EXPLORE_EVERY === EXPLORE_EVERY - 1) {
+    const unknown = unknownOf(order, nowMs)
+    if (unknown) return { order: inFront(unknown, order), note: 'explored', leader: undefined }
+  }
+  const margin = reach(best.score, strategy)
+  const before = order.find(({ candidate }) => candidate.key === past.leader)
+  const leader = before && before.score <= best.score + 2 * margin ? before : best
+  const lead = leader.candidate.key
+  const kept = {
+    order: inFront(leader, order),
+    note: leader === best ? undefined : 'kept',
+    leader: lead,
+  } as const
+  if (leader.candidate.inFlight < SHARED_FROM) return kept
+  // nothing is added to infinity: those without a score are all equal
+  const equals = order.filter(({ score }) => score === best.score || score <= best.score + margin)
+  if (equals.length === 1) return kept
+  return { order: inFront(lighterOfTwo(equals, random), order), note: 'shared', leader: lead }
+}
