@@ -2,8 +2,10 @@
 import type { AuthGuard } from './authenticate.ts'
 import type { Placed } from './bag.ts'
 import type { Config } from './config/schema.ts'
+import type { Experience } from './route/experience.ts'
 import type { Health } from './route/health.ts'
 import type { Market } from './route/market.ts'
+import type { Pressure } from './route/pressure.ts'
 import type { Store } from './store/store.ts'
 import type { AttemptRow, Caller, Environment, Key, Send } from './terms.ts'
 
@@ -177,6 +179,10 @@ export interface Deps {
   readonly guard: AuthGuard
   readonly ledger: Ledger
   readonly health: Health
+  /** Absent = every request is routed as if it were the first. */
+  readonly experience?: Experience
+  /** Absent = requests under way are not counted. */
+  readonly pressure?: Pressure
   readonly store: Store
   readonly send: Send
   readonly bytes: Bytes

@@ -6,7 +6,8 @@ import type { Admission, Deps } from './deps.ts'
 import { GatewayError } from './errors.ts'
 import { likelyInputTokens, longestPromptTokens } from './estimate.ts'
 import { Answer } from './relay/answer.ts'
-import { route } from './route/plan.ts'
+import { takePlace } from './route/pressure.ts'
+import { planFor, remember } from './route/router.ts'
 import { logOutcome } from './telemetry.ts'
 import type { Call, Caller, Endpoint, Outcome, Sink } from './terms.ts'
 import { type Body, parseBody } from './wire/body.ts'
@@ -24,10 +25,13 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
   let admission: Admission | undefined
   let attempted: Attempted | undefined
   let failure: GatewayError | undefined
+  let placed = false
   try {
     const inbound = inboundOf(endpoint) ?? noWire()
     refuseWhenClosed(deps)
     caller = await authenticate(call, deps)
+    takePlace(caller.key, deps)
+    placed = true
 
     const body = inbound.upload ? await readForm(call, deps) : await readJson(call, deps)
     const facts = inbound.read(body, call)
@@ -36,13 +40,11 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
 
     const sizes = { likelyInputTokens: likely, longestPromptTokens: longestPromptTokens(facts) }
     const signed = inbound.signedBy && (() => inbound.signedBy?.(body) ?? new Set<string>())
-    const plan = route({ ...facts, ...sizes, model, operation: endpoint.operation, signed }, caller.key, {
-      market: deps.market(),
-      health: deps.health,
-      nowMs: deps.clock.now(),
-      random: deps.random,
-      strategy: deps.config().routing.strategy,
-    })
+    const plan = planFor(
+      { ...facts, ...sizes, model, operation: endpoint.operation, signed },
+      caller.key,
+      deps,
+    )
     const counted = {
       model: plan.targets[0]?.listing.offer.model ?? model,
       user: facts.user?.slice(0, USER_CHARS) ?? null,
@@ -75,12 +77,16 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
       }
       attempted = await attempt(job, deps)
       failure = attempted.failure
+      const { target, result, metered } = attempted
+      const usage = facts.metering ? undefined : metered?.usage
+      remember(plan, caller.key, { target, failure, ttftMs: result?.ttftMs, usage }, deps)
     }
   } catch (error) {
     failure = asGatewayError(error, deps)
     admission?.release(0)
     answer.refuse(failure, ownHeaders(call, admission, deps))
   }
+  if (placed) deps.pressure?.leave()
   logOutcome({ call, endpoint, caller, answer, attempted, failure }, deps)
   return { status: answer.status, failure: failure?.kind, attempts: attempted?.attempts ?? 0 }
 }

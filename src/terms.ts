@@ -187,6 +187,8 @@ export interface RateLimits {
 export interface Limits extends RateLimits {
   /** How long a request may wait for its turn before it is refused, ms, at most 2,000; absent or null = the config's. */
   readonly throttleMs?: number | null
+  /** Under pressure the lowest are refused first: 0 to 10, absent or null = 0. Of keys only. */
+  readonly priority?: number | null
   /** By canonical model id. */
   readonly perModel?: Readonly<Record<string, RateLimits>> | null
   /** For each end user (`user` of the request) by itself. */

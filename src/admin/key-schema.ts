@@ -106,7 +106,11 @@ const fields = {
   hours: notYet('`hours`'),
   max_output_tokens: limit,
   default_model: line(256).nullish(),
-  priority: notYet('`priority`'),
+  priority: z
+    .int({ error: 'must be a whole number from 0 to 10, or null' })
+    .min(0, 'must be 0 to 10, or null')
+    .max(10, 'must be 0 to 10, or null')
+    .nullish(),
   tags: z.array(line(64)).max(32).nullish(),
   metadata,
 }
@@ -149,7 +153,12 @@ export function draftOf(patch: Patch & { env?: z.output<typeof env> | undefined 
     ...(expires !== undefined && { expiresAtMs: expiryOf(expires, nowMs) }),
     ...(patch.models !== undefined && { models: patch.models }),
     ...(patch.providers !== undefined && { providers: patch.providers }),
-    ...(patch.limits !== undefined && { limits: limitsOf(patch.limits) }),
+    ...((patch.limits !== undefined || patch.priority !== undefined) && {
+      limits: {
+        ...(patch.limits !== undefined && limitsOf(patch.limits)),
+        ...(patch.priority !== undefined && { priority: patch.priority }),
+      },
+    }),
     ...(patch.budgets !== undefined && { budgets: budgetsOf(patch.budgets ?? []) }),
     ...(patch.ip_allow !== undefined && { ipAllow: patch.ip_allow }),
     ...(patch.ip_deny !== undefined && { ipDeny: patch.ip_deny }),

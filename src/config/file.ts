@@ -224,6 +224,14 @@ export const ConfigFile = z.strictObject({
         .max(1_000_000)
         .default(16_384)
         .describe('Output that is set aside when a caller with a budget names no limit'),
+      concurrency: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .optional()
+        .describe(
+          'Requests at once above which keys are refused, the lowest `priority` first: each step of a key has a tenth more room; default: no bound',
+        ),
       throttle_ms: z
         .int()
         .min(0)

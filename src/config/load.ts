@@ -203,6 +203,7 @@ function configOf(file: ConfigFile): Config {
       eventBytes: file.limits.event_bytes,
       defaultMaxOutputTokens: file.limits.default_max_output_tokens,
       throttleMs: file.limits.throttle_ms,
+      ...(file.limits.concurrency !== undefined && { concurrency: file.limits.concurrency }),
     },
     budgets: { refusalStatus: file.budgets.refusal_status },
     egress: { allow: file.egress.allow },

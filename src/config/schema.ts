@@ -20,6 +20,8 @@ export interface BodyLimits {
   readonly defaultMaxOutputTokens: number
   /** How long a request may wait for its turn at a rate limit before it is refused; 0 = not at all. */
   readonly throttleMs: number
+  /** Requests at once from which on keys are refused by their priority; absent = never. */
+  readonly concurrency?: number
 }
 
 export type StrategyName = 'balanced' | 'price' | 'latency' | 'throughput' | 'weighted' | 'priority'

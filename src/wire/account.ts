@@ -87,7 +87,7 @@ export function keyWire(
     hours: null,
     max_output_tokens: key.maxOutputTokens,
     default_model: key.defaultModel,
-    priority: null,
+    priority: key.limits.priority ?? null,
     tags: orNull(key.tags),
     metadata: Object.keys(key.metadata).length === 0 ? null : key.metadata,
     spent_usd: usd(use?.spentNanoUsd ?? 0),

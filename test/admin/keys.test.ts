@@ -247,7 +247,7 @@ describe('refusals name the field and the cure', () => {
     [{ origin_allow: ['https://a'] }, 'origin_allow', /not enforced yet/],
     [{ regions: ['eu'] }, 'regions', /not enforced yet/],
     [{ hours: {} }, 'hours', /not enforced yet/],
-    [{ priority: 1 }, 'priority', /not enforced yet/],
+    [{ priority: 11 }, 'priority', /0 to 10/],
     [{ project: 'p' }, 'project', /projects do not exist yet/],
     [{ budgets: [{ window: 'year', usd: 1 }] }, 'budgets[0].window', /day, week, month, total/],
     [{ budgets: [{ window: '0h', usd: 1 }] }, 'budgets[0].window', /rolling/],

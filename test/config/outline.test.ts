@@ -22,7 +22,11 @@ describe('the outline of the config file', () => {
     ['limits.body_bytes', 'integer', '10485760'],
     ['retries.attempts', 'integer', '3'],
     ['discover_env', 'boolean', 'true'],
-    ['routing.strategy', '"balanced" or "price" or "latency"', '"balanced"'],
+    [
+      'routing.strategy',
+      '"balanced" or "price" or "latency" or "throughput" or "weighted" or "priority"',
+      '"balanced"',
+    ],
     ['budgets.refusal_status', '429 or 402', '429'],
     ['providers.<name>.credentials[].secret', 'string', ''],
     ['providers.<name>.models.<name>.input_usd_per_mtok', 'number', ''],

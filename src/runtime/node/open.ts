@@ -15,7 +15,9 @@ import { type AdminGate, createAdminGate } from '../../keys/admin.ts'
 import { createKeyBook, type KeyBook } from '../../keys/book.ts'
 import { createLedger, type LedgerOwner } from '../../ledger/ledger.ts'
 import type { Redactor } from '../../redact.ts'
+import { createExperience } from '../../route/experience.ts'
 import { createHealth, type Health, type HealthKey, type HealthState } from '../../route/health.ts'
+import { createPressure } from '../../route/pressure.ts'
 import { expectedFingerprint } from '../../vault/keyring.ts'
 import { createVault, type OpenVault } from '../../vault/vault.ts'
 import { Hono } from 'hono'
@@ -170,6 +172,8 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     account: ledger,
     lineage: name => keys.lineage(name),
     health,
+    experience: createExperience(),
+    pressure: createPressure(),
     store,
     send,
     bytes: nodeBytes,

@@ -6,7 +6,9 @@ import type { KeyRing, Log, Signatures } from '../../deps.ts'
 import { createAdminGate } from '../../keys/admin.ts'
 import type { Hmac } from '../../keys/memory.ts'
 import { createRedactor, type Redactor } from '../../redact.ts'
+import { createExperience, type Experience } from '../../route/experience.ts'
 import { createHealth, type Health } from '../../route/health.ts'
+import { createPressure, type Pressure } from '../../route/pressure.ts'
 import type { Store } from '../../store/store.ts'
 import { SchemaVersionError } from '../../store/version.ts'
 import { MasterKeyMismatch } from '../../vault/keyring.ts'
@@ -31,6 +33,8 @@ export interface Isolate {
   readonly keys: KeyRing
   readonly gate: Gate
   readonly health: Health
+  readonly experience: Experience
+  readonly pressure: Pressure
   readonly failures: AuthGuard
   readonly signatures: Signatures
   readonly supply: Supply
@@ -107,6 +111,8 @@ export async function openIsolate(bindings: Bindings): Promise<Isolate> {
       sessionKey: () => portableBytes.of(sessionHmac(`session ${sessionHmac(settings.adminToken)}`)),
     }),
     health: createHealth(),
+    experience: createExperience(),
+    pressure: createPressure(),
     failures: createAuthGuard({ clock: workerClock }),
     signatures: createSignatures(workerClock),
     supply,

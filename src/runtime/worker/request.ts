@@ -57,6 +57,8 @@ function createDeps(isolate: Isolate, stock: Stock, context: Context): Made {
     ledger: admitUnlimited(ledger),
     account: ledger,
     health: isolate.health,
+    experience: isolate.experience,
+    pressure: isolate.pressure,
     store,
     send: createSend({ guard: stock.guard, origins: stock.origins, log }),
     bytes: portableBytes,
