@@ -13,7 +13,9 @@ function saneUsage(usage: Usage): Usage | null {
     isCount(usage.cacheReadInputTokens) &&
     isCount(usage.cacheCreationInputTokens) &&
     isCount(usage.cacheCreation1hInputTokens) &&
-    isCount(usage.reasoningOutputTokens)
+    isCount(usage.reasoningOutputTokens) &&
+    isCount(usage.billedInputTokens) &&
+    isCount(usage.billedOutputTokens)
   if (!counted) return null
   return isCount(usage.reportedCostNanoUsd) ? usage : { ...usage, reportedCostNanoUsd: undefined }
 }

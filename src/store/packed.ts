@@ -13,7 +13,12 @@ export const USAGE_NAMES = [
   'outputTokens',
   'reasoningOutputTokens',
   'reportedCostNanoUsd',
+  'billedInputTokens',
+  'billedOutputTokens',
+  'units',
 ] as const satisfies readonly (keyof Usage)[]
+// A count that is added to Usage and not here is a type error.
+const counted: Exclude<keyof Usage, (typeof USAGE_NAMES)[number]> extends never ? true : never = true
 
 /** The order of the detail. Names are only added at the end: the table's columns and old lines know positions. */
 export const DETAIL_NAMES = [
@@ -58,6 +63,22 @@ const complete: Exclude<keyof AttemptRow, Packed> extends never ? true : never =
 
 const count = (value: number | undefined): number | null => value ?? null
 
+/** The rare ones stand at the end and are left out where there are none. */
+function packUsage(usage: Usage): readonly unknown[] {
+  const common = [
+    usage.inputTokens,
+    usage.cacheReadInputTokens,
+    usage.cacheCreationInputTokens,
+    count(usage.cacheCreation1hInputTokens),
+    usage.outputTokens,
+    usage.reasoningOutputTokens,
+    count(usage.reportedCostNanoUsd),
+  ]
+  const { billedInputTokens: input, billedOutputTokens: output, units } = usage
+  if (counted && input === undefined && output === undefined && units === undefined) return common
+  return [...common, count(input), count(output), units ?? null]
+}
+
 /** Tags are a set: a row counts once per tag. */
 const setOf = (tags: readonly string[]): readonly string[] => (tags.length < 2 ? tags : [...new Set(tags)])
 
@@ -65,15 +86,7 @@ const setOf = (tags: readonly string[]): readonly string[] => (tags.length < 2 ?
 export function packDetail(row: AttemptRow): string {
   const { usage } = row
   const detail: { readonly [position in number]: unknown } & readonly unknown[] = [
-    usage && [
-      usage.inputTokens,
-      usage.cacheReadInputTokens,
-      usage.cacheCreationInputTokens,
-      count(usage.cacheCreation1hInputTokens),
-      usage.outputTokens,
-      usage.reasoningOutputTokens,
-      count(usage.reportedCostNanoUsd),
-    ],
+    usage && packUsage(usage),
     complete && row.last,
     row.lineage,
     row.project,
@@ -110,7 +123,7 @@ export function unpackDetail(named: Named, detail: unknown): AttemptRow | undefi
   const counts: unknown = detail[0]
   const usage = Array.isArray(counts)
     ? Object.fromEntries(
-        USAGE_NAMES.map((name, i) => [name, counts[i]]).filter(([, tokens]) => tokens !== null),
+        USAGE_NAMES.map((name, i) => [name, counts[i]]).filter(([, tokens]) => tokens != null),
       )
     : null
   return {
