@@ -138,6 +138,9 @@ export interface Units {
   readonly count: number
 }
 
+/** What a caller is promised of a stream that breaks (contract section 6). */
+export type StreamGuarantee = 'fast' | 'settled' | 'complete'
+
 /** How sure a bill is. exact = provider's usage · recovered = drained after a disconnect · estimated · unknown. */
 export type Certainty = 'exact' | 'recovered' | 'estimated' | 'unknown'
 

@@ -50,7 +50,7 @@ export interface Attempted {
 const REPEAT_PAUSE_MS = 100
 
 export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
-  const { retries, limits } = deps.config()
+  const { retries, limits, routing } = deps.config()
   const most = retries.attempts
   const defaultMax = limits.defaultMaxOutputTokens
   const tried: Tried[] = []
@@ -95,7 +95,12 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
     const endedAtMs = deps.clock.monotonic()
     if (!result.failure) return complete(job, here, carried, result, metered, deps)
     last = result.failure
-    tried.push({ target: here, failure: result.failure.kind, retryAfterMs: result.failure.retryAfterMs })
+    tried.push({
+      target: here,
+      failure: last.kind,
+      retryAfterMs: last.retryAfterMs,
+      moveOn: last.kind === 'content_filter' && routing.aroundContentFilter,
+    })
     const next =
       result.committed || job.answer.left || attempts >= most ? undefined : await following(job, tried, deps)
     const finalStatus = next ? undefined : job.answer.headSent ? job.answer.status : result.failure.status

@@ -6,6 +6,8 @@ import { offerKey, type Plan, type Target } from '../route/plan.ts'
 export interface Tried {
   readonly target: Target
   readonly failure: Failure
+  /** Configured so: another target is asked, though the failure alone would end the request. */
+  readonly moveOn?: boolean
   /** What the provider said about waiting. */
   readonly retryAfterMs?: number
 }
@@ -18,13 +20,14 @@ export const placeOf = ({ key, listing, credential }: Target): Place => ({
 })
 
 const siteOf = (t: Target) => t.listing.site.name
+const modelOf = (t: Target) => t.listing.offer.model
 const routeOf = (t: Target) => `${t.listing.site.name}/${t.listing.offer.upstream}`
 
 /** The next untried target worth asking, or undefined. `tried` is in order; its last entry says why we are here. */
 export function nextTarget(plan: Plan, tried: readonly Tried[]): Target | undefined {
   const last = tried.at(-1)
   if (!last) return plan.targets[0]
-  if (!FAILURES[last.failure].next) return undefined
+  if (!FAILURES[last.failure].next && !last.moveOn) return undefined
   const used = new Set(tried.map(t => t.target))
   const open = plan.targets.filter(t => !used.has(t) && tried.every(past => mayFollow(t, past)))
   const { target, failure } = last
@@ -41,12 +44,14 @@ function mayFollow(candidate: Target, past: Tried): boolean {
   switch (past.failure) {
     case 'silent':
     case 'model_missing':
+    case 'content_filter':
       return routeOf(candidate) !== routeOf(past.target)
     case 'context_length': {
       const before = past.target.listing.offer.contextTokens
       const now = candidate.listing.offer.contextTokens
-      // an unknown window may be a larger one, at another provider
-      if (before === undefined || now === undefined) return siteOf(candidate) !== siteOf(past.target)
+      // an unknown window may be a larger one: of another model, or of this one at another provider
+      if (before === undefined || now === undefined)
+        return modelOf(candidate) !== modelOf(past.target) || siteOf(candidate) !== siteOf(past.target)
       return now > before
     }
     default:

@@ -1,15 +1,16 @@
 /** Makes one upstream request of a job and a target, and runs the exchange. */
 import type { ChatCodec, ChatRequest, ChunkSink, DecodeContext, Encoded } from '../../providers/provider.ts'
 import { authorizedSend } from '../authorize/authorize.ts'
-import type { Timeouts } from '../config/schema.ts'
+import type { Config } from '../config/schema.ts'
 import type { Deps, Signatures } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { billFor } from '../meter.ts'
 import type { Metered } from '../record.ts'
-import type { ExchangeResult } from '../relay/contract.ts'
+import type { CallerSide, ExchangeResult } from '../relay/contract.ts'
 import { runExchange } from '../relay/exchange.ts'
 import { createChatDecoder } from '../relay/chat-decoder.ts'
 import { createFramed } from '../relay/framed.ts'
+import { createHoldBack, type HoldBack } from '../relay/holdback.ts'
 import { createNative } from '../relay/native.ts'
 import { createPassthrough } from '../relay/passthrough.ts'
 import { createRaw } from '../relay/raw.ts'
@@ -18,15 +19,16 @@ import { createRepaired } from '../relay/repaired.ts'
 import { chatWriter, createTranslated } from '../relay/translated.ts'
 import { codecFor } from '../route/codec.ts'
 import type { Target } from '../route/plan.ts'
-import type { Offer, Send, UpstreamRequest, Usage } from '../terms.ts'
+import type { Send, UpstreamRequest, Usage } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
 import type { RenderContext, StreamWriter } from '../wire/inbound.ts'
-import { type ChatFacts, usageOfAnswer } from '../wire/openai.ts'
+import { usageOfAnswer } from '../wire/openai.ts'
 import { callersError, callersNames } from '../wire/words.ts'
 import type { Job } from './attempt.ts'
 import { builtInSend } from './built-in.ts'
 import { answerHeaders } from './headers.ts'
 import type { Money } from './hold.ts'
+import { timeoutsFor } from './limits.ts'
 
 /** What goes with one attempt. */
 export interface Carried {
@@ -36,6 +38,9 @@ export interface Carried {
   /** Time that earlier attempts spent waiting for their upstreams. */
   readonly elsewhereMs: number
   readonly lastResort: boolean
+  /** Set while another target may answer first. */
+  readonly side?: CallerSide
+  readonly onContent?: () => void
   /** Last events of a finished stream, `[DONE]` included. */
   ending?: (result: ExchangeResult, metered: Metered) => string
 }
@@ -97,9 +102,6 @@ export function prepare(
   }
   return encoded
 }
-
-/** A model that thinks out of sight may be silent for long. */
-const HIDDEN_THOUGHT_FACTOR = 5
 
 export function carry(job: Job, target: Target, carried: Carried, deps: Deps): Promise<ExchangeResult> {
   const { site, offer } = target.listing
@@ -168,12 +170,13 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
       context,
       usageOf,
       reader,
-      answer: job.answer,
+      holdBack: holdBackFor(job, config, deps),
+      onContent: carried.onContent,
+      answer: carried.side ?? job.answer,
       headers,
-      timeouts: timeoutsFor(timeouts, offer, facts),
+      timeouts: timeoutsFor(timeouts, offer, facts, deps.health.state(target.key)),
       lastResort: carried.lastResort,
       deadlineMs: call.startedAtMs + timeouts.totalMs,
-      patient: offer.thinksUnseen || facts.toolCount > 0,
       answerBytesMax: config.limits.answerBytes,
       onDisconnect: site.onDisconnect,
       needsFinish: site.quirks.sendsFinishReason !== false,
@@ -188,21 +191,17 @@ function keeping(signatures: Signatures, { caller }: Job): DecodeContext['keepSi
   return (callId, signature) => signatures.keep(caller.key.lineage, callId, signature)
 }
 
-/** Sound and plain text have no room for a sign of life; neither has their first byte the hurry of a token. */
-function timeoutsFor(timeouts: Timeouts, offer: Offer, { raw, metering }: ChatFacts): Timeouts {
-  const hidden = offer.thinksUnseen ? HIDDEN_THOUGHT_FACTOR : 1
-  const firstTokenMs = metering ? timeouts.firstByteMs : timeouts.firstTokenMs
-  return {
-    ...timeouts,
-    firstByteMs: timeouts.firstByteMs * hidden,
-    firstTokenMs: firstTokenMs * hidden,
-    ...(raw && { keepaliveMs: Number.POSITIVE_INFINITY }),
-  }
-}
-
 function wayOut(target: Target, deps: Deps): Send {
   const sign = target.credential?.sign
   return sign === undefined ? deps.send : authorizedSend(deps.send, sign)
+}
+
+/** Nothing under `fast`, which is the default: the plain path pays one comparison. */
+function holdBackFor({ facts }: Job, { routing, limits }: Config, { bytes }: Deps): HoldBack | undefined {
+  const guarantee = facts.streamGuarantee ?? routing.streamGuarantee
+  if (guarantee === 'fast' || !facts.stream) return undefined
+  const { settleMs, settleTokens } = routing
+  return createHoldBack(guarantee, { bytes, settleMs, settleTokens, bytesMax: limits.answerBytes })
 }
 
 /** What goes over the wire: our own headers, the site's, the codec's, and the credential last. */

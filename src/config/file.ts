@@ -36,14 +36,6 @@ const usd = (describe: string) =>
     .describe(describe)
 const tokens = (describe: string) => z.int().min(1).max(1_000_000_000).optional().describe(describe)
 
-/** The message for a value that is planned but not built: refused rather than ignored. */
-const only = (what: string, now: string) => ({
-  error: (issue: { input?: unknown }) =>
-    typeof issue.input === 'string'
-      ? `${what} "${issue.input.slice(0, 40)}" is not supported yet: use ${now}`
-      : undefined,
-})
-
 const TIMEOUTS = {
   connect_ms: ms(5_000, 'Time to connect, TLS included'),
   first_byte_ms: ms(120_000, 'Time to the head of a whole answer while another target is left'),
@@ -191,9 +183,27 @@ export const ConfigFile = z.strictObject({
       strategy: Strategy.default('balanced').describe('How targets are ordered'),
       rules: Rules,
       stream_guarantee: z
-        .enum(['fast'], only('stream_guarantee', 'fast'))
+        .enum(['fast', 'settled', 'complete'])
         .default('fast')
-        .describe('fast: content goes out as it arrives'),
+        .describe(
+          'What happens to a stream that breaks. fast: content goes out as it arrives, a break ends in an error. settled: the beginning is held back, so that early breaks are mended by another target. complete: all of it is held back, every break is mended',
+        ),
+      settle_ms: z
+        .int()
+        .min(0)
+        .max(60_000)
+        .default(2_000)
+        .describe('settled: held back for so long after the first content'),
+      settle_tokens: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(64)
+        .describe('settled: or until so many tokens have come'),
+      around_content_filter: z
+        .boolean()
+        .default(false)
+        .describe('Ask another target when one refuses with its content filter'),
       hedge: z
         .strictObject({
           share: z

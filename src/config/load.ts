@@ -193,6 +193,11 @@ function configOf(file: ConfigFile): Config {
     routing: {
       strategy: file.routing.strategy,
       ...(file.routing.rules.length > 0 && { rules: rulesOf(file.routing.rules) }),
+      streamGuarantee: file.routing.stream_guarantee,
+      settleMs: file.routing.settle_ms,
+      settleTokens: file.routing.settle_tokens,
+      aroundContentFilter: file.routing.around_content_filter,
+      hedge: file.routing.hedge,
     },
     retries: { attempts: file.retries.attempts },
     timeouts: timeoutsOf(file.timeouts),

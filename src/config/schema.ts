@@ -1,5 +1,6 @@
 /** The configuration as the program uses it (camelCase, defaults filled in). The zod schema that reads `switchgate.yaml` makes exactly this. */
 import type { HostRow } from '../../providers/provider.ts'
+import type { StreamGuarantee } from '../terms.ts'
 import type { Preferences } from '../wire/extensions.ts'
 
 export interface Timeouts {
@@ -47,6 +48,19 @@ export interface Condition {
   readonly between?: readonly [number, number]
   /** 0 = Sunday. */
   readonly days?: readonly number[]
+}
+
+export interface RoutingConfig {
+  readonly strategy: StrategyName
+  readonly rules?: readonly RoutingRule[]
+  readonly streamGuarantee: StreamGuarantee
+  /** `settled` holds content back for so long, or so many tokens, whichever comes first. */
+  readonly settleMs: number
+  readonly settleTokens: number
+  /** Ask another target after a content filter's refusal. */
+  readonly aroundContentFilter: boolean
+  /** Share of requests that may be sent to a second target when the first is late. */
+  readonly hedge: { readonly share: number }
 }
 
 export interface ModelConfig {
@@ -110,7 +124,7 @@ export interface Config {
   readonly providers: Readonly<Record<string, ProviderConfig>>
   readonly hosts: Readonly<Record<string, HostRow>>
   readonly aliases: Readonly<Record<string, AliasConfig>>
-  readonly routing: { readonly strategy: StrategyName; readonly rules?: readonly RoutingRule[] }
+  readonly routing: RoutingConfig
   readonly retries: { readonly attempts: number }
   readonly timeouts: Timeouts
   readonly limits: BodyLimits

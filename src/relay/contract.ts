@@ -4,8 +4,12 @@ import type { Timeouts } from '../config/schema.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Send, UpstreamRequest, Usage } from '../terms.ts'
 import type { Answer } from './answer.ts'
+import type { HoldBack } from './holdback.ts'
 import type { StreamReader } from './reader.ts'
 import type { WholeAnswer } from './whole.ts'
+
+/** The part of an answer that a running exchange may touch. */
+export type CallerSide = Pick<Answer, 'left' | 'onLeft' | 'startStream' | 'keepAlive' | 'write' | 'onResume'>
 
 export interface ExchangeInput {
   readonly request: UpstreamRequest
@@ -23,16 +27,19 @@ export interface ExchangeInput {
   readonly context: DecodeContext
   readonly usageOf: (chunk: Record<string, unknown>) => Usage | undefined
   readonly reader: StreamReader | undefined
-  readonly answer: Answer
+  readonly answer: CallerSide
+  /** Keeps content back from the caller; absent = content goes out as it arrives, and commits. */
+  readonly holdBack?: HoldBack | undefined
+  /** Told once when the first content (or a readable whole answer) has come, before any of it goes to the caller. */
+  readonly onContent?: (() => void) | undefined
   /** Headers of a stream's head; asked for once, when content commits. */
   readonly headers: () => readonly string[]
+  /** As they hold for this request at this target. */
   readonly timeouts: Timeouts
   /** No target is left after this one: only the total limit holds before content. */
   readonly lastResort: boolean
   /** Monotonic ms at which the whole request must be over. */
   readonly deadlineMs: number
-  /** Tools were sent or the model thinks unseen: silence after content is normal for longer. */
-  readonly patient: boolean
   readonly answerBytesMax: number
   readonly onDisconnect: 'abort' | 'drain'
   /** False when a completion without a finish reason is this host's way. */

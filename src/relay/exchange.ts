@@ -2,11 +2,13 @@
  * One exchange with one target: sends, watches the clock, reads the answer, and lets the caller have it. Content commits:
  * until then the outcome may be another target's turn. The last bytes are kept back until the settlement is durable.
  */
-import { classify, type HeaderMap, headerOf, refusalOf, upstreamError } from '../attempt/classify.ts'
+import { type HeaderMap, headerOf, refusalOf, upstreamError } from '../attempt/classify.ts'
 import type { Deps, Watched } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import type { Receiver, Upstream } from '../terms.ts'
 import type { ExchangeInput, ExchangeResult, Phase } from './contract.ts'
+import { failureIn, isComplete, phaseOf } from './endings.ts'
+import type { StreamState } from './reader.ts'
 import { readWhole, type WholeAnswer } from './whole.ts'
 
 const ERROR_BODY_BYTES_MAX = 65_536
@@ -45,9 +47,9 @@ class Exchange implements Receiver, Watched {
     this.deps = deps
     this.resolve = resolve
     this.startedMs = deps.clock.monotonic()
-    const { timeouts, stream, lastResort } = input
+    const { timeouts, stream } = input
     const first = stream ? timeouts.firstTokenMs : timeouts.firstByteMs
-    this.limitDueMs = lastResort ? input.deadlineMs : Math.min(this.startedMs + first, input.deadlineMs)
+    this.limitDueMs = input.lastResort ? input.deadlineMs : Math.min(this.startedMs + first, input.deadlineMs)
     this.keepAliveDueMs = stream ? this.startedMs + timeouts.keepaliveMs : Number.POSITIVE_INFINITY
   }
 
@@ -66,12 +68,9 @@ class Exchange implements Receiver, Watched {
     if (this.phase !== 'waiting') return
     this.status = status
     this.responseHeaders = headers
-    const encoding = headerOf(headers, 'content-encoding')
-    const type = headerOf(headers, 'content-type') ?? ''
-    if (status < 200 || status >= 300) this.phase = 'error'
-    else if (encoding !== undefined && encoding !== 'identity') this.fail('malformed')
-    else if (this.i.stream && !/^application\/json/i.test(type)) this.phase = 'stream'
-    else this.phase = 'whole'
+    const phase = phaseOf(status, headers, this.i.stream)
+    if (!phase) return this.fail('malformed')
+    this.phase = phase
     if (this.phase === 'stream' && !this.i.lastResort) this.touch(this.i.timeouts.idleMs)
   }
 
@@ -115,12 +114,10 @@ class Exchange implements Receiver, Watched {
     const named = error instanceof GatewayError ? error.kind : typeof error === 'string' ? error : undefined
     const broke = this.phase === 'waiting' ? 'unreachable' : 'overloaded'
     if (this.phase === 'error') return this.finish(this.namedError())
-    if (this.i.reader && this.phase === 'stream') {
-      // a stream that said how it ended is whole, however the connection went down
-      const { state } = this.i.reader
-      if (state.content && state.finishReason !== undefined && named !== 'silent') return this.streamEnd()
-    }
-    const kind = this.committed ? 'interrupted' : ((named as GatewayError['kind'] | undefined) ?? broke)
+    const state = this.phase === 'stream' ? this.i.reader?.state : undefined
+    // a stream that said how it ended is whole, however the connection went down
+    if (state?.content && state.finishReason !== undefined && named !== 'silent') return this.streamEnd()
+    const kind = this.committed ? 'interrupted' : ((named as GatewayError['kind']) ?? broke)
     this.upstream?.abort()
     this.finish(upstreamError(kind, this.i.providerName, { scrub: this.i.scrub, cause: error }))
   }
@@ -130,9 +127,8 @@ class Exchange implements Receiver, Watched {
       this.upstream?.abort()
       return this.release()
     }
-    if (nowMs >= this.limitDueMs) {
+    if (nowMs >= this.limitDueMs)
       return this.pausedByCaller ? this.cancel() : this.fail(new GatewayError('silent', 'time limit'))
-    }
     if (nowMs >= this.keepAliveDueMs) {
       this.keepAliveDueMs = nowMs + this.i.timeouts.keepaliveMs
       this.i.answer.keepAlive([])
@@ -153,10 +149,9 @@ class Exchange implements Receiver, Watched {
   /** Something was heard: the silence limit starts again. */
   private touch(silenceMs: number): void {
     const now = this.deps.clock.monotonic()
-    const cap = this.committed
-      ? this.i.deadlineMs
-      : Math.min(this.i.deadlineMs, this.startedMs + this.i.timeouts.firstTokenMs)
-    this.limitDueMs = Math.min(now + silenceMs, cap)
+    const cap =
+      this.ttftMs === undefined ? this.startedMs + this.i.timeouts.firstTokenMs : Number.POSITIVE_INFINITY
+    this.limitDueMs = Math.min(now + silenceMs, cap, this.i.deadlineMs)
     this.setDue()
   }
 
@@ -166,23 +161,38 @@ class Exchange implements Receiver, Watched {
     this.deliver(reader.push(bytes))
     if (this.phase !== 'stream') return
     const { state } = reader
-    if (state.failure) return this.streamFailed()
+    if (state.failure) return this.streamFailed(state)
     if (state.done) return this.streamEnd()
-    if (this.committed) {
-      this.touch(this.i.timeouts.stallMs * (this.i.patient ? 3 : 1))
-      if (this.i.afford && !this.i.afford(state.textBytes)) {
-        // the budget ends here: the stream is closed as if the model had reached its limit
-        this.upstream?.abort()
-        this.finish(undefined, { cutShort: true })
-      }
-    } else if (!this.i.lastResort) this.touch(this.i.timeouts.idleMs)
+    if (!this.committed && !this.i.lastResort) this.touch(this.i.timeouts.idleMs)
+    else if (state.content) this.touch(this.i.timeouts.stallMs)
+    if (state.content && this.i.afford && !this.i.afford(state.textBytes)) {
+      // the budget ends here: the stream is closed as if the model had reached its limit
+      this.upstream?.abort()
+      this.releaseHeld()
+      this.finish(undefined, { cutShort: true })
+    }
   }
 
   private deliver(out: Uint8Array | undefined): void {
+    const { reader, holdBack } = this.i
+    if (this.ttftMs === undefined && reader?.state.content) {
+      this.ttftMs = this.deps.clock.monotonic() - this.startedMs
+      this.i.onContent?.()
+    }
+    if (holdBack && !this.committed && reader) {
+      const free = holdBack.take(out, reader.state, this.deps.clock.monotonic())
+      if (holdBack.open) this.send(free)
+    } else this.send(out)
+  }
+
+  private releaseHeld(): void {
+    if (this.i.holdBack && !this.committed) this.send(this.i.holdBack.release())
+  }
+
+  private send(out: Uint8Array | undefined): void {
     const { reader, answer } = this.i
     if (!this.committed && reader?.state.content) {
       this.committed = true
-      this.ttftMs = this.deps.clock.monotonic() - this.startedMs
       answer.startStream(this.i.headers(), this.i.raw && headerOf(this.responseHeaders, 'content-type'))
     }
     if (!out || this.drained) return
@@ -203,9 +213,9 @@ class Exchange implements Receiver, Watched {
     const wasDone = reader.state.done
     if (!wasDone) this.deliver(reader.end())
     const { state } = reader
-    if (state.failure) return this.streamFailed()
-    const complete = state.finishReason !== undefined || (state.done && !this.i.needsFinish)
-    if (state.content && complete) {
+    if (state.failure) return this.streamFailed(state)
+    if (isComplete(state, this.i.needsFinish)) {
+      this.releaseHeld()
       // the terminator came as data: the connection may still be open and may be used again
       return this.finish(undefined, { linger: wasDone })
     }
@@ -214,39 +224,28 @@ class Exchange implements Receiver, Watched {
     this.finish(upstreamError(kind, this.i.providerName, { scrub: this.i.scrub }))
   }
 
-  private streamFailed(): void {
-    const failure = this.i.reader?.state.failure
-    if (!failure) return
+  private streamFailed(state: StreamState): void {
     this.upstream?.abort()
-    const before = failure.body === undefined ? failure.kind : classify(this.i.provider, 200, failure.body)
-    const kind = this.committed ? 'interrupted' : before
-    const body = failure.body ?? { error: { message: failure.message } }
-    this.finish(upstreamError(kind, this.i.providerName, { body, status: 400, scrub: this.i.scrub }))
+    this.finish(failureIn(state, this.committed, this.i))
   }
 
   private wholeEnd(): void {
     const result = readWhole(this.deps.bytes.concat(this.parts), this.i, this.deps.bytes)
     if (result instanceof GatewayError) return this.finish(result)
     this.ttftMs = this.deps.clock.monotonic() - this.startedMs
+    this.i.onContent?.()
     this.finish(undefined, { whole: result })
   }
 
   private namedError(): GatewayError {
     const { bytes, clock } = this.deps
-    const told = {
-      status: this.status,
-      headers: this.responseHeaders,
-      text: bytes.text(bytes.concat(this.parts)),
-    }
-    return refusalOf(told, this.i, clock.now())
+    const text = bytes.text(bytes.concat(this.parts))
+    return refusalOf({ status: this.status, headers: this.responseHeaders, text }, this.i, clock.now())
   }
 
   private callerLeft(): void {
     if (this.resolved) return
-    if (
-      this.i.onDisconnect === 'drain' &&
-      (this.phase === 'stream' || this.phase === 'whole' || this.phase === 'waiting')
-    ) {
+    if (this.i.onDisconnect === 'drain' && this.phase !== 'error') {
       this.drained = true
       if (this.pausedByCaller) this.upstream?.resume()
       this.pausedByCaller = false

@@ -1,5 +1,6 @@
 /** Health of targets and credentials from live traffic: a pure fold, and the small in-memory book that keeps it. */
 import { type Durations, withSample } from './durations.ts'
+import { createTraffic } from './traffic.ts'
 
 /** Key of a target: `<provider>/<upstream>/<credential id>`; of an offer: `<provider>/<upstream>`; of a credential: its id. */
 export type HealthKey = string
@@ -101,9 +102,6 @@ const PROBE_MS = 10_000
 const COOL_DOWN_MS_MAX = 60_000
 const TOLD_MS_MAX = 3_600_000
 const ENTRIES_MAX = 20_000
-const REPEAT_WINDOW_MS = 10_000
-const REPEATS_FLOOR = 10
-const REPEATS_SHARE = 0.1
 
 /** The state as it reads now. Pure. */
 export function asOf(state: HealthState, nowMs: number): HealthState {
@@ -183,35 +181,11 @@ function afterAnswer(s: HealthState, what: Observation & { kind: 'ok' }, nowMs: 
   }
 }
 
-interface Traffic {
-  sinceMs: number
-  requests: number
-  repeats: number
-  inFlight: number
-}
-
-/** After so many requests their counts are halved, so that a share is one of recent traffic. */
-const HEDGE_WINDOW = 1_000
-
 /** The book of this process. Bounded: the oldest entry goes when it is full. */
 export function createHealth(): Health {
   const states = new Map<HealthKey, HealthState>()
   const probes = new Map<HealthKey, number>()
-  const traffic = new Map<HealthKey, Traffic>()
-  const hedging = { requests: 0, twice: 0 }
-  const trafficOf = (key: HealthKey, nowMs: number): Traffic => {
-    let t = traffic.get(key)
-    if (!t) {
-      if (traffic.size >= ENTRIES_MAX) traffic.clear()
-      t = { sinceMs: nowMs, requests: 0, repeats: 0, inFlight: 0 }
-      traffic.set(key, t)
-    } else if (nowMs - t.sinceMs >= REPEAT_WINDOW_MS) {
-      t.sinceMs = nowMs
-      t.requests = 0
-      t.repeats = 0
-    }
-    return t
-  }
+  const traffic = createTraffic()
   const busyProbing = (key: HealthKey, nowMs: number) => {
     const probing = probes.get(key)
     return probing !== undefined && nowMs - probing <= PROBE_MS
@@ -249,35 +223,19 @@ export function createHealth(): Health {
         if (!anyway && state && nowMs >= state.outUntilMs && busyProbing(key, nowMs)) return false
       }
       for (const key of out) probes.set(key, nowMs)
-      const t = trafficOf(target, nowMs)
-      t.requests++
-      t.inFlight++
-      if (++hedging.requests > HEDGE_WINDOW) {
-        hedging.requests /= 2
-        hedging.twice /= 2
-      }
+      traffic.begin(target, nowMs)
       return true
     },
     done({ target, offer, credential }) {
-      const t = traffic.get(target)
-      if (t && t.inFlight > 0) t.inFlight--
+      traffic.end(target)
       if (probes.size === 0) return
       probes.delete(target)
       probes.delete(offer)
       if (credential !== undefined) probes.delete(credential)
     },
-    inFlight: key => traffic.get(key)?.inFlight ?? 0,
-    hedge(share) {
-      if (hedging.twice + 1 > hedging.requests * share) return false
-      hedging.twice++
-      return true
-    },
-    repeat(key, nowMs) {
-      const t = trafficOf(key, nowMs)
-      if (t.repeats >= Math.max(REPEATS_FLOOR, t.requests * REPEATS_SHARE)) return false
-      t.repeats++
-      return true
-    },
+    inFlight: traffic.inFlight,
+    repeat: traffic.repeat,
+    hedge: traffic.hedge,
     entries: () => states.entries(),
     restore(entries) {
       // an older program's entries lack the newer members

@@ -1,5 +1,6 @@
 /** Our extension fields of a chat body (contract section 2, OpenRouter's names): checked by hand, read once per request. */
 import { GatewayError } from '../errors.ts'
+import type { StreamGuarantee } from '../terms.ts'
 
 /** Removed before sending, unless the target speaks them itself. */
 export const EXTENSION_NAMES = [
@@ -175,6 +176,8 @@ export interface Extensions {
   readonly user: string | undefined
   /** `metadata.tags`: one tag or a list. */
   readonly tags: readonly string[]
+  /** Absent = as configured. */
+  readonly streamGuarantee?: StreamGuarantee
   /** `usage: {include: true}`. */
   readonly includeUsage: boolean
 }
@@ -206,6 +209,9 @@ function readTags(metadata: unknown): readonly string[] {
   return list as string[]
 }
 
+const isGuarantee = (value: unknown): value is StreamGuarantee =>
+  value === 'fast' || value === 'settled' || value === 'complete'
+
 /** Reads and checks our fields; throws for the refused names too. */
 export function readExtensions(json: Fields): Extensions {
   for (const name of REFUSED_NAMES) {
@@ -214,10 +220,8 @@ export function readExtensions(json: Fields): Extensions {
   }
   const { usage, stream_guarantee: guarantee } = json
   if (usage != null && !isObject(usage)) throw wrong('usage', 'must be an object, as in {"include": true}.')
-  if (guarantee === 'settled' || guarantee === 'complete') {
-    throw wrong('stream_guarantee', `"${guarantee}" is not offered yet. Send "fast" or leave it out.`)
-  }
-  if (guarantee != null && guarantee !== 'fast') throw wrong('stream_guarantee', 'must be "fast".')
+  if (guarantee != null && !isGuarantee(guarantee))
+    throw wrong('stream_guarantee', 'must be "fast", "settled" or "complete".')
   return {
     names: EXTENSION_NAMES.filter(name => Object.hasOwn(json, name)),
     fallbackModels: strings(json.models, 'models') ?? [],
@@ -225,6 +229,7 @@ export function readExtensions(json: Fields): Extensions {
     sessionId: id(json.session_id, 'session_id'),
     user: id(json.user, 'user'),
     tags: readTags(json.metadata),
+    ...(guarantee != null && { streamGuarantee: guarantee }),
     includeUsage: (isObject(usage) ? flag(usage.include, 'usage.include') : undefined) ?? false,
   }
 }

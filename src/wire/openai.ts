@@ -1,5 +1,5 @@
 /** OpenAI's chat request as the gateway reads it: quick checks of the handful of fields that routing and money need. */
-import type { Capability, Units, Usage } from '../terms.ts'
+import type { Capability, StreamGuarantee, Units, Usage } from '../terms.ts'
 import type { Body, Member } from './body.ts'
 import { isObject, type Preferences, readExtensions, wrong } from './extensions.ts'
 
@@ -52,6 +52,8 @@ export interface ChatFacts {
   readonly metering?: Metering
   /** The answer is neither JSON nor events: its bytes pass as they come. */
   readonly raw?: boolean
+  /** Absent = as configured. */
+  readonly streamGuarantee?: StreamGuarantee | undefined
   /** Extension fields that are present (`ChatRequest.extensions`). */
   readonly extensionNames: readonly string[]
   /** The parsed body. */
@@ -271,6 +273,7 @@ export function readChat(body: Body): ChatFacts {
     textBytes: Math.max(0, promptBytes(body.members) - found.mediaChars),
     media: found.media,
     reasoningEffort: readEffort(json),
+    streamGuarantee: extensions.streamGuarantee,
     extensionNames: extensions.names,
     json,
   }

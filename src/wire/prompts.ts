@@ -74,6 +74,7 @@ export function promptFacts(body: Body, prompts: readonly (string | number)[]): 
     media: [],
     reasoningEffort: undefined,
     prompts,
+    streamGuarantee: extensions.streamGuarantee,
     extensionNames: extensions.names,
     json,
   }

@@ -25,7 +25,14 @@ describe('what a good file means', () => {
       providers: {},
       hosts: {},
       aliases: {},
-      routing: { strategy: 'balanced' },
+      routing: {
+        strategy: 'balanced',
+        streamGuarantee: 'fast',
+        settleMs: 2_000,
+        settleTokens: 64,
+        aroundContentFilter: false,
+        hedge: { share: 0 },
+      },
       retries: { attempts: 3 },
       timeouts: {
         connectMs: 5000,
@@ -276,15 +283,11 @@ describe('what a mistake says', () => {
       'providers:\n  groq:\n    headers:\n      Authorization: Bearer x',
       'providers.groq.headers.Authorization: this header is set by Switchgate; secrets belong under credentials (line 4)',
     ],
-    // members that are planned are refused, not ignored
-    [
-      'routing:\n  stream_guarantee: settled',
-      'routing.stream_guarantee: stream_guarantee "settled" is not supported yet: use fast (line 2)',
-    ],
     [
       'routing:\n  hedge: { share: 0.1 }',
       'routing.hedge.share: hedging is not supported yet: leave it at 0 (line 2)',
     ],
+    // members that are planned are refused, not ignored
     [
       'routing:\n  strategy: round_robin',
       'routing.strategy: there is no strategy "round_robin": use balanced, price, latency, throughput, weighted or priority (line 2)',

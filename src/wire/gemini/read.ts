@@ -187,6 +187,7 @@ function factsOf(body: Body, json: Json, place: string, call: Call): ChatFacts {
     textBytes: Math.max(0, textBytes),
     media: found.media,
     reasoningEffort: effortOf(thinking),
+    streamGuarantee: extensions.streamGuarantee,
     extensionNames: extensions.names,
     json: {
       messages: found.messages,

@@ -164,6 +164,7 @@ export function readCountRequest(body: Body): ChatFacts {
     textBytes: Math.max(0, textBytes),
     media: found.media,
     reasoningEffort: readEffort(json),
+    streamGuarantee: extensions.streamGuarantee,
     extensionNames: extensions.names,
     json,
   }
