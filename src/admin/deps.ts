@@ -3,6 +3,7 @@ import type { Clock, Log } from '../deps.ts'
 import type { KeyBook } from '../keys/book.ts'
 import type { Health } from '../route/health.ts'
 import type { Market } from '../route/market.ts'
+import type { RouteDeps } from '../route/plan.ts'
 import type { Store } from '../store/store.ts'
 import type { Key } from '../terms.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -31,6 +32,8 @@ export interface AdminDeps {
   readonly ledger: LedgerView
   readonly health: Health
   readonly market: () => Market
+  /** What a plan would depend on now; absent = routes cannot be explained. */
+  readonly routing?: () => RouteDeps
   readonly clock: Clock
   readonly log: Log
   /** One for admin plane and dashboard: they share sessions and the limit on failed logins. */

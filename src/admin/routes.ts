@@ -1,6 +1,7 @@
 /** The admin plane's one table: `createAdmin` serves it, the OpenAPI document and the docs page are made of it. */
 import { catalogRoutes } from './catalog.ts'
 import { credentialRoutes } from './credentials.ts'
+import { explainRoutes } from './explain.ts'
 import { hostRoutes } from './host.ts'
 import { keyRoutes } from './keys.ts'
 import { requestRoutes } from './requests.ts'
@@ -14,6 +15,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   ...spendRoutes,
   ...requestRoutes,
   ...targetRoutes,
+  ...explainRoutes,
   ...catalogRoutes,
   ...hostRoutes,
 ]

@@ -51,7 +51,7 @@ export const keyShape = z.object({
   hours: z.null(),
   max_output_tokens: count,
   default_model: text,
-  priority: z.null(),
+  priority: count,
   tags: z.array(z.string()).nullable(),
   metadata: z.record(z.string(), z.string()).nullable(),
   spent_usd: amount,
@@ -162,4 +162,29 @@ export const targetShape = z.object({
       cache_read_usd_per_mtok: amount.nullable(),
     })
     .nullable(),
+})
+
+export const explainShape = z.object({
+  model: z.string(),
+  strategy: text,
+  likely_input_tokens: z.int(),
+  session: z.enum(['caller', 'beginning']).nullable(),
+  targets: z.array(
+    z.object({
+      rank: z.int(),
+      provider: z.string(),
+      model: z.string(),
+      upstream_model: z.string(),
+      credential: z.object({ id: z.string(), name: z.string() }).nullable(),
+      score: amount.nullable(),
+      likely_cost_usd: amount.nullable(),
+      success_rate: amount.nullable(),
+      ttft_ms: amount.nullable(),
+      tokens_per_second: amount.nullable(),
+      in_flight: z.int(),
+      why: z.string(),
+    }),
+  ),
+  excluded: z.array(z.object({ provider: z.string(), upstream_model: z.string(), reason: z.string() })),
+  refusal: z.object({ status: z.int(), code: z.string(), message: z.string() }).nullable(),
 })

@@ -15,6 +15,7 @@ import {
 import { configCommands } from './config.ts'
 import { credentialCommands } from './credential.ts'
 import { doctorCommands } from './doctor.ts'
+import { explainCommands } from './explain.ts'
 import { hostCommands } from './host.ts'
 import { keyCommands } from './key.ts'
 import { modelCommands } from './models.ts'
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   ...modelCommands,
   ...catalogCommands,
   ...spendCommands,
+  ...explainCommands,
   ...hostCommands,
   ...configCommands,
   ...doctorCommands,

@@ -105,7 +105,7 @@ export function orderOf(
     }
     order = wished(order, preferences, wanted.signed)
   }
-  deps.tell?.(order)
+  deps.onlooker?.ranked(order)
   const count = candidates.length
   const targets: Target[] = []
   order.forEach(({ candidate: { listing, spots } }, i) => {

@@ -65,6 +65,14 @@ export interface Plan {
   readonly trace: Trace
 }
 
+/** Told what a plan alone does not say. */
+export interface Onlooker {
+  /** Each group as it was ranked. */
+  ranked(order: readonly Ranked[]): void
+  /** Also told when nobody is left. */
+  excluded(excluded: readonly Excluded[]): void
+}
+
 export interface RouteDeps {
   readonly market: Pick<Market, 'resolve' | 'listings'>
   readonly health: Health
@@ -76,8 +84,8 @@ export interface RouteDeps {
   readonly rules?: readonly RoutingRule[]
   /** Absent = nothing was learned yet. */
   readonly experience?: Experience | undefined
-  /** Told of each group as it was ranked, for `explain`. */
-  readonly tell?: (ranked: readonly Ranked[]) => void
+  /** For `explain`. */
+  readonly onlooker?: Onlooker
 }
 
 /** What one group is planned by. */
@@ -144,12 +152,13 @@ export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
     resting.length = 0
     open = able.map(({ ready }) => openOf(ready, notClosed, deps, resting))
   }
+  const out = resting.length > 0 ? [...excluded, ...resting] : excluded
+  deps.onlooker?.excluded(out)
   if (open.every(group => group.length === 0)) {
     if (excluded.length > 0 && excluded.every(e => e.reason.startsWith(NOT_FOR)))
       throw notFor(wanted, key, deps)
     throw nothingLeft(wanted, excluded, soonest(able, deps), deps.nowMs)
   }
-  const out = resting.length > 0 ? [...excluded, ...resting] : excluded
   const tail = tailOf(out)
   const targets: Target[] = []
   let trace: Trace | undefined

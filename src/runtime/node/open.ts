@@ -18,6 +18,7 @@ import type { Redactor } from '../../redact.ts'
 import { createExperience } from '../../route/experience.ts'
 import { createHealth, type Health, type HealthKey, type HealthState } from '../../route/health.ts'
 import { createPressure } from '../../route/pressure.ts'
+import { knownNow } from '../../route/router.ts'
 import { expectedFingerprint } from '../../vault/keyring.ts'
 import { createVault, type OpenVault } from '../../vault/vault.ts'
 import { Hono } from 'hono'
@@ -25,13 +26,12 @@ import { nodeBytes } from './bytes.ts'
 import { openCatalog, type OwnCatalog } from './catalog.ts'
 import { testCredential } from './credential-test.ts'
 import { createKeyHmac, createSessionHmac, nodeRandomBytes } from './digest.ts'
+import { openDurable } from './durable.ts'
 import { type DataFolder, type MasterKey, openDataFolder, readMasterKey } from './folder.ts'
-import { openJournal } from './journal.ts'
 import { createReadRef } from './refs.ts'
 import { createSend } from './send.ts'
 import type { Settings } from './settings.ts'
 import { createSigning } from './signing.ts'
-import { openSqlite } from './sqlite.ts'
 import { createSupply, type Supply } from './supply.ts'
 import { createWatch } from './watch.ts'
 
@@ -100,7 +100,7 @@ export async function openGateway(options: OpenOptions): Promise<Gateway> {
 async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> {
   const { settings, log, redactor, origin } = options
   const { env } = settings
-  const store = openSqlite(folder.file('switchgate.db'))
+  const { store, journal, promise } = openDurable(folder, log)
   const masterKey = readMasterKey({ folder, env, expected: await expectedFingerprint(store), mayMake: true })
   const readRef = createReadRef({ env, privateFolder: folder.path })
   const remember = (secret: string) => redactor.remember(secret)
@@ -131,7 +131,6 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     configured: env.SWITCHGATE_ADMIN_TOKEN || undefined,
     mayMake: options.makesToken !== false,
   })
-  const journal = openJournal(folder.file('journal'), log)
   const ledger = createLedger({ store, journal, clock: nodeClock, log })
   log('debug', 'ledger.recovered', { ...(await ledger.recover()) })
 
@@ -149,6 +148,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     log,
     onConfig: config => {
       guard = createGuard(config.egress.allow)
+      promise(config.durability)
     },
   })
   vault.onChange(() => void supply.restock())
@@ -254,6 +254,7 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
     ledger: o.ledger,
     health: deps.health,
     market: deps.market,
+    routing: () => knownNow(deps),
     clock: deps.clock,
     log: deps.log,
     gate,

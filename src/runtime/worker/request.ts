@@ -11,6 +11,7 @@ import type { AccountDeps } from '../../http/account.ts'
 import { endpointAt, plainPath } from '../../http/endpoints.ts'
 import { createKeyBook } from '../../keys/book.ts'
 import { createLedger, type LedgerOwner } from '../../ledger/ledger.ts'
+import { knownNow } from '../../route/router.ts'
 import { portableBytes } from '../../wire/bytes.ts'
 import type { Context } from './bindings.ts'
 import { newId, randomBytes, workerClock } from './clock.ts'
@@ -94,6 +95,7 @@ async function createAdminDeps(isolate: Isolate, stock: Stock, { deps, ledger }:
     ledger,
     health: isolate.health,
     market: () => stock.market,
+    routing: () => knownNow(deps),
     clock: workerClock,
     log,
     gate: isolate.gate,
