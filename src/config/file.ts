@@ -258,6 +258,12 @@ export const ConfigFile = z.strictObject({
         .describe('Status of a request that a budget refuses'),
     })
     .prefault({}),
+  durability: z
+    .enum(['process', 'power'])
+    .default('process')
+    .describe(
+      'What a hold and a settlement survive before they are acknowledged: process = kill -9, power = a power cut too, at the price of one fdatasync a turn',
+    ),
   egress: z
     .strictObject({
       allow: z

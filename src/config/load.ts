@@ -211,6 +211,7 @@ function configOf(file: ConfigFile): Config {
       ...(file.limits.concurrency !== undefined && { concurrency: file.limits.concurrency }),
     },
     budgets: { refusalStatus: file.budgets.refusal_status },
+    durability: file.durability,
     egress: { allow: file.egress.allow },
     discoverEnv: file.discover_env,
   }

@@ -129,6 +129,8 @@ export interface Config {
   readonly timeouts: Timeouts
   readonly limits: BodyLimits
   readonly budgets: { readonly refusalStatus: 402 | 429 }
+  /** What a promise of the ledger survives: the death of the process, or a power cut too. */
+  readonly durability: 'process' | 'power'
   readonly egress: { readonly allow: readonly string[] }
   readonly discoverEnv: boolean
 }

@@ -52,6 +52,7 @@ describe('what a good file means', () => {
         throttleMs: 0,
       },
       budgets: { refusalStatus: 429 },
+      durability: 'process',
       egress: { allow: [] },
       discoverEnv: true,
     })

@@ -45,7 +45,7 @@ describe('journal files', () => {
   it('one write for everybody in a turn, and it is in the file when the promise resolves', async () => {
     const folder = freshFolder()
     const { disk, write } = createDisk()
-    const journal = openJournal(folder, createTestLog(), write)
+    const journal = openJournal(folder, createTestLog(), { write })
     const promises: Promise<void>[] = []
     for (let i = 0; i < 50; i++) {
       journal.append(`{"line":${i}}`)
@@ -74,9 +74,10 @@ describe('journal files', () => {
 
   it('a short write is carried on', async () => {
     const folder = freshFolder()
-    const journal = openJournal(folder, createTestLog(), (fd, bytes, offset, length, position) =>
-      writeSync(fd, bytes, offset, Math.min(3, length), position),
-    )
+    const journal = openJournal(folder, createTestLog(), {
+      write: (fd, bytes, offset, length, position) =>
+        writeSync(fd, bytes, offset, Math.min(3, length), position),
+    })
     journal.append('äöü and more')
     await journal.flush()
     expect(contents(folder)).toEqual(['äöü and more\n'])
@@ -103,7 +104,7 @@ describe('journal files', () => {
     const folder = freshFolder()
     const { disk, write } = createDisk()
     const log = createTestLog()
-    const journal = openJournal(folder, log, write)
+    const journal = openJournal(folder, log, { write })
     journal.append('first')
     await journal.flush()
     disk.full = true
@@ -126,7 +127,7 @@ describe('journal files', () => {
   it('an append after the end is nothing, and a failing last write is told', async () => {
     const folder = freshFolder()
     const { disk, write } = createDisk()
-    const journal = openJournal(folder, createTestLog(), write)
+    const journal = openJournal(folder, createTestLog(), { write })
     journal.append('x')
     disk.full = true
     await expect(journal.close()).rejects.toThrow('ENOSPC')
@@ -144,7 +145,7 @@ describe('ledger on a full disk', () => {
     const store = createMemoryStore()
     const ledger = createLedger({
       store,
-      journal: openJournal(folder, log, write),
+      journal: openJournal(folder, log, { write }),
       clock: createTestClock(),
       log,
     })

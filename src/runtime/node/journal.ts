@@ -1,42 +1,44 @@
-/** The ledger's journal in `<data>/journal/`: numbered segments of lines, one write per turn of the event loop. */
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+/** The ledger's journal in `<data>/journal/`: one write per turn of the event loop, and with `durability: power` one sync for all turns that wait. */
 import type { Log } from '../../deps.ts'
 import type { Journal } from '../../ledger/journal.ts'
+import { openSegments, type Sync, type Write } from './segments.ts'
 
 const RETRY_MS = 250
-const NAME = /^(\d{10})\.jsonl$/
 
-/** Writes like `fs.writeSync(fd, bytes, offset, length, position)`; tests inject a full disk here. */
-export type Write = (
-  fd: number,
-  bytes: Uint8Array,
-  offset: number,
-  length: number,
-  position: number,
-) => number
+export type { Sync, Write }
 
-function numbersIn(folder: string): number[] {
-  return readdirSync(folder)
-    .map(name => NAME.exec(name)?.[1])
-    .filter(digits => digits !== undefined)
-    .map(Number)
-    .sort((a, b) => a - b)
+export interface JournalOptions {
+  /** True = a promise is kept through a power cut, not only through the death of the process. Asked at every turn. */
+  readonly power?: () => boolean
+  /** Brings what the store was told onto the disk; awaited before the journal forgets it. Only with power. */
+  readonly syncStore?: () => Promise<void>
+  readonly write?: Write
+  readonly sync?: Sync
 }
 
+/** Lines that are written and being brought to the disk. */
+interface Flight {
+  readonly text: string
+  readonly done: PromiseWithResolvers<void>
+}
+
+function deferred(): PromiseWithResolvers<void> {
+  const made = Promise.withResolvers<void>()
+  // Not everybody who causes a write waits for it.
+  made.promise.catch(() => {})
+  return made
+}
+
+const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)))
+
 /**
- * Opens the journal of this process in `folder` (made with 0700; files 0600). Survives `kill -9`: a line that was
- * written is in the kernel. The caller holds the data folder's lock, so nobody else writes here.
+ * Opens the journal of this process in `folder`. Survives `kill -9`: a line that was written is in the kernel. With
+ * `power` a flush resolves when fdatasync has: one sync runs at a time, off the main thread, and whatever was written
+ * meanwhile shares the next one. The caller holds the data folder's lock, so nobody else writes here.
  */
-export function openJournal(folder: string, log: Log, write: Write = writeSync): Journal {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const pathOf = (number: number) => join(folder, `${String(number).padStart(10, '0')}.jsonl`)
-  const earlier = numbersIn(folder)
-  let older = [...earlier]
-  let number = (earlier.at(-1) ?? 0) + 1
-  let fd = openSync(pathOf(number), 'wx', 0o600)
-  /** End of the last whole write: a failed write is written over, so a segment never holds half a line in its middle. */
-  let end = 0
+export function openJournal(folder: string, log: Log, options: JournalOptions = {}): Journal {
+  const { power = () => false, syncStore } = options
+  const segments = openSegments(folder, options.write, options.sync)
   let text = ''
   let failure: Error | undefined
   let immediate: ReturnType<typeof setImmediate> | undefined
@@ -44,46 +46,86 @@ export function openJournal(folder: string, log: Log, write: Write = writeSync):
   let turn: PromiseWithResolvers<void> | undefined
   const settledTurn = Promise.resolve()
   let closed = false
+  /** Written, and no sync has begun since. */
+  let unsafe = ''
+  /** Everything of the newest segment before this is on the disk. */
+  let safeEnd = 0
+  let flight: Flight | undefined
+  let dropping: Promise<void> | undefined
 
-  function writeAll(to: number, lines: string, from: number): number {
-    const bytes = Buffer.from(lines, 'utf8')
-    let done = 0
-    while (done < bytes.length) done += write(to, bytes, done, bytes.length - done, from + done)
-    return from + bytes.length
+  function failed(error: unknown): void {
+    const reason = asError(error)
+    if (failure === undefined) log('error', 'journal.write_failed', { reason: reason.message })
+    failure = reason
+    turn?.reject(reason)
+    turn = undefined
+    if (closed) return
+    clearTimeout(retry)
+    retry = setTimeout(writeTurn, RETRY_MS)
+    retry.unref()
+  }
+
+  function worked(): void {
+    if (failure !== undefined) log('info', 'journal.writable_again')
+    failure = undefined
   }
 
   function writeTurn(): void {
     immediate = undefined
-    const waiting = turn
-    turn = undefined
     try {
-      if (text !== '') end = writeAll(fd, text, end)
-      text = ''
-      if (failure !== undefined) log('info', 'journal.writable_again')
-      failure = undefined
-      waiting?.resolve()
+      if (text !== '') segments.write(text)
     } catch (error) {
-      const reason = error instanceof Error ? error : new Error(String(error))
-      if (failure === undefined) log('error', 'journal.write_failed', { reason: reason.message })
-      failure = reason
-      waiting?.reject(reason)
-      if (!closed) {
-        clearTimeout(retry)
-        retry = setTimeout(writeTurn, RETRY_MS)
-        retry.unref()
+      failed(error)
+      return
+    }
+    if (power() || flight !== undefined) {
+      unsafe += text
+      text = ''
+      if (flight === undefined) void syncTurn()
+      return
+    }
+    text = ''
+    worked()
+    turn?.resolve()
+    turn = undefined
+  }
+
+  /** Syncs until nothing that was written is unsafe. */
+  async function syncTurn(): Promise<void> {
+    while (unsafe !== '' || turn !== undefined) {
+      const mine: Flight = { text: unsafe, done: turn ?? deferred() }
+      const [segment, end] = [segments.newest(), segments.end()]
+      flight = mine
+      turn = undefined
+      unsafe = ''
+      try {
+        await segments.sync()
+        if (segment === segments.newest()) safeEnd = end
+        flight = undefined
+        worked()
+        mine.done.resolve()
+      } catch (error) {
+        flight = undefined
+        // After a failed sync the kernel may call the same pages clean: only writing them again makes the next sync tell the truth.
+        text = mine.text + unsafe + text
+        unsafe = ''
+        if (segment === segments.newest()) segments.rewind(safeEnd)
+        mine.done.reject(asError(error))
+        failed(error)
+        return
       }
     }
   }
 
-  function dropOlder(): void {
-    older = older.filter(old => {
-      try {
-        unlinkSync(pathOf(old))
-        return false
-      } catch (error) {
-        return (error as NodeJS.ErrnoException).code !== 'ENOENT'
-      }
-    })
+  /** The older segments are needed until the newest one and what the store was told are on the disk. */
+  async function dropWhenSafe(first: number): Promise<void> {
+    try {
+      await segments.sync()
+      await syncStore?.()
+      segments.dropBefore(first)
+    } catch (error) {
+      log('warn', 'journal.older_kept', { reason: asError(error).message })
+    }
   }
 
   return {
@@ -100,49 +142,37 @@ export function openJournal(folder: string, log: Log, write: Write = writeSync):
         refused.catch(() => {})
         return refused
       }
-      if (text === '') return settledTurn
-      if (turn === undefined) {
-        turn = Promise.withResolvers()
-        turn.promise.catch(() => {})
-      }
+      if (text === '' && unsafe === '') return flight?.done.promise ?? settledTurn
+      turn ??= deferred()
       return turn.promise
     },
     failure: () => failure,
-    size: () => end + text.length,
+    size: () => segments.end() + text.length,
     rotate(lines) {
-      const next = number + 1
-      const nextFd = openSync(pathOf(next), 'wx', 0o600)
-      let nextEnd = 0
-      try {
-        nextEnd = lines.length === 0 ? 0 : writeAll(nextFd, `${lines.join('\n')}\n`, 0)
-      } catch (error) {
-        closeSync(nextFd)
-        unlinkSync(pathOf(next))
-        throw error
+      segments.next(lines.length === 0 ? '' : `${lines.join('\n')}\n`)
+      if (!power()) {
+        // Queued lines are covered too; whoever waits for them is answered at the end of the turn.
+        text = ''
+        segments.dropBefore(segments.newest())
+        return
       }
-      closeSync(fd)
-      older.push(number)
-      fd = nextFd
-      number = next
-      end = nextEnd
-      // Queued lines are covered too; whoever waits for them is answered at the end of the turn.
-      text = ''
-      dropOlder()
+      // What may not be on the disk yet is said once more: the carried lines do not stand for a settlement that only the store knows.
+      text = unsafe + text
+      unsafe = ''
+      safeEnd = segments.end()
+      if (text !== '' && failure === undefined) immediate ??= setImmediate(writeTurn)
+      dropping = dropWhenSafe(segments.newest())
     },
-    *read() {
-      for (const old of earlier) {
-        const lines = readFileSync(pathOf(old), 'utf8').split('\n')
-        // What follows the last line break is torn, or nothing.
-        for (let i = 0; i < lines.length - 1; i++) yield lines[i] as string
-      }
-    },
+    read: segments.read,
     async close() {
       if (closed) return
       closed = true
       clearImmediate(immediate)
       clearTimeout(retry)
       writeTurn()
-      closeSync(fd)
+      while (flight !== undefined) await flight.done.promise.catch(() => {})
+      await dropping
+      segments.close()
       if (failure !== undefined) throw failure
     },
   }
