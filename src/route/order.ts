@@ -54,20 +54,26 @@ const STICKY: ReadonlySet<Sort> = new Set(['balanced', 'price', 'weighted'])
 /** A session leaves a target that fails more than this. */
 const STICKY_SUCCESS = 0.9
 
+/** Likely price without any help of a cache: what the caller's average says of caches is not true of this conversation. */
+function cold({ listing }: Candidate, { wanted, key }: Ask, { experience }: RouteDeps): number | undefined {
+  const habit = experience?.habits.expect(key.lineage, listing.offer.model) ?? NO_HABIT
+  return likelyCost(listing, wanted, { ...habit, cachedShare: 0 })
+}
+
 /**
  * The place in `order` of the target that a session should go back to; -1 = none. Only those who are able and well are in
  * `order`, so health has had its word. The cache must save more than the first one would; a session that the caller has
  * named stays among equals too.
  */
-function warm(order: readonly Ranked[], { session, strategy, wanted }: Ask, deps: RouteDeps): number {
+function warm(order: readonly Ranked[], ask: Ask, deps: RouteDeps): number {
+  const { session, strategy, wanted } = ask
   const kept = session && STICKY.has(strategy) && deps.experience?.sessions.find(session.name, deps.nowMs)
   if (!kept || !session) return -1
   const at = order.findIndex(({ candidate }) => candidate.key === kept.target)
   if (at <= 0) return at
   const [first, { candidate }] = [(order[0] as Ranked).candidate, order[at] as Ranked]
   if (candidate.success < STICKY_SUCCESS) return -1
-  const { likelyNanoUsd: own } = candidate
-  const { likelyNanoUsd: best } = first
+  const [own, best] = [cold(candidate, ask, deps), cold(first, ask, deps)]
   // unknown prices cannot be compared: only a wish of the caller's speaks for one of them
   if (own === undefined || best === undefined) return session.given && own === best ? at : -1
   const saved = savedNanoUsd(candidate.listing.offer.price, wanted.likelyInputTokens, kept.cachedTokens)
