@@ -118,10 +118,77 @@ CREATE TABLE `spend_hourly` (
 	`estimated_nano_usd` integer NOT NULL,
 	`unknown_nano_usd` integer NOT NULL,
 	`unpriced_requests` integer NOT NULL,
-	`last_used_at_ms` integer NOT NULL,
 	PRIMARY KEY(`hour_ms`, `key_id`, `model`, `provider`, `project`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `spend_hourly_key` ON `spend_hourly` (`key_id`,`hour_ms`);
+--> statement-breakpoint
+CREATE TABLE `spend_daily` (
+	`day_ms` integer NOT NULL,
+	`key_id` text NOT NULL,
+	`model` text NOT NULL,
+	`provider` text NOT NULL,
+	`project` text NOT NULL,
+	`requests` integer NOT NULL,
+	`attempts` integer NOT NULL,
+	`input_tokens` integer NOT NULL,
+	`output_tokens` integer NOT NULL,
+	`cached_tokens` integer NOT NULL,
+	`cost_nano_usd` integer NOT NULL,
+	`estimated_nano_usd` integer NOT NULL,
+	`unknown_nano_usd` integer NOT NULL,
+	`unpriced_requests` integer NOT NULL,
+	PRIMARY KEY(`day_ms`, `key_id`, `model`, `provider`, `project`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE INDEX `spend_daily_key` ON `spend_daily` (`key_id`,`day_ms`);
+--> statement-breakpoint
+CREATE TABLE `parts_hourly` (
+	`hour_ms` integer NOT NULL,
+	`kind` text NOT NULL,
+	`user` text NOT NULL,
+	`tag` text NOT NULL,
+	`key_id` text NOT NULL,
+	`model` text NOT NULL,
+	`provider` text NOT NULL,
+	`project` text NOT NULL,
+	`requests` integer NOT NULL,
+	`attempts` integer NOT NULL,
+	`input_tokens` integer NOT NULL,
+	`output_tokens` integer NOT NULL,
+	`cached_tokens` integer NOT NULL,
+	`cost_nano_usd` integer NOT NULL,
+	`estimated_nano_usd` integer NOT NULL,
+	`unknown_nano_usd` integer NOT NULL,
+	`unpriced_requests` integer NOT NULL,
+	PRIMARY KEY(`kind`, `hour_ms`, `user`, `tag`, `key_id`, `model`, `provider`, `project`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE TABLE `parts_daily` (
+	`day_ms` integer NOT NULL,
+	`kind` text NOT NULL,
+	`user` text NOT NULL,
+	`tag` text NOT NULL,
+	`key_id` text NOT NULL,
+	`model` text NOT NULL,
+	`provider` text NOT NULL,
+	`project` text NOT NULL,
+	`requests` integer NOT NULL,
+	`attempts` integer NOT NULL,
+	`input_tokens` integer NOT NULL,
+	`output_tokens` integer NOT NULL,
+	`cached_tokens` integer NOT NULL,
+	`cost_nano_usd` integer NOT NULL,
+	`estimated_nano_usd` integer NOT NULL,
+	`unknown_nano_usd` integer NOT NULL,
+	`unpriced_requests` integer NOT NULL,
+	PRIMARY KEY(`kind`, `day_ms`, `user`, `tag`, `key_id`, `model`, `provider`, `project`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE TABLE `key_use` (
+	`key_id` text PRIMARY KEY NOT NULL,
+	`last_used_at_ms` integer NOT NULL,
+	`spent_nano_usd` integer NOT NULL
+) WITHOUT ROWID;
 --> statement-breakpoint
 INSERT INTO `schema_version` (`version`) VALUES (1);

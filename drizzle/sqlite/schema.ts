@@ -130,35 +130,87 @@ export const attempts = sqliteTable(
   ],
 )
 
+/** `project` is '' where a key has none: a primary key must not hold nulls. */
+const spendNames = {
+  keyId: text('key_id').notNull(),
+  model: text().notNull(),
+  provider: text().notNull(),
+  project: text().notNull(),
+}
+
+const spendSums = {
+  requests: integer().notNull(),
+  attempts: integer().notNull(),
+  inputTokens: integer('input_tokens').notNull(),
+  outputTokens: integer('output_tokens').notNull(),
+  cachedTokens: integer('cached_tokens').notNull(),
+  costNanoUsd: integer('cost_nano_usd').notNull(),
+  estimatedNanoUsd: integer('estimated_nano_usd').notNull(),
+  unknownNanoUsd: integer('unknown_nano_usd').notNull(),
+  unpricedRequests: integer('unpriced_requests').notNull(),
+}
+
 /**
- * Sums of `attempts` per UTC hour. `project` is '' where a key has none: a primary key must not hold nulls.
- * The migration says WITHOUT ROWID by hand, here and for the buckets (Drizzle cannot): one tree to write, and a span
- * of hours is read in order.
+ * Sums of `attempts` per UTC hour. The migration says WITHOUT ROWID by hand, here, for the other sums and for the
+ * buckets (Drizzle cannot): one tree to write, and a span of hours is read in order.
  */
 export const spendHourly = sqliteTable(
   'spend_hourly',
   {
     hourMs: integer('hour_ms').notNull(),
-    keyId: text('key_id').notNull(),
-    model: text().notNull(),
-    provider: text().notNull(),
-    project: text().notNull(),
-    requests: integer().notNull(),
-    attempts: integer().notNull(),
-    inputTokens: integer('input_tokens').notNull(),
-    outputTokens: integer('output_tokens').notNull(),
-    cachedTokens: integer('cached_tokens').notNull(),
-    costNanoUsd: integer('cost_nano_usd').notNull(),
-    estimatedNanoUsd: integer('estimated_nano_usd').notNull(),
-    unknownNanoUsd: integer('unknown_nano_usd').notNull(),
-    unpricedRequests: integer('unpriced_requests').notNull(),
-    lastUsedAtMs: integer('last_used_at_ms').notNull(),
+    ...spendNames,
+    ...spendSums,
   },
   table => [
     primaryKey({ columns: [table.hourMs, table.keyId, table.model, table.provider, table.project] }),
     index('spend_hourly_key').on(table.keyId, table.hourMs),
   ],
 )
+
+/** The same sums per UTC day, for views of weeks and months. */
+export const spendDaily = sqliteTable(
+  'spend_daily',
+  { dayMs: integer('day_ms').notNull(), ...spendNames, ...spendSums },
+  table => [
+    primaryKey({ columns: [table.dayMs, table.keyId, table.model, table.provider, table.project] }),
+    index('spend_daily_key').on(table.keyId, table.dayMs),
+  ],
+)
+
+/** What a part of the traffic is: `user` = rows that name an end user, `tag` = rows with this tag, `tagged` = rows with any. '' = none. */
+const partNames = {
+  kind: text().$type<'user' | 'tag' | 'tagged'>().notNull(),
+  user: text().notNull(),
+  tag: text().notNull(),
+  ...spendNames,
+}
+
+/** The same sums per UTC hour, end user and tag; only of rows that have one. */
+export const partsHourly = sqliteTable(
+  'parts_hourly',
+  { hourMs: integer('hour_ms').notNull(), ...partNames, ...spendSums },
+  table => {
+    const { kind, hourMs, user, tag, keyId, model, provider, project } = table
+    return [primaryKey({ columns: [kind, hourMs, user, tag, keyId, model, provider, project] })]
+  },
+)
+
+/** The same per UTC day. */
+export const partsDaily = sqliteTable(
+  'parts_daily',
+  { dayMs: integer('day_ms').notNull(), ...partNames, ...spendSums },
+  table => {
+    const { kind, dayMs, user, tag, keyId, model, provider, project } = table
+    return [primaryKey({ columns: [kind, dayMs, user, tag, keyId, model, provider, project] })]
+  },
+)
+
+/** Last use and all money of each key: a list of keys reads this alone. */
+export const keyUse = sqliteTable('key_use', {
+  keyId: text('key_id').primaryKey(),
+  lastUsedAtMs: integer('last_used_at_ms').notNull(),
+  spentNanoUsd: integer('spent_nano_usd').notNull(),
+})
 
 /**
  * Spent money per bucket of a budget window, so that a restart knows how full each window is. `lineage` = whose budget: a

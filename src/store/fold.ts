@@ -1,81 +1,42 @@
 /** Settled attempts into the ledger, its hourly sums and the budget buckets: all of a batch or nothing, each attempt once. */
 import { getTableColumns, sql } from 'drizzle-orm'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
-import { attempts, budgetBuckets, spendHourly } from '../../drizzle/sqlite/schema.ts'
+import {
+  attempts,
+  budgetBuckets,
+  keyUse,
+  partsDaily,
+  partsHourly,
+  spendDaily,
+  spendHourly,
+} from '../../drizzle/sqlite/schema.ts'
 import type { AttemptRow } from '../terms.ts'
 import { checkAttempt, valuesOfAttempt } from './attempts.ts'
 import { added, createBulk, larger } from './bulk.ts'
 import type { Maybe, SqlDriver, SqlValue, Statement } from './sql.ts'
 import type { Store } from './store.ts'
+import { daily, hourlySums, keySums, partSums, valuesOf } from './sums.ts'
 
 /** Which buckets of its lineage a row's money belongs to. */
 export type BucketsOf = Parameters<Store['fold']>[1]
 type DetailOf = Parameters<Store['fold']>[2]
 
-export const HOUR_MS = 3_600_000
-
-/** Start of the UTC hour, epoch ms. */
-export const hourOf = (ms: number): number => ms - (((ms % HOUR_MS) + HOUR_MS) % HOUR_MS)
-
 const dialect = new SQLiteSyncDialect()
 
-/** Sums per hour, key, model, provider and project, in the order of the columns of `spend_hourly`. */
-export function hourlySums(rows: readonly AttemptRow[]): SqlValue[][] {
-  const groups = new Map<string, HourGroup>()
-  let latest: HourGroup | undefined
-  for (const row of rows) {
-    // neighbours mostly belong together
-    if (latest === undefined || !belongs(row, latest)) latest = groupOf(row, groups)
-    const parts = sumsOf(row)
-    for (let i = 0; i < parts.length; i++) latest.sums[i] = (latest.sums[i] ?? 0) + (parts[i] ?? 0)
-    latest.lastUsedAtMs = Math.max(latest.lastUsedAtMs, row.createdAtMs)
-  }
-  return Array.from(groups.values(), group => [...group.names, ...group.sums, group.lastUsedAtMs])
-}
+type RollUp = typeof spendHourly | typeof spendDaily | typeof partsHourly | typeof partsDaily
 
-interface HourGroup {
-  readonly first: AttemptRow
-  readonly hourMs: number
-  readonly names: SqlValue[]
-  readonly sums: number[]
-  lastUsedAtMs: number
-}
-
-const belongs = (row: AttemptRow, { first, hourMs }: HourGroup): boolean =>
-  row.keyId === first.keyId &&
-  row.model === first.model &&
-  row.provider === first.provider &&
-  row.project === first.project &&
-  row.createdAtMs >= hourMs &&
-  row.createdAtMs < hourMs + HOUR_MS
-
-function groupOf(row: AttemptRow, groups: Map<string, HourGroup>): HourGroup {
-  const hourMs = hourOf(row.createdAtMs)
-  const names = [hourMs, row.keyId, row.model, row.provider, row.project ?? '']
-  const at = JSON.stringify(names) // a caller may name a model: no separator is safe
-  let group = groups.get(at)
-  if (group === undefined) {
-    group = { first: row, hourMs, names, sums: [0, 0, 0, 0, 0, 0, 0, 0, 0], lastUsedAtMs: row.createdAtMs }
-    groups.set(at, group)
-  }
-  return group
-}
-
-/** requests, attempts, input, output and cached tokens, cost, estimated, unknown, unpriced requests of one row. */
-function sumsOf(row: AttemptRow): number[] {
-  const cost = row.costNanoUsd ?? 0
-  return [
-    row.last ? 1 : 0,
-    1,
-    row.usage?.inputTokens ?? 0,
-    row.usage?.outputTokens ?? 0,
-    row.usage?.cacheReadInputTokens ?? 0,
-    cost,
-    row.certainty === 'estimated' ? cost : 0,
-    row.certainty === 'unknown' ? cost : 0,
-    row.last && row.costNanoUsd === null ? 1 : 0,
-  ]
-}
+/** The sums of every roll-up. */
+const SUMMED: ReadonlySet<string> = new Set([
+  'requests',
+  'attempts',
+  'inputTokens',
+  'outputTokens',
+  'cachedTokens',
+  'costNanoUsd',
+  'estimatedNanoUsd',
+  'unknownNanoUsd',
+  'unpricedRequests',
+])
 
 type BucketSum = [lineage: string, window: string, startMs: number, spentNanoUsd: number]
 
@@ -113,6 +74,15 @@ const present = (rows: readonly AttemptRow[]): Statement => {
   return dialect.sqlToQuery(query) as Statement
 }
 
+/** Adds sums to what a roll-up has: its names are its primary key, its sums are the columns that are no names. */
+function rollUp(driver: SqlDriver, table: RollUp) {
+  const columns = Object.entries(getTableColumns(table))
+  const target = columns.filter(([name]) => !SUMMED.has(name)).map(([, column]) => column)
+  const summed = columns.filter(([name]) => SUMMED.has(name))
+  const set = Object.fromEntries(summed.map(([name, column]) => [name, added(column)]))
+  return createBulk(driver.bulk, table, { target, set })
+}
+
 /**
  * Creates `Store.fold` over a driver. It bets that all rows are new and inserts them plainly: a row that is there fails
  * the whole batch, which then leaves nothing, and what is left without the known rows is folded instead. So the usual
@@ -120,13 +90,13 @@ const present = (rows: readonly AttemptRow[]): Statement => {
  */
 export function createFold(driver: SqlDriver): Store['fold'] {
   const insertAttempts = createBulk(driver.bulk, attempts)
-  const { hourMs, keyId, model, provider, project, lastUsedAtMs, ...summed } = getTableColumns(spendHourly)
-  const addHours = createBulk(driver.bulk, spendHourly, {
-    target: [hourMs, keyId, model, provider, project],
-    set: {
-      ...Object.fromEntries(Object.entries(summed).map(([name, column]) => [name, added(column)])),
-      lastUsedAtMs: larger(lastUsedAtMs),
-    },
+  const addHours = rollUp(driver, spendHourly)
+  const addDays = rollUp(driver, spendDaily)
+  const addPartHours = rollUp(driver, partsHourly)
+  const addPartDays = rollUp(driver, partsDaily)
+  const addUse = createBulk(driver.bulk, keyUse, {
+    target: [keyUse.keyId],
+    set: { lastUsedAtMs: larger(keyUse.lastUsedAtMs), spentNanoUsd: added(keyUse.spentNanoUsd) },
   })
   const addBuckets = createBulk(driver.bulk, budgetBuckets, {
     target: [budgetBuckets.lineage, budgetBuckets.window, budgetBuckets.bucketStartMs],
@@ -148,9 +118,15 @@ export function createFold(driver: SqlDriver): Store['fold'] {
       const found = driver.all(present(rows))
       return found instanceof Promise ? found.then(rest) : rest(found)
     }
+    const hours = hourlySums(rows)
+    const parts = partSums(rows)
     const statements = [
       ...insertAttempts(rows.map(row => valuesOfAttempt(row, detailOf?.(row)))),
-      ...addHours(hourlySums(rows)),
+      ...addHours(valuesOf(hours)),
+      ...addDays(valuesOf(daily(hours))),
+      ...addPartHours(valuesOf(parts)),
+      ...addPartDays(valuesOf(daily(parts))),
+      ...addUse(keySums(rows)),
       ...addBuckets(bucketSums(rows, bucketsOf)),
     ]
     let written: Maybe<void>

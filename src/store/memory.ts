@@ -3,7 +3,7 @@ import { GatewayError } from '../errors.ts'
 import type { AttemptRow, Key, Project } from '../terms.ts'
 import { checkAttempt } from './attempts.ts'
 import { encodeCursor, parseCursor } from './cursor.ts'
-import { type BucketsOf, bucketSums, hourOf } from './fold.ts'
+import { type BucketsOf, bucketSums } from './fold.ts'
 import { labelOf, orderSpend } from './spend.ts'
 import type {
   BudgetBucket,
@@ -17,6 +17,7 @@ import type {
   StoredCredential,
   StoredRequest,
 } from './store.ts'
+import { hourOf } from './sums.ts'
 import { SCHEMA_VERSION } from './version.ts'
 
 const DAY_MS = 86_400_000
@@ -33,13 +34,13 @@ function valuesOf(row: AttemptRow, group: SpendGroup): readonly (string | null)[
     case 'provider':
       return [row.provider]
     case 'user':
-      return [row.user]
+      return [row.user || null]
     case 'day':
       return [labelOf('day', Math.floor(row.createdAtMs / DAY_MS))]
     case 'hour':
       return [labelOf('hour', hourOf(row.createdAtMs))]
     case 'tag':
-      return row.tags.length === 0 ? [null] : [...new Set(row.tags)]
+      return row.tags.some(Boolean) ? [...new Set(row.tags.filter(Boolean))] : [null]
   }
 }
 

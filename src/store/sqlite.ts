@@ -7,9 +7,9 @@ import {
   budgetBuckets,
   credentials,
   keys,
+  keyUse,
   projects,
   settings,
-  spendHourly,
 } from '../../drizzle/sqlite/schema.ts'
 import { GatewayError } from '../errors.ts'
 import { requestIdOf, timeOfId } from '../ids.ts'
@@ -17,7 +17,7 @@ import type { AttemptRow } from '../terms.ts'
 import { attemptOf } from './attempts.ts'
 import { encodeCursor, parseCursor } from './cursor.ts'
 import { createFold } from './fold.ts'
-import { orderSpend, spendRowOf, spendStatement } from './spend.ts'
+import { spendStatements, spendView } from './spend.ts'
 import type { SqlDriver, SqlValue, Statement } from './sql.ts'
 import type { Op, RequestQuery, Store, StoredRequest } from './store.ts'
 import { SCHEMA_VERSION } from './version.ts'
@@ -242,25 +242,12 @@ export function createSqliteStore(driver: SqlDriver): Store {
       ),
     spend: query =>
       guarded(async () => {
-        const rows = await driver.all(spendStatement(query))
-        return orderSpend(
-          query.groupBy,
-          rows.map(values => spendRowOf(query.groupBy, values)),
-        )
+        const answers = spendStatements(query).map(statement => driver.all(statement))
+        return spendView(query.groupBy, await Promise.all(answers))
       }),
     requests: query => guarded(() => requestPage(db, query)),
     request: (id, keyIds) => guarded(() => oneRequest(db, id, keyIds)),
-    keyUse: () =>
-      guarded(() =>
-        db
-          .select({
-            keyId: spendHourly.keyId,
-            lastUsedAtMs: sql<number>`max(${spendHourly.lastUsedAtMs})`,
-            spentNanoUsd: sql<number>`sum(${spendHourly.costNanoUsd})`,
-          })
-          .from(spendHourly)
-          .groupBy(spendHourly.keyId),
-      ),
+    keyUse: () => guarded(() => db.select().from(keyUse)),
     backup: path => driver.backup(path),
     ping: () => guarded(() => driver.ping()),
     close: () => driver.close(),

@@ -45,6 +45,8 @@ export interface SpendQuery {
   readonly fromMs: number
   /** Exclusive. */
   readonly toMs: number
+  /** What the clock shows, where it is known: nothing is later, so a running hour or day may be read from its sums. */
+  readonly nowMs?: number
   readonly groupBy: readonly SpendGroup[]
   /** Only these keys; undefined = all. */
   readonly keyIds?: readonly string[]

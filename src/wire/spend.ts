@@ -51,7 +51,12 @@ export function parseSpendQuery(
   if (toMs <= fromMs) {
     throw new GatewayError('invalid_request', '`to` must be later than `from`', { param: 'to' })
   }
-  return { fromMs, toMs, groupBy: groupBy === null ? defaultGroup : spendGroups(groupBy, SPEND_GROUPS) }
+  return {
+    fromMs,
+    toMs,
+    nowMs,
+    groupBy: groupBy === null ? defaultGroup : spendGroups(groupBy, SPEND_GROUPS),
+  }
 }
 
 function spendFigures(row: SpendRow): Record<string, unknown> {

@@ -46,7 +46,8 @@ describe('D1', () => {
   })
   afterAll(() => proxy?.dispose())
 
-  const tables = ['keys', 'credentials', 'settings', 'attempts', 'spend_hourly', 'budget_buckets']
+  const SUMS = ['spend_hourly', 'spend_daily', 'parts_hourly', 'parts_daily', 'key_use']
+  const tables = ['keys', 'credentials', 'settings', 'attempts', 'budget_buckets', ...SUMS]
   describeStore(
     'D1',
     async () => {
