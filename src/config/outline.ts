@@ -82,10 +82,25 @@ export function describeConfig(): readonly ConfigRow[] {
   return [...rowsOf(outline, '')]
 }
 
-/** The README's table: what stands between `<!-- config -->` and `<!-- /config -->`. */
+const cell = (text: string): string => text.replaceAll('|', '\\|')
+const code = (text: string): string => (text === '' ? '' : `\`${cell(text)}\``)
+
+/** Every member with its default, a row for what stands together: the README's table. */
+export function configSummary(): string {
+  const groups = Map.groupBy(describeConfig(), ({ path }) =>
+    path.slice(0, Math.max(0, path.lastIndexOf('.'))),
+  )
+  const said = (row: ConfigRow) =>
+    code(row.path.slice(row.path.lastIndexOf('.') + 1)) + (row.default === '' ? '' : ` ${cell(row.default)}`)
+  return [
+    '| Under | Members, with what holds when they are left out |',
+    '|---|---|',
+    ...[...groups].map(([parent, rows]) => `| ${code(parent)} | ${rows.map(said).join(', ')} |`),
+  ].join('\n')
+}
+
+/** What each member means: the table of CONFIG.md. */
 export function configTable(): string {
-  const cell = (text: string) => text.replaceAll('|', '\\|')
-  const code = (text: string) => (text === '' ? '' : `\`${cell(text)}\``)
   return [
     '| Key | Type | Default | Meaning |',
     '|---|---|---|---|',

@@ -1,9 +1,12 @@
-/** The config table: every member described, defaults as the loader fills them in, and the README in step with it. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+/** The config table: every member described, defaults as the loader fills them in, and README and CONFIG.md in step with it. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { configTable, describeConfig } from '../../src/config/outline.ts'
+import { configSummary, configTable, describeConfig } from '../../src/config/outline.ts'
 
-const readme = new URL('../../README.md', import.meta.url)
+const FILES = [
+  ['README.md', configSummary],
+  ['CONFIG.md', configTable],
+] as const
 const MARKED = /(<!-- config -->\n)([\s\S]*?)(\n<!-- \/config -->)/
 
 describe('the outline of the config file', () => {
@@ -35,15 +38,16 @@ describe('the outline of the config file', () => {
     expect(rows.find(row => row.path === path)).toMatchObject({ path, type, default: value })
   })
 
-  test("the README's table is this one (SWITCHGATE_WRITE_README=1 rewrites it)", () => {
-    const text = existsSync(readme) ? readFileSync(readme, 'utf8') : ''
+  test.each(FILES)('the table of %s is this one (SWITCHGATE_WRITE_README=1 rewrites it)', (name, table) => {
+    const file = new URL(`../../${name}`, import.meta.url)
+    const text = readFileSync(file, 'utf8')
     const found = MARKED.exec(text)
-    if (found === null) throw new Error('README.md has no <!-- config --> … <!-- /config --> markers')
+    if (found === null) throw new Error(`${name} has no <!-- config --> … <!-- /config --> markers`)
     if (process.env.SWITCHGATE_WRITE_README === '1')
       writeFileSync(
-        readme,
-        text.replace(MARKED, (_, open, __, close) => `${open}${configTable()}${close}`),
+        file,
+        text.replace(MARKED, (_, open, __, close) => `${open}${table()}${close}`),
       )
-    else expect(found[2]).toBe(configTable())
+    else expect(found[2]).toBe(table())
   })
 })

@@ -6,11 +6,10 @@ import { createDataPlane } from '../../app.ts'
 import { createSignatures } from '../../attempt/signatures.ts'
 import { createAuthGuard } from '../../authenticate.ts'
 import { createDashboard } from '../../dashboard/dashboard.tsx'
-import type { Clock, Deps, Log } from '../../deps.ts'
+import type { Deps, Log } from '../../deps.ts'
 import { createGuard, type Guard } from '../../egress/guard.ts'
 import { createProxyFor } from '../../egress/proxy.ts'
 import type { AccountDeps } from '../../http/account.ts'
-import { timeText } from '../../ids.ts'
 import { type AdminGate, createAdminGate } from '../../keys/admin.ts'
 import { createKeyBook, type KeyBook } from '../../keys/book.ts'
 import { createLedger, type LedgerOwner } from '../../ledger/ledger.ts'
@@ -24,6 +23,7 @@ import { createVault, type OpenVault } from '../../vault/vault.ts'
 import { Hono } from 'hono'
 import { nodeBytes } from './bytes.ts'
 import { openCatalog, type OwnCatalog } from './catalog.ts'
+import { newId, nodeClock } from './clock.ts'
 import { testCredential } from './credential-test.ts'
 import { createKeyHmac, createSessionHmac, nodeRandomBytes } from './digest.ts'
 import { openDurable } from './durable.ts'
@@ -62,21 +62,7 @@ export interface Gateway {
   close(): Promise<void>
 }
 
-export const nodeClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
-
 const HEALTH_SAVE_MS = 30_000
-let sequence = 0
-/** Tells this process from others; six digits of base 36. */
-const INSTANCE = Math.floor(Math.random() * 36 ** 6)
-  .toString(36)
-  .padStart(6, '0')
-
-/** Time first, so that rows are appended; then a counter and the process, so that ids are unique. */
-export function newId(prefix: string): string {
-  sequence = (sequence + 1) % 36 ** 4
-  return `${prefix}${timeText(Date.now())}${sequence.toString(36).padStart(4, '0')}${INSTANCE}`
-}
-
 export interface OpenOptions {
   readonly settings: Settings
   readonly log: Log
