@@ -2,12 +2,10 @@
  * Walks the plan: hold, send, relay, settle; then done, or the next target. The one place that decides what follows a
  * failure; choosing (choose.ts), naming (classify.ts), money (hold.ts) and blame (record.ts) are separate.
  */
-import type { Encoded } from '../../providers/provider.ts'
 import type { Admission, Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
-import { boundInputTokens } from '../estimate.ts'
 import { usdFromNano } from '../price.ts'
-import { type Metered, meter, notSent, observe, record } from '../record.ts'
+import { type Metered, record } from '../record.ts'
 import type { Answer } from '../relay/answer.ts'
 import type { ExchangeResult } from '../relay/contract.ts'
 import { withCost } from '../relay/reader.ts'
@@ -16,10 +14,10 @@ import type { Call, Caller, Endpoint } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
 import type { Inbound } from '../wire/inbound.ts'
 import type { ChatFacts } from '../wire/openai.ts'
-import { nextTarget, placeOf, repeatTarget, soonestRetryMs, type Tried } from './choose.ts'
+import { begin, type Ended, run, told, type Walk } from './begin.ts'
+import { nextTarget, onceMore, repeatTarget, soonestRetryMs } from './choose.ts'
 import { answerHeaders } from './headers.ts'
-import { holdMoney, limitToSend, type Money, type Spending } from './hold.ts'
-import { type Carried, carry, prepare } from './send.ts'
+import { hedged } from './hedge.ts'
 
 /** One admitted request on its way. */
 export interface Job {
@@ -36,6 +34,8 @@ export interface Job {
   readonly plan: Plan
   readonly admission: Admission
   readonly answer: Answer
+  /** Upstream exchanges so far, where it is not the number of the attempt: two may run at the same time. */
+  exchanges?: number
 }
 
 /** What the gateway tells the access log. */
@@ -50,156 +50,77 @@ export interface Attempted {
 const REPEAT_PAUSE_MS = 100
 
 export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
-  const { retries, limits, routing } = deps.config()
-  const most = retries.attempts
-  const defaultMax = limits.defaultMaxOutputTokens
-  const tried: Tried[] = []
-  let attempts = 0
-  let elsewhereMs = 0
-  let target = nextTarget(job.plan, tried)
+  const { retries, routing } = deps.config()
+  const walk: Walk = {
+    job,
+    most: retries.attempts,
+    tried: [],
+    passed: new Set(),
+    attempts: 0,
+    elsewhereMs: 0,
+  }
+  const { tried, passed } = walk
+  const { share } = routing.hedge
+  let target = nextTarget(job.plan, tried, passed)
   let last: GatewayError | undefined
   while (target) {
-    const here: Target = target
-    let encoded: Encoded
-    let money: Money
-    let limit: number | undefined
-    try {
-      // what cannot be said to this target at all may be said to another
-      const spending = spendingOf(job, here)
-      limit = limitToSend(here.listing.offer, spending, job.caller.key, defaultMax)
-      encoded = prepare(job, here, limit, deps)
-      money = await setAside(job, here, spending, attempts + 1, deps)
-    } catch (error) {
-      if (!(error instanceof GatewayError) || error.kind !== 'invalid_request') throw error
-      last ??= error
-      tried.push({ target: here, failure: 'model_missing' })
-      target = nextTarget(job.plan, tried)
+    const begun = await begin(walk, target, deps)
+    if (begun instanceof GatewayError) {
+      last ??= begun
+      target = nextTarget(job.plan, tried, passed)
       continue
     }
-    if (money.sendMaxTokens !== limit) encoded = prepare(job, here, money.sendMaxTokens, deps)
-    attempts++
-    const carried: Carried = {
-      encoded,
-      money,
-      attempt: attempts,
-      elsewhereMs,
-      lastResort: isLast(job, tried, here, attempts, most),
-    }
-    const place = placeOf(here)
-    deps.health.probe(place, deps.clock.now(), true)
-    const result = await carry(job, here, carried, deps)
-    deps.health.done(place)
-    observe(here, result, deps)
-    const metered = meter(result, here, job.likelyInputTokens, job.facts.metering)
-    elsewhereMs += result.totalMs
+    const ended = share > 0 ? await hedged(walk, begun, share, deps) : await run(job, begun, deps)
+    const { carried, result, metered } = ended
+    walk.elsewhereMs = carried.elsewhereMs + result.totalMs
     const endedAtMs = deps.clock.monotonic()
-    if (!result.failure) return complete(job, here, carried, result, metered, deps)
+    if (!result.failure) return complete(job, ended, deps)
     last = result.failure
     tried.push({
-      target: here,
+      target: ended.target,
       failure: last.kind,
       retryAfterMs: last.retryAfterMs,
       moveOn: last.kind === 'content_filter' && routing.aroundContentFilter,
     })
-    const next =
-      result.committed || job.answer.left || attempts >= most ? undefined : await following(job, tried, deps)
+    const isOver = result.committed || job.answer.left || walk.attempts >= walk.most
+    const next = isOver ? undefined : await following(walk, deps)
     const finalStatus = next ? undefined : job.answer.headSent ? job.answer.status : result.failure.status
-    record(told(job, here, carried, finalStatus), result, metered, deps)
+    record(told(job, ended.target, carried, finalStatus), result, metered, deps)
     if (!next) {
       await settled(deps)
       job.admission.release(metered.usage ? metered.usage.inputTokens + metered.usage.outputTokens : 0)
       if (last.kind === 'rate_limited') last = last.after(soonestRetryMs(tried))
-      job.answer.refuse(last, answerHeaders(job, here, carried, deps, elsewhereMs))
-      return { attempts, target: here, result, metered, failure: last }
+      job.answer.refuse(last, answerHeaders(job, ended.target, carried, deps, walk.elsewhereMs))
+      return { attempts: walk.attempts, target: ended.target, result, metered, failure: last }
     }
     // a pause before a repeat is a wait for the upstream, not our own work
-    elsewhereMs += deps.clock.monotonic() - endedAtMs
+    walk.elsewhereMs += deps.clock.monotonic() - endedAtMs
     target = next
   }
   throw last ?? new GatewayError('no_candidate', 'Nothing could be tried.')
 }
 
-/** Another target, or the same one again after a little pause if its trouble may have passed. */
-async function following(job: Job, tried: readonly Tried[], deps: Deps): Promise<Target | undefined> {
-  const next = nextTarget(job.plan, tried)
-  if (next) return next
-  const again = repeatTarget(tried)
-  if (!again || !deps.health.repeat(again.key, deps.clock.now())) return undefined
-  await deps.pause(REPEAT_PAUSE_MS * (1 + deps.random()) * tried.length)
+/**
+ * Another target, or the same one again after a little pause if its trouble may have passed: when no other is left, or when
+ * the next one is another model. The same model elsewhere is as good, so nobody waits for that.
+ */
+async function following(walk: Walk, deps: Deps): Promise<Target | undefined> {
+  const { job, tried, passed } = walk
+  const nowMs = deps.clock.now()
+  const next = nextTarget(job.plan, tried, passed)
+  const again = next ? onceMore(tried, next, walk.most - walk.attempts) : repeatTarget(tried)
+  if (!again) return next
+  const ailing = next && (deps.health.state(again.key)?.consecutiveFaults ?? 0) > 1
+  if (ailing || !deps.health.repeat(again.key, nowMs)) return next
+  const told = tried.at(-1)?.retryAfterMs
+  // never earlier than the provider said, and not all at the same moment
+  const pauseMs =
+    next && told !== undefined
+      ? told * (1 + 0.1 * deps.random()) + 20
+      : REPEAT_PAUSE_MS * (1 + deps.random()) * tried.length
+  await deps.pause(pauseMs)
   return job.answer.left ? undefined : again
 }
-
-function isLast(job: Job, tried: readonly Tried[], here: Target, attempts: number, most: number): boolean {
-  return (
-    attempts >= most || nextTarget(job.plan, [...tried, { target: here, failure: 'silent' }]) === undefined
-  )
-}
-
-/** Names in the ledger are for people and filters; a caller's novel is not kept. */
-const clip = (text: string) => (text.length > 256 ? text.slice(0, 256) : text)
-
-/** A thinking budget in OpenRouter's form or in Anthropic's. */
-function thinkingTokensOf({ reasoning, thinking }: ChatFacts['json']): number | undefined {
-  const member = (value: unknown, name: string) =>
-    typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
-  const tokens = member(reasoning, 'max_tokens') ?? member(thinking, 'budget_tokens')
-  return typeof tokens === 'number' ? tokens : undefined
-}
-
-function spendingOf(job: Job, here: Target): Spending {
-  const { facts } = job
-  const { offer } = here.listing
-  return {
-    stream: facts.stream,
-    maxOutputTokens: facts.maxOutputTokens,
-    n: facts.n,
-    boundInputTokens: boundInputTokens(facts, offer.upstream),
-    prompts: facts.prompts?.length ?? 1,
-    thinkingTokens: thinkingTokensOf(facts.json),
-    units: facts.metering?.units,
-  }
-}
-
-async function setAside(
-  job: Job,
-  here: Target,
-  spending: Spending,
-  attempt: number,
-  deps: Deps,
-): Promise<Money> {
-  const { facts, caller, call } = job
-  const { offer } = here.listing
-  const row = {
-    requestedModel: clip(job.model),
-    provider: offer.provider,
-    model: offer.model,
-    upstreamModel: offer.upstream,
-    credential: here.credential?.id ?? '',
-    operation: job.endpoint.operation,
-    stream: facts.stream,
-    peer: call.peer,
-    user: facts.user === undefined ? null : clip(facts.user),
-    tags: facts.tags,
-    priceId: offer.price?.id ?? null,
-    why: here.why,
-  }
-  const money = await holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
-  try {
-    await deps.ledger.durable()
-  } catch (error) {
-    // money that is not safely held must not stay held either: nothing was sent, nothing is owed
-    const failure = asUnavailable(error)
-    const result = notSent(failure)
-    record(told(job, here, { money, attempt }, failure.status), result, meter(result, here, 0), deps)
-    throw failure
-  }
-  return money
-}
-
-const asUnavailable = (error: unknown): GatewayError =>
-  error instanceof GatewayError
-    ? error
-    : new GatewayError('storage_unavailable', 'The ledger cannot be written at the moment.', { cause: error })
 
 /** A settlement that cannot be made durable now is retried by the ledger; the caller's answer does not wait for the disk. */
 async function settled(deps: Deps): Promise<void> {
@@ -212,37 +133,9 @@ async function settled(deps: Deps): Promise<void> {
   }
 }
 
-function told(
-  job: Job,
-  target: Target,
-  carried: Pick<Carried, 'money' | 'attempt'>,
-  finalStatus: number | undefined,
-) {
-  const { call, facts } = job
-  return {
-    hold: carried.money.hold,
-    target,
-    finalStatus,
-    row: {
-      id: `${call.id}.${carried.attempt}`,
-      requestId: call.id,
-      attempt: carried.attempt,
-      requestedModel: clip(job.model),
-      operation: job.endpoint.operation,
-      stream: facts.stream,
-      peer: call.peer,
-      user: facts.user === undefined ? null : clip(facts.user),
-      tags: facts.tags.length > 0 ? facts.tags : job.caller.key.tags,
-    },
-  }
-}
-
 async function complete(
   job: Job,
-  target: Target,
-  carried: Carried,
-  result: ExchangeResult,
-  metered: Metered,
+  { target, carried, result, metered }: Ended,
   deps: Deps,
 ): Promise<Attempted> {
   record(told(job, target, carried, 200), result, metered, deps)

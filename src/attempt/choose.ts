@@ -23,13 +23,21 @@ const siteOf = (t: Target) => t.listing.site.name
 const modelOf = (t: Target) => t.listing.offer.model
 const routeOf = (t: Target) => `${t.listing.site.name}/${t.listing.offer.upstream}`
 
-/** The next untried target worth asking, or undefined. `tried` is in order; its last entry says why we are here. */
-export function nextTarget(plan: Plan, tried: readonly Tried[]): Target | undefined {
+const NOBODY: ReadonlySet<Target> = new Set()
+
+/** The next untried target worth asking, or undefined. `tried` is in order; its last entry says why we are here. `passed` = not to be asked. */
+export function nextTarget(
+  plan: Plan,
+  tried: readonly Tried[],
+  passed: ReadonlySet<Target> = NOBODY,
+): Target | undefined {
   const last = tried.at(-1)
-  if (!last) return plan.targets[0]
+  if (!last) return passed.size === 0 ? plan.targets[0] : plan.targets.find(t => !passed.has(t))
   if (!FAILURES[last.failure].next && !last.moveOn) return undefined
   const used = new Set(tried.map(t => t.target))
-  const open = plan.targets.filter(t => !used.has(t) && tried.every(past => mayFollow(t, past)))
+  const open = plan.targets.filter(
+    t => !used.has(t) && !passed.has(t) && tried.every(past => mayFollow(t, past)),
+  )
   const { target, failure } = last
   // a bad or busy credential: its neighbour at the same place knows nothing of it
   if (failure === 'bad_credential' || failure === 'rate_limited') {
@@ -65,6 +73,25 @@ export function repeatTarget(tried: readonly Tried[]): Target | undefined {
   if (!last || !FAILURES[last.failure].next) return undefined
   const silent = new Set(tried.filter(t => t.failure === 'silent').map(t => routeOf(t.target)))
   return tried.find(t => FAILURES[t.failure].repeat && !silent.has(routeOf(t.target)))?.target
+}
+
+/** A wait that the provider names and that is worth the model that was asked for. */
+const SHORT_WAIT_MS = 2_500
+
+/**
+ * The target to ask once more before `next`, which is another model: a lesser answer is worth one short pause. `left` =
+ * attempts that are left, of which the other model gets one.
+ */
+export function onceMore(tried: readonly Tried[], next: Target, left: number): Target | undefined {
+  const last = tried.at(-1)
+  if (!last || left < 2 || modelOf(next) === modelOf(last.target)) return undefined
+  if (tried.some(t => t !== last && t.target === last.target)) return undefined
+  const { failure, retryAfterMs } = last
+  const passes =
+    failure === 'rate_limited'
+      ? retryAfterMs !== undefined && retryAfterMs <= SHORT_WAIT_MS
+      : FAILURES[failure].repeat
+  return passes ? last.target : undefined
 }
 
 /** Without a word from the provider, a rate limit is taken to last this long. */

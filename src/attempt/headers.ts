@@ -24,7 +24,7 @@ export function answerHeaders(
     'x-switchgate-model',
     headerSafe(offer.upstream),
     'x-switchgate-attempts',
-    String(carried.attempt),
+    String(job.exchanges ?? carried.attempt),
     'x-switchgate-overhead-ms',
     overhead.toFixed(2),
   ]

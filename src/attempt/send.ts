@@ -7,6 +7,7 @@ import { GatewayError } from '../errors.ts'
 import { billFor } from '../meter.ts'
 import type { Metered } from '../record.ts'
 import type { CallerSide, ExchangeResult } from '../relay/contract.ts'
+import type { Answer } from '../relay/answer.ts'
 import { runExchange } from '../relay/exchange.ts'
 import { createChatDecoder } from '../relay/chat-decoder.ts'
 import { createFramed } from '../relay/framed.ts'
@@ -41,6 +42,8 @@ export interface Carried {
   /** Set while another target may answer first. */
   readonly side?: CallerSide
   readonly onContent?: () => void
+  /** `Answer.lastWords` of this attempt, should it be the one that the caller hears. */
+  lastWords?: Answer['lastWords']
   /** Last events of a finished stream, `[DONE]` included. */
   ending?: (result: ExchangeResult, metered: Metered) => string
 }
@@ -140,6 +143,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
   // named first, then assigned: see `start` in relay/exchange.ts
   const lastWords: typeof job.answer.lastWords = error => writer.error?.(error)
   job.answer.lastWords = lastWords
+  carried.lastWords = lastWords
   const tapped = native && facts.stream && !facts.raw ? createNative(native.tap(context), options) : undefined
   const plain =
     tapped ?? (facts.stream ? readerFor(job, codec, context, writer, { ...options, usageOf }) : undefined)

@@ -209,9 +209,11 @@ export const ConfigFile = z.strictObject({
           share: z
             .number()
             .min(0)
-            .max(0, 'hedging is not supported yet: leave it at 0')
+            .max(0.5)
             .default(0)
-            .describe('Share of requests that may be sent twice; only 0 for now'),
+            .describe(
+              'Share of requests that may go to a second target too, when the first content is later than it is 19 times out of 20. The first content wins, both are billed. 0 = never; 0.03 is a good start',
+            ),
         })
         .prefault({}),
     })

@@ -284,10 +284,7 @@ describe('what a mistake says', () => {
       'providers:\n  groq:\n    headers:\n      Authorization: Bearer x',
       'providers.groq.headers.Authorization: this header is set by Switchgate; secrets belong under credentials (line 4)',
     ],
-    [
-      'routing:\n  hedge: { share: 0.1 }',
-      'routing.hedge.share: hedging is not supported yet: leave it at 0 (line 2)',
-    ],
+    ['routing:\n  hedge: { share: 0.6 }', 'routing.hedge.share: must be at most 0.5 (line 2)'],
     // members that are planned are refused, not ignored
     [
       'routing:\n  strategy: round_robin',

@@ -1,0 +1,216 @@
+/** Begins an attempt: leave to ask the target, the request in its wire, money set aside. And ends it: health fed, metered. */
+import type { Encoded } from '../../providers/provider.ts'
+import type { Deps } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import { boundInputTokens } from '../estimate.ts'
+import { type Metered, meter, notSent, observe, record } from '../record.ts'
+import type { ExchangeResult } from '../relay/contract.ts'
+import type { Place } from '../route/health.ts'
+import type { Target } from '../route/plan.ts'
+import type { ChatFacts } from '../wire/openai.ts'
+import type { Job } from './attempt.ts'
+import { nextTarget, placeOf, type Tried } from './choose.ts'
+import { holdMoney, limitToSend, type Money, type Spending } from './hold.ts'
+import { type Carried, carry, prepare } from './send.ts'
+
+/** Where a request stands in its plan. */
+export interface Walk {
+  readonly job: Job
+  /** Attempts for this request over all targets. */
+  readonly most: number
+  readonly tried: Tried[]
+  /** Not asked and not to be: they asked to be left alone, or another request is finding out about them. */
+  readonly passed: Set<Target>
+  attempts: number
+  /** Time spent waiting for upstreams. */
+  elsewhereMs: number
+}
+
+/** An attempt that is ready to be sent. Its money is held and its target counts it as in flight. */
+export interface Begun {
+  readonly target: Target
+  readonly place: Place
+  readonly carried: Carried
+}
+
+export interface Ended extends Begun {
+  readonly result: ExchangeResult
+  readonly metered: Metered
+}
+
+/**
+ * Makes an attempt ready. Gives the error back where another target may be asked instead; throws what ends the request.
+ * `beside` = a target that is being asked at the same time.
+ */
+export async function begin(
+  walk: Walk,
+  target: Target,
+  deps: Deps,
+  beside?: Target,
+): Promise<Begun | GatewayError> {
+  const { job } = walk
+  const place = placeOf(target)
+  if (!mayAsk(walk, target, place, deps)) {
+    walk.passed.add(target)
+    return leftAlone(target, deps)
+  }
+  try {
+    // what cannot be said to this target at all may be said to another
+    const spending = spendingOf(job, target)
+    const most = deps.config().limits.defaultMaxOutputTokens
+    const limit = limitToSend(target.listing.offer, spending, job.caller.key, most)
+    let encoded: Encoded = prepare(job, target, limit, deps)
+    const money = await setAside(job, target, spending, walk.attempts + 1, deps)
+    if (money.sendMaxTokens !== limit) encoded = prepare(job, target, money.sendMaxTokens, deps)
+    const attempt = ++walk.attempts
+    const lastResort = isLast(walk, target, beside)
+    return { target, place, carried: { encoded, money, attempt, elsewhereMs: walk.elsewhereMs, lastResort } }
+  } catch (error) {
+    deps.health.done(place)
+    if (!(error instanceof GatewayError) || error.kind !== 'invalid_request') throw error
+    walk.tried.push({ target, failure: 'model_missing' })
+    return error
+  }
+}
+
+/** Sends it and waits for its end. */
+export async function run(job: Job, begun: Begun, deps: Deps): Promise<Ended> {
+  const { target, place, carried } = begun
+  let result: ExchangeResult
+  try {
+    result = await carry(job, target, carried, deps)
+  } finally {
+    deps.health.done(place)
+  }
+  observe(target, result, deps)
+  const metered = meter(result, target, job.likelyInputTokens, job.facts.metering)
+  return { target, place, carried, result, metered }
+}
+
+/** The money of an attempt that is not to be sent after all goes back. */
+export function callOff(walk: Walk, { target, place, carried }: Begun, deps: Deps): void {
+  deps.health.done(place)
+  const result = notSent(new GatewayError('cancelled', 'another target had answered by then'))
+  record(told(walk.job, target, carried, undefined), result, meter(result, target, 0), deps)
+}
+
+/** Half open and being probed is reason enough to ask somebody else, but not to ask nobody. */
+function mayAsk(
+  { job, tried, passed }: Walk,
+  target: Target,
+  place: Place,
+  { health, clock }: Deps,
+): boolean {
+  const nowMs = clock.now()
+  if (health.probe(place, nowMs)) return true
+  const others = nextTarget(job.plan, tried, new Set([...passed, target]))
+  return others === undefined && health.probe(place, nowMs, true)
+}
+
+function leftAlone({ key, listing }: Target, { health, clock }: Deps): GatewayError {
+  const nowMs = clock.now()
+  const until = health.closedUntil(key, nowMs)
+  const retryAfterMs = Math.max(1000, until - nowMs)
+  return new GatewayError('no_candidate', `${listing.site.name} asked to be left alone for now.`, {
+    retryAfterMs,
+  })
+}
+
+function isLast({ job, tried, passed, attempts, most }: Walk, here: Target, beside?: Target): boolean {
+  if (attempts >= most) return true
+  const gone = beside ? [beside, here] : [here]
+  const after = [...tried, ...gone.map(target => ({ target, failure: 'silent' as const }))]
+  return nextTarget(job.plan, after, passed) === undefined
+}
+
+/** Names in the ledger are for people and filters; a caller's novel is not kept. */
+const clip = (text: string) => (text.length > 256 ? text.slice(0, 256) : text)
+
+/** A thinking budget in OpenRouter's form or in Anthropic's. */
+function thinkingTokensOf({ reasoning, thinking }: ChatFacts['json']): number | undefined {
+  const member = (value: unknown, name: string) =>
+    typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+  const tokens = member(reasoning, 'max_tokens') ?? member(thinking, 'budget_tokens')
+  return typeof tokens === 'number' ? tokens : undefined
+}
+
+function spendingOf(job: Job, here: Target): Spending {
+  const { facts } = job
+  const { offer } = here.listing
+  return {
+    stream: facts.stream,
+    maxOutputTokens: facts.maxOutputTokens,
+    n: facts.n,
+    boundInputTokens: boundInputTokens(facts, offer.upstream),
+    prompts: facts.prompts?.length ?? 1,
+    thinkingTokens: thinkingTokensOf(facts.json),
+    units: facts.metering?.units,
+  }
+}
+
+async function setAside(
+  job: Job,
+  here: Target,
+  spending: Spending,
+  attempt: number,
+  deps: Deps,
+): Promise<Money> {
+  const { facts, caller, call } = job
+  const { offer } = here.listing
+  const row = {
+    requestedModel: clip(job.model),
+    provider: offer.provider,
+    model: offer.model,
+    upstreamModel: offer.upstream,
+    credential: here.credential?.id ?? '',
+    operation: job.endpoint.operation,
+    stream: facts.stream,
+    peer: call.peer,
+    user: facts.user === undefined ? null : clip(facts.user),
+    tags: facts.tags,
+    priceId: offer.price?.id ?? null,
+    why: here.why,
+  }
+  const money = await holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
+  try {
+    await deps.ledger.durable()
+  } catch (error) {
+    // money that is not safely held must not stay held either: nothing was sent, nothing is owed
+    const failure = asUnavailable(error)
+    const result = notSent(failure)
+    record(told(job, here, { money, attempt }, failure.status), result, meter(result, here, 0), deps)
+    throw failure
+  }
+  return money
+}
+
+const asUnavailable = (error: unknown): GatewayError =>
+  error instanceof GatewayError
+    ? error
+    : new GatewayError('storage_unavailable', 'The ledger cannot be written at the moment.', { cause: error })
+
+/** What the row of an attempt says beside its result. `finalStatus` = no other attempt follows, and the caller sees this. */
+export function told(
+  job: Job,
+  target: Target,
+  carried: Pick<Carried, 'money' | 'attempt'>,
+  finalStatus: number | undefined,
+) {
+  const { call, facts } = job
+  return {
+    hold: carried.money.hold,
+    target,
+    finalStatus,
+    row: {
+      id: `${call.id}.${carried.attempt}`,
+      requestId: call.id,
+      attempt: carried.attempt,
+      requestedModel: clip(job.model),
+      operation: job.endpoint.operation,
+      stream: facts.stream,
+      peer: call.peer,
+      user: facts.user === undefined ? null : clip(facts.user),
+      tags: facts.tags.length > 0 ? facts.tags : job.caller.key.tags,
+    },
+  }
+}

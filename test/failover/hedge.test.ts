@@ -1,0 +1,225 @@
+/** Hedging: a late target gets a rival, the first content wins, the other is cancelled and has a row of its own. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createHealth } from '../../src/route/health.ts'
+import {
+  CHAT,
+  completion,
+  configFor,
+  DONE,
+  delta,
+  finish,
+  role,
+  type Script,
+  type ScriptedUpstream,
+  sendJson,
+  sleep,
+  sse,
+  startGateway,
+  startUpstream,
+  type TestGateway,
+  until,
+  usageEvent,
+} from '../gateway/harness.ts'
+
+const answer =
+  (text: string): Script =>
+  (response, seen) =>
+    seen.json().stream
+      ? void sse(response).end(role + delta(text) + finish() + usageEvent + DONE)
+      : sendJson(response, 200, completion(text))
+const after =
+  (ms: number, script: Script): Script =>
+  async (response, seen, n) => {
+    await sleep(ms)
+    await script(response, seen, n)
+  }
+
+let alpha: ScriptedUpstream
+let beta: ScriptedUpstream
+let gateway: TestGateway
+let key: string
+/** Shares are of all requests so far: enough of them were made before the first hedge. */
+const WARM = 40
+
+beforeAll(async () => {
+  alpha = await startUpstream(answer('from alpha'))
+  beta = await startUpstream(answer('from beta'))
+})
+afterAll(async () => {
+  await alpha?.close()
+  await beta?.close()
+})
+
+const config = (share: number, more = '') =>
+  configFor(
+    { alpha: alpha.port, beta: beta.port },
+    `routing: { strategy: price, hedge: { share: ${share} } }\n${more}`,
+  ).replace(
+    'input_usd_per_mtok: 1.0, output_usd_per_mtok: 2.0',
+    'input_usd_per_mtok: 0.1, output_usd_per_mtok: 0.2',
+  )
+
+async function warmed(share: number, body: object, more = ''): Promise<void> {
+  alpha.script = answer('from alpha')
+  beta.script = answer('from beta')
+  gateway = await startGateway({ config: config(share, more) })
+  key = await gateway.key()
+  for (let i = 0; i < WARM; i++) await (await gateway.post(key, body)).text()
+  expect(beta.seen).toHaveLength(0)
+  alpha.seen.length = 0
+}
+
+async function closed(): Promise<void> {
+  await gateway.close()
+  alpha.seen.length = 0
+  beta.seen.length = 0
+}
+
+describe.each([{ stream: true }, { stream: false }])('stream: $stream', ({ stream }) => {
+  const body = { ...CHAT, stream }
+
+  test('a late target gets a rival; the first content wins, the other is cut off and metered', async () => {
+    await warmed(0.5, body)
+    try {
+      alpha.script = after(4_000, answer('from alpha'))
+      const aborted = alpha.aborted
+      const startedMs = Date.now()
+      const got = await gateway.post(key, body)
+      const text = await got.text()
+      expect(text).toContain('from beta')
+      expect(text).not.toContain('from alpha')
+      expect(Date.now() - startedMs).toBeLessThan(3_500)
+      expect(got.headers.get('x-switchgate-provider')).toBe('beta')
+      expect(got.headers.get('x-switchgate-attempts')).toBe('2')
+      expect([alpha.seen.length, beta.seen.length]).toEqual([1, 1])
+      await until(() => alpha.aborted === aborted + 1)
+      const rows = (await gateway.rows()).slice(-2)
+      expect(rows.map(row => [row.provider, row.error, row.last, row.attempt])).toEqual([
+        ['alpha', 'cancelled', false, 1],
+        ['beta', null, true, 2],
+      ])
+      // it was at work: what it read is charged as an estimate
+      expect(rows[0]).toMatchObject({ certainty: 'estimated' })
+      expect(rows[0]?.costNanoUsd).toBeGreaterThan(0)
+      expect(rows[1]).toMatchObject({ certainty: 'exact' })
+      // being slower than somebody else is no fault
+      const { health } = gateway.gateway.deps
+      const [target] = [...health.entries()].find(([name]) => name.startsWith('alpha/')) ?? ['']
+      expect(health.state(target)).toMatchObject({ consecutiveFaults: 0, errorRate: 0 })
+      expect(health.inFlight(target)).toBe(0)
+    } finally {
+      await closed()
+    }
+  })
+
+  test('the first may still win', async () => {
+    await warmed(0.5, body)
+    try {
+      alpha.script = after(400, answer('from alpha'))
+      beta.script = after(4_000, answer('from beta'))
+      const got = await gateway.post(key, body)
+      expect(await got.text()).toContain('from alpha')
+      expect(got.headers.get('x-switchgate-attempts')).toBe('2')
+      expect((await gateway.rows()).slice(-2).map(row => [row.provider, row.error, row.last])).toEqual([
+        ['alpha', null, true],
+        ['beta', 'cancelled', false],
+      ])
+    } finally {
+      await closed()
+    }
+  })
+
+  test('one fails, the other answers: no third is asked', async () => {
+    await warmed(0.5, body)
+    try {
+      alpha.script = after(400, response => sendJson(response, 500, { error: { message: 'no' } }))
+      beta.script = after(800, answer('from beta'))
+      const got = await gateway.post(key, body)
+      expect(await got.text()).toContain('from beta')
+      expect([alpha.seen.length, beta.seen.length]).toEqual([1, 1])
+      expect((await gateway.rows()).slice(-2).map(row => [row.provider, row.error])).toEqual([
+        ['alpha', 'overloaded'],
+        ['beta', null],
+      ])
+    } finally {
+      await closed()
+    }
+  })
+
+  test('both fail: the attempts of the request are counted together', async () => {
+    await warmed(0.5, body)
+    try {
+      const broken: Script = response => sendJson(response, 500, { error: { message: 'no' } })
+      alpha.script = after(400, broken)
+      beta.script = after(400, broken)
+      const got = await gateway.post(key, body)
+      expect(got.status).toBe(502)
+      await got.text()
+      expect(alpha.seen.length + beta.seen.length).toBe(3)
+    } finally {
+      await closed()
+    }
+  })
+})
+
+test('the caller who leaves ends both', async () => {
+  await warmed(0.5, { ...CHAT, stream: true })
+  try {
+    const slow = after(4_000, answer('late'))
+    alpha.script = slow
+    beta.script = slow
+    const before = [alpha.aborted, beta.aborted]
+    const abort = new AbortController()
+    const asked = gateway.post(key, { ...CHAT, stream: true }, { signal: abort.signal })
+    await until(() => beta.seen.length === 1)
+    abort.abort()
+    await expect(asked).rejects.toThrow()
+    await until(() => alpha.aborted === (before[0] ?? 0) + 1 && beta.aborted === (before[1] ?? 0) + 1)
+    await until(async () => (await gateway.rows()).filter(row => row.error === 'cancelled').length === 2)
+  } finally {
+    await closed()
+  }
+})
+
+test('with complete, a winner that breaks is still mended', async () => {
+  await warmed(0.5, { ...CHAT, stream: true }, 'retries: { attempts: 3 }\n')
+  try {
+    alpha.script = (response, seen, n) =>
+      n === 1 ? after(4_000, answer('late'))(response, seen, n) : answer('from alpha')(response, seen, n)
+    beta.script = response => {
+      sse(response).write(role + delta('half'))
+      setTimeout(() => response.destroy(), 20)
+    }
+    const got = await gateway.post(key, { ...CHAT, stream: true, stream_guarantee: 'complete' })
+    const text = await got.text()
+    expect(text).toContain('from alpha')
+    expect(text).not.toContain('half')
+    expect([alpha.seen.length, beta.seen.length]).toEqual([2, 1])
+  } finally {
+    await closed()
+  }
+})
+
+test('off by default: nothing is sent twice, however late', async () => {
+  await warmed(0, { ...CHAT, stream: true })
+  try {
+    alpha.script = after(600, answer('from alpha'))
+    expect(await (await gateway.post(key, { ...CHAT, stream: true })).text()).toContain('from alpha')
+    expect(beta.seen).toHaveLength(0)
+  } finally {
+    await closed()
+  }
+})
+
+test('the share is kept, at any traffic', () => {
+  const health = createHealth()
+  const place = { target: 'a/m/-', offer: 'a/m', credential: undefined }
+  let twice = 0
+  for (let i = 0; i < 20_000; i++) {
+    health.probe(place, i)
+    if (health.hedge(0.03)) twice++
+    health.done(place)
+  }
+  expect(twice / 20_000).toBeLessThanOrEqual(0.031)
+  expect(twice / 20_000).toBeGreaterThan(0.025)
+})
