@@ -132,6 +132,14 @@ const MISSING_MODEL_MS = 60_000
 
 const WORKS = { kind: 'ok', ttftMs: undefined, totalMs: 0, outputTokens: undefined } as const
 
+/** A stream of which content came: `observeContent` was called. */
+const hasBegun = ({ whole, ttftMs }: ExchangeResult): boolean => whole === undefined && ttftMs !== undefined
+
+/** Feeds health with a stream's first content, when it comes. */
+export function observeContent(target: Target, ttftMs: number, deps: Deps): void {
+  deps.health.observe(target.key, { kind: 'content', ttftMs }, deps.clock.now())
+}
+
 /** Feeds health. A client's mistake or departure says nothing about a target. */
 export function observe(target: Target, result: ExchangeResult, deps: Deps): void {
   const now = deps.clock.now()
@@ -139,7 +147,8 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
   if (!failure) {
     const { ttftMs, totalMs, whole, usage } = result
     const stream = whole === undefined
-    const ok = { kind: 'ok', ttftMs, totalMs, outputTokens: usage?.outputTokens, stream } as const
+    const begun = hasBegun(result)
+    const ok = { kind: 'ok', ttftMs, totalMs, outputTokens: usage?.outputTokens, stream, begun } as const
     deps.health.observe(target.key, ok, now)
     // an offer or a credential that was out works again
     for (const key of [offerKey(target.listing), target.credential?.id])
@@ -159,7 +168,7 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
         const { retryAfterMs } = failure
         return coolDown(target.key, retryAfterMs ?? RATE_LIMIT_PAUSE_MS, retryAfterMs !== undefined)
       }
-      return deps.health.observe(target.key, { kind: 'fault' }, now)
+      return deps.health.observe(target.key, { kind: 'fault', begun: hasBegun(result) }, now)
     case 'nobody':
       return
   }

@@ -76,6 +76,9 @@ function carry(
   inFlight[target] = others + 1
   day.attempts++
   router.sent(target, nowMs)
+  const { ttftMs } = ending
+  if (ttftMs !== undefined && router.content)
+    timetable.at(nowMs + ttftMs, () => router.content?.(target, ttftMs, timetable.nowMs))
   timetable.at(nowMs + ending.totalMs, () => end(stage, request, walk, attempt, target, ending))
 }
 

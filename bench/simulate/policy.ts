@@ -24,6 +24,8 @@ export interface Router {
   walk(request: Request, nowMs: number): Walk
   sent(target: number, nowMs: number): void
   ended(target: number, ending: Ending, nowMs: number): void
+  /** The first content of an attempt came, `ttftMs` after it was sent. */
+  content?(target: number, ttftMs: number, nowMs: number): void
   /** A request is over; `served` = who answered it whole. */
   finished?(request: Request, served: { target: number; ending: Ending } | undefined, nowMs: number): void
 }

@@ -5,7 +5,7 @@ import type { Config } from '../config/schema.ts'
 import type { Deps, Signatures } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { billFor } from '../meter.ts'
-import type { Metered } from '../record.ts'
+import { type Metered, observeContent } from '../record.ts'
 import type { CallerSide, ExchangeResult } from '../relay/contract.ts'
 import type { Answer } from '../relay/answer.ts'
 import { runExchange } from '../relay/exchange.ts'
@@ -175,7 +175,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
       usageOf,
       reader,
       holdBack: holdBackFor(job, config, deps),
-      onContent: carried.onContent,
+      onContent: hearing(job, target, carried, deps),
       answer: carried.side ?? job.answer,
       headers,
       timeouts: timeoutsFor(timeouts, offer, facts, deps.health.state(target.key)),
@@ -189,6 +189,14 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     },
     deps,
   )
+}
+
+/** Health learns of a stream's first content when it comes, as it learns of failures, and not when the answer has ended. */
+function hearing({ facts }: Job, target: Target, carried: Carried, deps: Deps): (ttftMs: number) => void {
+  return ttftMs => {
+    if (facts.stream) observeContent(target, ttftMs, deps)
+    carried.onContent?.()
+  }
 }
 
 function keeping(signatures: Signatures, { caller }: Job): DecodeContext['keepSignature'] {

@@ -31,7 +31,7 @@ export interface ExchangeInput {
   /** Keeps content back from the caller; absent = content goes out as it arrives, and commits. */
   readonly holdBack?: HoldBack | undefined
   /** Told once when the first content (or a readable whole answer) has come, before any of it goes to the caller. */
-  readonly onContent?: (() => void) | undefined
+  readonly onContent?: ((ttftMs: number) => void) | undefined
   /** Headers of a stream's head; asked for once, when content commits. */
   readonly headers: () => readonly string[]
   /** As they hold for this request at this target. */

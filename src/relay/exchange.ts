@@ -177,7 +177,7 @@ class Exchange implements Receiver, Watched {
     const { reader, holdBack } = this.i
     if (this.ttftMs === undefined && reader?.state.content) {
       this.ttftMs = this.deps.clock.monotonic() - this.startedMs
-      this.i.onContent?.()
+      this.i.onContent?.(this.ttftMs)
     }
     if (holdBack && !this.committed && reader) {
       const free = holdBack.take(out, reader.state, this.deps.clock.monotonic())
@@ -233,7 +233,7 @@ class Exchange implements Receiver, Watched {
     const result = readWhole(this.deps.bytes.concat(this.parts), this.i, this.deps.bytes)
     if (result instanceof GatewayError) return this.finish(result)
     this.ttftMs = this.deps.clock.monotonic() - this.startedMs
-    this.i.onContent?.()
+    this.i.onContent?.(this.ttftMs)
     this.finish(undefined, { whole: result })
   }
 

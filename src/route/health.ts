@@ -14,8 +14,13 @@ export type Observation =
       readonly outputTokens: number | undefined
       /** False = a whole answer, whose first content is its end. Absent = a stream. */
       readonly stream?: boolean
+      /** Its beginning was observed as `content`: new is only how fast it went on, and that it ended well. */
+      readonly begun?: boolean
     }
-  | { readonly kind: 'fault' }
+  /** A stream's first content came. Told at once: failures are, and successes that come later would outvote them. */
+  | { readonly kind: 'content'; readonly ttftMs: number }
+  /** `begun` = after content, which was counted as a success. */
+  | { readonly kind: 'fault'; readonly begun?: boolean }
   /** Out until then. `told` = the provider named the time itself (Retry-After): nothing is sent there before, even if nobody else is left. */
   | { readonly kind: 'cool_down'; readonly untilMs: number; readonly told: boolean }
 
@@ -114,11 +119,20 @@ export function asOf(state: HealthState, nowMs: number): HealthState {
 export function foldHealth(state: HealthState | undefined, what: Observation, nowMs: number): HealthState {
   const s = state ?? FRESH
   switch (what.kind) {
+    case 'content': {
+      const timed = afterAnswer(s, { ...what, kind: 'ok', totalMs: 0, outputTokens: undefined }, nowMs)
+      // only an answer that ended well lets a target in again: one may begin every stream and finish none
+      const { consecutiveFaults, outUntilMs, closedUntilMs } = s
+      return { ...timed, consecutiveFaults, outUntilMs, closedUntilMs }
+    }
     case 'ok':
-      return afterAnswer(s, what, nowMs)
+      return what.begun ? afterEnd(s, what, nowMs) : afterAnswer(s, what, nowMs)
     case 'fault': {
       const faults = s.consecutiveFaults + 1
-      const { errorRate } = blended(s, 1, nowMs)
+      // a beginning that counted as a success is taken back
+      const errorRate = what.begun
+        ? Math.min(1, asOf(s, nowMs).errorRate + ALPHA)
+        : blended(s, 1, nowMs).errorRate
       const opens = faults >= FAULTS_TO_OPEN || (s.samples >= SAMPLES_TO_OPEN && errorRate >= RATE_TO_OPEN)
       const pause = Math.min(OPEN_MS_MAX, OPEN_MS_MIN * 2 ** Math.max(0, faults - FAULTS_TO_OPEN))
       return {
@@ -148,6 +162,17 @@ const weightNow = (s: HealthState, nowMs: number): number =>
 function blended(s: HealthState, failed: 0 | 1, nowMs: number): { errorRate: number } {
   const { errorRate } = asOf(s, nowMs)
   return { errorRate: errorRate + weightNow(s, nowMs) * (failed - errorRate) }
+}
+
+/** The end of a stream whose beginning is known. */
+function afterEnd(s: HealthState, what: Observation & { kind: 'ok' }, nowMs: number): HealthState {
+  const { ttftMs, totalMs, outputTokens } = what
+  const ended = afterAnswer(
+    s,
+    { kind: 'ok', ttftMs: undefined, totalMs: totalMs - (ttftMs ?? 0), outputTokens },
+    nowMs,
+  )
+  return { ...ended, errorRate: asOf(s, nowMs).errorRate, samples: s.samples }
 }
 
 function afterAnswer(s: HealthState, what: Observation & { kind: 'ok' }, nowMs: number): HealthState {
@@ -198,7 +223,7 @@ export function createHealth(): Health {
         const oldest = states.keys().next().value
         if (oldest !== undefined) states.delete(oldest)
       }
-      if (probes.size > 0) probes.delete(key)
+      if (probes.size > 0 && what.kind !== 'content') probes.delete(key)
       states.set(key, foldHealth(states.get(key), what, nowMs))
     },
     state(key, nowMs) {

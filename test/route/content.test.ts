@@ -1,0 +1,58 @@
+/** Health hears of a stream's first content when it comes: successes that were asked for before a brown-out must not outvote it. */
+import { describe, expect, test } from 'vitest'
+import { createHealth, foldHealth, type HealthState, type Observation } from '../../src/route/health.ts'
+
+const NOW = 1_000_000
+const fold = (...seen: readonly Observation[]): HealthState => {
+  let state: HealthState | undefined
+  for (const what of seen) state = foldHealth(state, what, NOW)
+  if (state === undefined) throw new Error('nothing seen')
+  return state
+}
+const content = { kind: 'content', ttftMs: 400 } as const
+const whole = { kind: 'ok', ttftMs: 400, totalMs: 2_400, outputTokens: 200 } as const
+const end = { ...whole, begun: true } as const
+const fault = { kind: 'fault' } as const
+
+describe('first content', () => {
+  test('beginning and end together are one answer', () => {
+    const both = fold(content, end)
+    const once = fold(whole)
+    expect(both).toMatchObject({ samples: 1, ttftMs: 400, tokensPerSecond: 100, errorRate: 0 })
+    expect({ ...both, ttft: undefined }).toEqual({ ...once, ttft: undefined })
+    expect(both.ttft?.weight).toBe(once.ttft?.weight)
+  })
+
+  test('an end says nothing new about failures: answers from before do not outvote what failed since', () => {
+    const ill = fold(content, content, fault, fault)
+    expect(foldHealth(foldHealth(ill, end, NOW), end, NOW).errorRate).toBe(ill.errorRate)
+    expect(foldHealth(ill, content, NOW).errorRate).toBeLessThan(ill.errorRate)
+  })
+
+  test('content lets nobody in again, an answer that ended well does', () => {
+    const out = fold(fault, fault, fault)
+    expect(out.outUntilMs).toBeGreaterThan(NOW)
+    expect(foldHealth(out, content, NOW)).toMatchObject({ outUntilMs: out.outUntilMs, consecutiveFaults: 3 })
+    expect(foldHealth(out, end, NOW)).toMatchObject({ outUntilMs: 0, consecutiveFaults: 0 })
+  })
+
+  test('who begins every stream and finishes none is left alone after three', () => {
+    const broken = { kind: 'fault', begun: true } as const
+    const state = fold(content, broken, content, broken, content, broken)
+    expect(state.outUntilMs).toBeGreaterThan(NOW)
+    expect(state.errorRate).toBeGreaterThan(0.4)
+    expect(fold(content, broken).errorRate).toBe(fold(fault).errorRate)
+  })
+
+  test('a probe is still out while only its beginning is known', () => {
+    const health = createHealth()
+    const place = { target: 'a', offer: 'o', credential: undefined }
+    for (let i = 0; i < 3; i++) health.observe('a', fault, NOW)
+    const later = NOW + 60_000
+    expect(health.probe(place, later)).toBe(true)
+    health.observe('a', content, later)
+    expect(health.probe(place, later)).toBe(false)
+    health.observe('a', end, later)
+    expect(health.probe(place, later)).toBe(true)
+  })
+})
