@@ -6,6 +6,7 @@
 import { type Cloud, isClaude, type PlaceRequest } from './cloud.ts'
 import { wantsCompletionLimit } from './openai.ts'
 import type { ChatRequest, Encoded, Provider, Quirks } from './provider.ts'
+import { isResponsesOnly, OPENAI_RESPONSES_ONLY } from './responses-only.ts'
 
 const NAME = 'azure.ai.openai'
 
@@ -13,17 +14,19 @@ const NAME = 'azure.ai.openai'
 export interface Wires {
   readonly openai: Provider
   readonly anthropic: Provider
+  /** The same provider for models that answer at `/responses` alone. */
+  overResponses(openai: Provider): Provider
 }
 
 /**
  * Azure as a cloud. Options: `account` (the resource's name) or `endpoint` (its address, as the portal shows it);
  * `api_version` chooses the classic form; `deployment` is for all models of the provider, else each has its upstream id.
  */
-export function createAzure({ openai, anthropic }: Wires): Cloud {
+export function createAzure({ openai, anthropic, overResponses }: Wires): Cloud {
   const adapters = new Map<string, Provider>()
-  const adapter = (deployment: string | undefined, version: string | undefined): Provider => {
-    const key = JSON.stringify([deployment, version])
-    const made = adapters.get(key) ?? onAzure(openai, deployment, version)
+  const adapter = (deployment: string | undefined, version: string | undefined, isOver = false): Provider => {
+    const key = JSON.stringify([deployment, version, isOver])
+    const made = adapters.get(key) ?? onAzure(isOver ? overResponses(openai) : openai, deployment, version)
     adapters.set(key, made)
     return made
   }
@@ -39,6 +42,8 @@ export function createAzure({ openai, anthropic }: Wires): Cloud {
     // `v1`, `preview` and `latest` are versions of the v1 API, which needs none of them said.
     const isClassic = version !== undefined && /^\d/.test(version)
     if (!isClassic) {
+      if (isResponsesOnly(OPENAI_RESPONSES_ONLY, request.model))
+        return { provider: adapter(deployment, undefined, true), baseUrl: `${root}/openai/v1` }
       const { responses, ...others } = adapter(deployment, undefined)
       const provider = speaksResponses(request.model) ? { ...others, responses } : others
       return { provider, baseUrl: `${root}/openai/v1` }
@@ -100,6 +105,7 @@ function onAzure(openai: Provider, deployment: string | undefined, version: stri
     return { ...codec, encode }
   }
   const { chat, completions, embeddings, images, speech, transcriptions, responses, classify } = openai
+  const { readsSignature } = openai
   return {
     name: NAME,
     auth: 'entra',
@@ -112,6 +118,7 @@ function onAzure(openai: Provider, deployment: string | undefined, version: stri
     // In the classic form it does not stand at the deployment: callers of that wire are served through chat.
     ...(responses && version === undefined && { responses: moved(responses) }),
     ...(classify && { classify }),
+    ...(readsSignature && { readsSignature }),
   }
 }
 

@@ -1,5 +1,6 @@
 /** OpenAI-compatible hosts: rows of data, no code. A new host is a new row; `hosts:` in the config file has the same columns. */
 import type { HostRow, Quirks } from './provider.ts'
+import { OPENAI_RESPONSES_ONLY } from './responses-only.ts'
 
 /** OpenAI's own parameters that most other hosts answer with 400 or 422. */
 const OPENAI_ONLY = [
@@ -102,7 +103,7 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   openai: host(
     'https://api.openai.com/v1',
     ['OPENAI_API_KEY'],
-    { speaksResponses: true, toolIds: '40_chars' },
+    { speaksResponses: true, responsesOnly: OPENAI_RESPONSES_ONLY, toolIds: '40_chars' },
     'OpenAI API reference; ids over 40 characters are refused (string_above_max_length)',
   ),
 

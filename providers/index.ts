@@ -4,13 +4,15 @@ import { createAzure } from './azure.ts'
 import { converse, createBedrock } from './bedrock/index.ts'
 import { createMantle } from './bedrock/mantle.ts'
 import { cohere } from './cohere/index.ts'
-import type { Cloud } from './cloud.ts'
+import type { Cloud, PlaceRequest } from './cloud.ts'
 import { demo } from './demo.ts'
 import { gemini } from './gemini/index.ts'
 import { HOSTS } from './hosts.ts'
 import { openai } from './openai.ts'
 import { classifyWith } from './openai-failures.ts'
 import type { HostRow, Provider } from './provider.ts'
+import { overResponses } from './responses/index.ts'
+import { isResponsesOnly } from './responses-only.ts'
 import { createVertex } from './vertex/index.ts'
 
 /** What `kind:` in the config, or a provider's own name, stands for. */
@@ -20,6 +22,8 @@ export interface Kind {
   readonly host: HostRow
   /** Clouds: the adapter and the address of each model, instead of `provider` and `host.baseUrl`. */
   readonly cloud?: Cloud
+  /** Instead of `provider` for the models of `quirks.responsesOnly`. */
+  readonly overResponses?: Provider
 }
 
 const AWS_REGION = { region: { env: ['AWS_REGION', 'AWS_DEFAULT_REGION'] } }
@@ -52,7 +56,7 @@ const NATIVE: readonly Kind[] = [
   {
     kind: 'bedrock',
     provider: converse,
-    cloud: createBedrock({ anthropic, openai }),
+    cloud: createBedrock({ anthropic, openai, overResponses }),
     host: {
       baseUrl: 'https://bedrock-runtime.{region}.amazonaws.com',
       auth: converse.auth,
@@ -66,7 +70,7 @@ const NATIVE: readonly Kind[] = [
   {
     kind: 'bedrock-mantle',
     provider: { ...openai, name: 'aws.bedrock', auth: 'sigv4' },
-    cloud: createMantle({ anthropic, openai }),
+    cloud: createMantle({ anthropic, openai, overResponses }),
     host: {
       baseUrl: 'https://bedrock-mantle.{region}.api.aws/v1',
       auth: 'sigv4',
@@ -135,7 +139,7 @@ const NATIVE: readonly Kind[] = [
   {
     kind: 'azure',
     provider: { ...openai, name: 'azure.ai.openai', auth: 'entra' },
-    cloud: createAzure({ openai, anthropic }),
+    cloud: createAzure({ openai, anthropic, overResponses }),
     host: {
       baseUrl: 'https://{account}.openai.azure.com/openai/v1',
       auth: 'entra',
@@ -161,7 +165,15 @@ export function kindOfHost(kind: string, host: HostRow): Kind {
   // Telemetry names the seller, not the wire; everything else is OpenAI's adapter.
   const classify = classifyWith(host.quirks.errorCodes)
   const provider = kind === openai.name ? openai : { ...openai, name: kind, auth: host.auth, classify }
-  return { kind, provider, host }
+  return host.quirks.responsesOnly === undefined
+    ? { kind, provider, host }
+    : { kind, provider, host, overResponses: overResponses(provider) }
+}
+
+/** The adapter of one model at a kind that is no cloud; an address of the file's own is not known to speak more than chat. */
+export function adapterOf(kind: Kind, { upstream, baseUrl }: PlaceRequest): Provider {
+  const isOver = baseUrl === undefined && isResponsesOnly(kind.host.quirks.responsesOnly, upstream)
+  return isOver ? (kind.overResponses ?? kind.provider) : kind.provider
 }
 
 /** All built-in kinds, by name. `demo` is not among them: it has no address. */

@@ -229,6 +229,8 @@ export interface Quirks {
   readonly replaysReasoning?: boolean
   /** It answers `/responses` too: callers of that wire get its own events. Not assumed at an address of the file's own. */
   readonly speaksResponses?: boolean
+  /** Models that it answers at `/responses` alone, `*` standing for anything: chat is said in that wire. Needs `speaksResponses`. */
+  readonly responsesOnly?: readonly string[]
   /** completion_tokens leaves reasoning out: add it. */
   readonly reasoningOutsideCompletion?: boolean
 

@@ -9,13 +9,16 @@ import { NAME } from './model.ts'
 export interface MantleWires {
   readonly anthropic: Provider
   readonly openai: Provider
+  /** The same provider for models that answer at `/responses` alone. */
+  overResponses(openai: Provider): Provider
 }
 
 /** Options: `region`. */
-export function createMantle({ anthropic, openai }: MantleWires): Cloud {
+export function createMantle({ anthropic, openai, overResponses }: MantleWires): Cloud {
   const named = { name: NAME, auth: 'sigv4' as const }
   const claude: Provider = { ...anthropic, ...named }
   const open: Provider = { ...openai, ...named }
+  const closed: Provider = overResponses(open)
   return request => {
     const { region } = request.options
     const own = request.baseUrl?.replace(/\/+$/, '').replace(/\/v1$/, '')
@@ -23,12 +26,14 @@ export function createMantle({ anthropic, openai }: MantleWires): Cloud {
     const root = own ?? `https://bedrock-mantle.${region}.api.aws`
     return isClaude(request)
       ? { provider: claude, baseUrl: `${root}/anthropic/v1` }
-      : { provider: open, baseUrl: root + openPath(request.upstream) }
+      : isClosed(request.upstream)
+        ? { provider: closed, baseUrl: `${root}/openai/v1` }
+        : { provider: open, baseUrl: `${root}/v1` }
   }
 }
 
-/** OpenAI's own closed models stand below a path of their own (recorded: gpt-5.5, gpt-5.6-luna; gpt-oss at `/v1`). */
-const openPath = (upstream: string): string => (isClosed(upstream) ? '/openai/v1' : '/v1')
-
-/** Is this one of OpenAI's closed models? Bedrock has them at Mantle alone. */
+/**
+ * Is this one of OpenAI's closed models? Bedrock has them at Mantle alone, below a path of their own and by the Responses
+ * wire (recorded: gpt-5.5, gpt-5.6-luna at `/openai/v1/responses`; gpt-oss at `/v1`, in both of OpenAI's wires).
+ */
 export const isClosed = (upstream: string): boolean => /^(?:[a-z-]+\.)?openai\.gpt-\d/.test(upstream)

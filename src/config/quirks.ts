@@ -30,6 +30,11 @@ const COLUMNS = {
   keeps_extensions: flag('true: it understands `models`, `provider`, …'),
   replays_reasoning: flag('true: it wants `reasoning_content` back'),
   speaks_responses: flag('true: it answers `/responses` too, in that wire'),
+  responses_only: z
+    .array(z.string().min(1).max(256))
+    .max(100)
+    .optional()
+    .describe('Models it answers at `/responses` alone, `*` = anything: chat is said in that wire'),
   reasoning_outside_completion: flag('true: completion_tokens leaves reasoning out'),
   refuses_null: flag('true: it refuses null and empty arrays; they are left out'),
   refuses_null_content: flag('true: `content: null` is sent as an empty string'),
@@ -99,6 +104,7 @@ export function quirksOf(file: FileQuirks): Quirks {
     keepsExtensions: file.keeps_extensions,
     replaysReasoning: file.replays_reasoning,
     speaksResponses: file.speaks_responses,
+    responsesOnly: file.responses_only,
     reasoningOutsideCompletion: file.reasoning_outside_completion,
     refusesNull: file.refuses_null,
     refusesNullContent: file.refuses_null_content,

@@ -1,5 +1,5 @@
 /** Configured providers → sites: address, adapter, credentials ready for use. Part of building the market. */
-import { type Kind, kindOfHost } from '../../providers/index.ts'
+import { adapterOf, type Kind, kindOfHost } from '../../providers/index.ts'
 import type { OptionRow, Place, PlaceRequest } from '../../providers/cloud.ts'
 import { isLocalKind } from '../../providers/local.ts'
 import type { HostRow, Provider, Quirks } from '../../providers/provider.ts'
@@ -57,12 +57,12 @@ const isOption = (value: string | undefined): boolean => /^\s*[A-Za-z0-9._-]{1,2
 const isAddress = (value: string | undefined): boolean => /^\s*https?:\/\/[^\s]{1,500}\s*$/.test(value ?? '')
 
 /** The adapter and the address of one model at a kind; or, for clouds, why it has none. */
-export function placeOf(
-  { cloud, provider, host }: Kind,
-  request: PlaceRequest,
-): Place | { readonly why: string } {
+export function placeOf(kind: Kind, request: PlaceRequest): Place | { readonly why: string } {
   return (
-    cloud?.(request) ?? { provider, baseUrl: request.baseUrl ?? filledUrl(host.baseUrl, request.options) }
+    kind.cloud?.(request) ?? {
+      provider: adapterOf(kind, request),
+      baseUrl: request.baseUrl ?? filledUrl(kind.host.baseUrl, request.options),
+    }
   )
 }
 
@@ -149,7 +149,8 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
       ...(isLocalKind(config.kind) && { free: true }),
       ...chosenBy(config, options),
     } satisfies Site
-    return kind.cloud === undefined ? site : { ...site, at: branches(site, kind, { options, baseUrl }) }
+    const isOne = kind.cloud === undefined && kind.overResponses === undefined
+    return isOne ? site : { ...site, at: branches(site, kind, { options, baseUrl }) }
   })
 }
 

@@ -5,6 +5,7 @@ import { converse } from '../../providers/bedrock/index.ts'
 import { cohere } from '../../providers/cohere/index.ts'
 import { gemini } from '../../providers/gemini/index.ts'
 import { openai } from '../../providers/openai.ts'
+import { overResponses } from '../../providers/responses/index.ts'
 import { providerContract } from './provider.ts'
 
 providerContract(anthropic)
@@ -13,3 +14,4 @@ providerContract(claudeOnBedrock(anthropic), 'bedrock-claude')
 providerContract(cohere)
 providerContract(gemini, 'gemini')
 providerContract(openai)
+providerContract(overResponses(openai), 'openai-responses')

@@ -4,9 +4,10 @@ import { createAzure } from '../../../providers/azure.ts'
 import { KINDS } from '../../../providers/index.ts'
 import { anthropic } from '../../../providers/anthropic/index.ts'
 import { openai } from '../../../providers/openai.ts'
+import { overResponses } from '../../../providers/responses/index.ts'
 import { requestOf } from '../../contract/provider.ts'
 
-const place = createAzure({ openai, anthropic })
+const place = createAzure({ openai, anthropic, overResponses })
 const at = (options: Record<string, string>, model = 'gpt-4o', upstream = model, baseUrl?: string) =>
   place({ options, baseUrl, model, upstream })
 const urlOf = (...input: Parameters<typeof at>): string => {

@@ -4,6 +4,7 @@ import { anthropic } from '../../../providers/anthropic/index.ts'
 import { createBedrock } from '../../../providers/bedrock/index.ts'
 import { calledId } from '../../../providers/bedrock/model.ts'
 import { openai } from '../../../providers/openai.ts'
+import { overResponses } from '../../../providers/responses/index.ts'
 import { loadCatalog } from '../../../providers/catalog/loader.ts'
 import { demo } from '../../../providers/demo.ts'
 import { KINDS } from '../../../providers/index.ts'
@@ -42,7 +43,7 @@ describe('the id that is called', () => {
 })
 
 test('where models stand: Claude and others at the runtime, OpenAI’s closed ones at Mantle', () => {
-  const place = createBedrock({ anthropic, openai })
+  const place = createBedrock({ anthropic, openai, overResponses })
   const at = (upstream: string, region = 'us-east-1') =>
     place({ options: { region }, baseUrl: undefined, model: upstream, upstream })
   expect(at(SONNET)).toMatchObject({ baseUrl: 'https://bedrock-runtime.us-east-1.amazonaws.com' })
