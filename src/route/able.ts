@@ -1,6 +1,7 @@
 /** Who can serve a request at all, and why the others are out. Part of planning, pure. */
 import type { Capability, Key } from '../terms.ts'
 import type { Preferences } from '../wire/extensions.ts'
+import type { Group } from './choice.ts'
 import { nameOf, serves } from './codec.ts'
 import { isPriced, tooDear } from './cost.ts'
 import type { Listing, Site } from './market.ts'
@@ -40,12 +41,12 @@ function whyUnwanted({ site, offer }: Listing, p: Preferences): string | undefin
   return undefined
 }
 
-/** Undefined = it can serve the request. */
+/** Undefined = it can serve the request. `needs` are the request's, as a list: this is asked of every listing. */
 export function whyOut(
   listing: Listing,
-  alias: string | undefined,
+  { alias, preferences }: Pick<Group, 'alias' | 'preferences'>,
   wanted: Wanted,
-  preferences: Preferences | undefined,
+  needs: readonly Capability[],
   key: Key,
 ): string | undefined {
   const { offer } = listing
@@ -56,7 +57,7 @@ export function whyOut(
   if (unwanted) return unwanted
   if (key.budgets.length > 0 && !isPriced(offer.price, wanted)) return UNPRICED
   if (preferences?.maxPrice && tooDear(listing, preferences.maxPrice)) return 'above provider.max_price'
-  for (const need of wanted.needs) if (!takes(listing, need)) return `does not take ${need}`
+  for (const need of needs) if (!takes(listing, need)) return `does not take ${need}`
   const context = wanted.longestPromptTokens ?? wanted.likelyInputTokens
   if (offer.contextTokens !== undefined && context > offer.contextTokens) return CONTEXT
   return undefined

@@ -53,7 +53,7 @@ export function createExperience(): Experience {
 
   const peakMs = (target: string, nowMs: number) => {
     const peak = peaks.get(target)
-    return peak && peak.ms * 0.5 ** (Math.max(0, nowMs - peak.atMs) / PEAK_HALF_MS)
+    return peak && (peak.ms * PEAK_HALF_MS) / (PEAK_HALF_MS + Math.max(0, nowMs - peak.atMs))
   }
   const leadOf = ({ group, strategy }: Trace): Lead => {
     const all = leads.get(group) ?? new Map<Sort, Lead>()

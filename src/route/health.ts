@@ -108,11 +108,16 @@ const COOL_DOWN_MS_MAX = 60_000
 const TOLD_MS_MAX = 3_600_000
 const ENTRIES_MAX = 20_000
 
+/** Share of failures as it reads now: those that nobody has seen again since count less. */
+export function errorRateNow({ errorRate, seenAtMs }: HealthState, nowMs: number): number {
+  const quietMs = nowMs - seenAtMs
+  return errorRate === 0 || quietMs < 1_000 ? errorRate : errorRate * 0.5 ** (quietMs / FORGIVE_MS)
+}
+
 /** The state as it reads now. Pure. */
 export function asOf(state: HealthState, nowMs: number): HealthState {
-  const quietMs = nowMs - state.seenAtMs
-  if (state.errorRate === 0 || quietMs < 1_000) return state
-  return { ...state, errorRate: state.errorRate * 0.5 ** (quietMs / FORGIVE_MS) }
+  const errorRate = errorRateNow(state, nowMs)
+  return errorRate === state.errorRate ? state : { ...state, errorRate }
 }
 
 /** One observation folded into a state. Pure. */

@@ -1,5 +1,6 @@
 /** One group of open listings → targets in order: measured, ranked, then what goes before the score: sessions, wishes, the caller's own order. Part of planning, pure. */
 import { likelyCost } from './cost.ts'
+import { errorRateNow } from './health.ts'
 import type { Habit } from './habits.ts'
 import type { Listing } from './market.ts'
 import type { Ask, Open, RouteDeps, Target } from './plan.ts'
@@ -27,7 +28,7 @@ function measured(open: readonly Open[], { wanted, key }: Ask, deps: RouteDeps):
     model = offer.model
     const sorted = spots.length > 1 ? shuffled(spots, spot => spot.credential?.weight ?? 1, random) : spots
     const first = (sorted[0] as (typeof sorted)[number]).key
-    const state = health.state(first, nowMs)
+    const state = health.state(first)
     const seenAtMs = state?.seenAtMs ?? 0
     const inFlight = health.inFlight(first)
     const peakMs = experience?.peakMs(first, nowMs) ?? state?.ttftMs ?? UNTIMED_MS
@@ -36,10 +37,10 @@ function measured(open: readonly Open[], { wanted, key }: Ask, deps: RouteDeps):
       spots: sorted,
       key: first,
       likelyNanoUsd: likelyCost(listing, wanted, habit),
-      success: 1 - Math.min(FAILING_MOST, state?.errorRate ?? 0),
+      success: state ? 1 - Math.min(FAILING_MOST, errorRateNow(state, nowMs)) : 1,
       ttftMs: state?.ttftMs,
       tokensPerSecond: state?.tokensPerSecond,
-      freshness: seenAtMs === 0 ? 1 : 0.5 ** (Math.max(0, nowMs - seenAtMs) / FADE_MS),
+      freshness: seenAtMs === 0 ? 1 : FADE_MS / (FADE_MS + Math.max(0, nowMs - seenAtMs)),
       seenAtMs,
       inFlight,
       load: peakMs * (inFlight + 1),
@@ -114,9 +115,11 @@ export function orderOf(
   deps.onlooker?.ranked(order)
   const count = candidates.length
   const targets: Target[] = []
+  const late = `${strategy}: of ${count}${tail}`
   order.forEach(({ candidate: { listing, spots } }, i) => {
-    const place = i < NUMBERED ? `${i + 1} of ${count}` : `of ${count}`
-    const why = count === 1 ? `only candidate${tail}` : `${strategy}: ${place}${i === 0 ? note : ''}${tail}`
+    let why = late
+    if (count === 1) why = `only candidate${tail}`
+    else if (i < NUMBERED) why = `${strategy}: ${i + 1} of ${count}${i === 0 ? note : ''}${tail}`
     for (const { credential, key } of spots) targets.push({ listing, credential, key, why })
   })
   // what this caller alone wishes for says nothing about who should lead

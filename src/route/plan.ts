@@ -119,23 +119,25 @@ interface Able {
 /** Those who can serve it at all; who would cut it short is out while somebody would not. */
 function ableOf(groups: readonly Group[], wanted: Wanted, key: Key, excluded: Excluded[]): readonly Able[] {
   const short: Excluded[] = []
-  const whole = new Set<Ready>()
-  const able = groups.map(group => ({
-    group,
-    ready: readyOf(group.listings).filter(ready => {
-      const reason = whyOut(ready.listing, group.alias, wanted, group.preferences, key)
-      if (reason) excluded.push(outOf(ready, reason))
-      else {
-        const why = whyShort(ready.listing, wanted)
-        if (why) short.push(outOf(ready, why))
-        else whole.add(ready)
-      }
-      return reason === undefined
-    }),
-  }))
-  if (short.length === 0 || whole.size === 0) return able
+  const needs = [...wanted.needs]
+  let whole = 0
+  const able = groups.map(group => {
+    const ready: Ready[] = []
+    for (const each of readyOf(group.listings)) {
+      const reason = whyOut(each.listing, group, wanted, needs, key)
+      if (reason === undefined) {
+        ready.push(each)
+        const why = whyShort(each.listing, wanted)
+        if (why === undefined) whole++
+        else short.push(outOf(each, why))
+      } else excluded.push(outOf(each, reason))
+    }
+    return { group, ready }
+  })
+  if (short.length === 0 || whole === 0) return able
   excluded.push(...short)
-  return able.map(({ group, ready }) => ({ group, ready: ready.filter(each => whole.has(each)) }))
+  const isWhole = ({ listing }: Ready) => whyShort(listing, wanted) === undefined
+  return able.map(({ group, ready }) => ({ group, ready: ready.filter(isWhole) }))
 }
 
 /** Throws GatewayError for names that mean nothing here, and when nobody is left; the message says why. */
@@ -190,15 +192,18 @@ const notClosed: Test = (name, { health, nowMs }) => health.closedUntil(name, no
 function openOf(all: readonly Ready[], test: Test, deps: RouteDeps, resting: Excluded[]): readonly Open[] {
   const open: Open[] = []
   for (const ready of all) {
-    const spots = test(ready.offerKey, deps)
-      ? ready.spots.filter(
-          ({ credential, key }) => (credential === undefined || test(credential.id, deps)) && test(key, deps),
-        )
-      : []
+    const spots = test(ready.offerKey, deps) ? openSpots(ready.spots, test, deps) : []
     if (spots.length > 0) open.push({ ready, spots })
     else resting.push(outOf(ready, whyResting(ready, deps)))
   }
   return open
+}
+
+function openSpots(spots: readonly Spot[], test: Test, deps: RouteDeps): readonly Spot[] {
+  const isOpen = ({ credential, key }: Spot) =>
+    test(key, deps) && (credential === undefined || test(credential.id, deps))
+  // mostly all of them are, and there is but one
+  return spots.every(isOpen) ? spots : spots.filter(isOpen)
 }
 
 function whyResting({ offerKey, spots }: Ready, { health, nowMs }: RouteDeps): string {

@@ -82,10 +82,10 @@ export function rank(
 ): Ranking {
   const scores = STRATEGIES[strategy](candidates, random)
   // equal scores come in an order of the dice: without it the first of them would be every failure's second choice
-  const ties = candidates.map(random)
   const order = candidates
-    .map((candidate, i) => ({ candidate, score: scores[i] as number, tie: ties[i] as number }))
-    .sort((a, b) => (a.score === b.score ? a.tie - b.tie : a.score - b.score))
+    .map((candidate, i) => ({ candidate, score: scores[i] as number, tie: random() }))
+    // infinity less infinity is no number, which is an equal too
+    .sort((a, b) => a.score - b.score || a.tie - b.tie)
   const [best, second] = order
   if (best === undefined || second === undefined)
     return { order, note: undefined, leader: best?.candidate.key }
