@@ -70,29 +70,35 @@ export function openJournal(folder: string, log: Log, options: JournalOptions = 
     failure = undefined
   }
 
-  function writeTurn(): void {
-    immediate = undefined
+  /** Writes what is queued; false = it could not be. */
+  function writeText(): boolean {
     try {
       if (text !== '') segments.write(text)
     } catch (error) {
       failed(error)
-      return
+      return false
     }
-    if (power() || flight !== undefined) {
-      unsafe += text
-      text = ''
-      if (flight === undefined) void syncTurn()
-      return
-    }
+    if (power() || flight !== undefined) unsafe += text
     text = ''
+    return true
+  }
+
+  function answerTurn(): void {
     worked()
     turn?.resolve()
     turn = undefined
   }
 
-  /** Syncs until nothing that was written is unsafe. */
-  async function syncTurn(): Promise<void> {
-    while (unsafe !== '' || turn !== undefined) {
+  function writeTurn(): void {
+    immediate = undefined
+    if (!writeText() || flight !== undefined) return
+    if (unsafe === '') answerTurn()
+    else void syncAll()
+  }
+
+  /** Syncs until nothing is unsafe. Lines that were queued meanwhile are written first: who waits for a sync waits for them too. */
+  async function syncAll(): Promise<void> {
+    while (unsafe !== '') {
       const mine: Flight = { text: unsafe, done: turn ?? deferred() }
       const [segment, end] = [segments.newest(), segments.end()]
       flight = mine
@@ -100,10 +106,6 @@ export function openJournal(folder: string, log: Log, options: JournalOptions = 
       unsafe = ''
       try {
         await segments.sync()
-        if (segment === segments.newest()) safeEnd = end
-        flight = undefined
-        worked()
-        mine.done.resolve()
       } catch (error) {
         flight = undefined
         // After a failed sync the kernel may call the same pages clean: only writing them again makes the next sync tell the truth.
@@ -114,7 +116,14 @@ export function openJournal(folder: string, log: Log, options: JournalOptions = 
         failed(error)
         return
       }
+      if (segment === segments.newest()) safeEnd = end
+      worked()
+      mine.done.resolve()
+      const isWritten = writeText()
+      flight = undefined
+      if (!isWritten) return
     }
+    answerTurn()
   }
 
   /** The older segments are needed until the newest one and what the store was told are on the disk. */
