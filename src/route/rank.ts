@@ -16,6 +16,14 @@ export interface Ranking {
   readonly leader: string | undefined
 }
 
+/** How busy a target is, by its key: asked of the few where it matters. */
+export interface Load {
+  /** Requests that are there now. */
+  inFlight(key: string): number
+  /** Worst recent time to first content, ms. */
+  peakMs(key: string): number
+}
+
 /** What the past has to do with it. */
 export interface Past {
   /** Key of the target that led this group under this strategy. */
@@ -31,7 +39,7 @@ export interface Past {
 const MARGINS: Readonly<Record<Sort, { readonly share?: number; readonly points?: number }>> = {
   balanced: { points: 0.1 },
   price: { share: 0.01 },
-  latency: { share: 0.1 },
+  latency: { share: 0.25 },
   throughput: { share: 0.1 },
   weighted: {},
   priority: { points: 0 },
@@ -50,12 +58,13 @@ function reach(best: number, strategy: Sort): number {
   return share === undefined ? (points ?? -1) : share * Math.abs(best)
 }
 
-/** Two of them by dice, the less loaded one: power of two choices (Mitzenmacher, 2001). */
-function lighterOfTwo(equals: readonly Ranked[], random: () => number): Ranked {
+/** Two of them by dice, the less loaded one by peak-EWMA × (in flight + 1): power of two choices (Mitzenmacher, 2001). */
+function lighterOfTwo(equals: readonly Ranked[], load: Load, random: () => number): Ranked {
+  const waitMs = ({ candidate: { key } }: Ranked) => load.peakMs(key) * (load.inFlight(key) + 1)
   const first = Math.floor(random() * equals.length)
   const step = 1 + Math.floor(random() * (equals.length - 1))
   const [a, b] = [equals[first] as Ranked, equals[(first + step) % equals.length] as Ranked]
-  return b.candidate.load < a.candidate.load ? b : a
+  return waitMs(b) < waitMs(a) ? b : a
 }
 
 /** The one about whom least is known, if a look at it is due and is not too dear. */
@@ -78,7 +87,7 @@ export function rank(
   candidates: readonly Candidate[],
   strategy: Sort,
   past: Past,
-  { nowMs, random }: { readonly nowMs: number; readonly random: () => number },
+  { nowMs, random, load }: { readonly nowMs: number; readonly random: () => number; readonly load: Load },
 ): Ranking {
   const scores = STRATEGIES[strategy](candidates, random)
   // equal scores come in an order of the dice: without it the first of them would be every failure's second choice
@@ -103,9 +112,9 @@ export function rank(
     note: leader === best ? undefined : 'kept',
     leader: lead,
   } as const
-  if (leader.candidate.inFlight < SHARED_FROM) return kept
+  if (load.inFlight(lead) < SHARED_FROM) return kept
   // nothing is added to infinity: those without a score are all equal
   const equals = order.filter(({ score }) => score === best.score || score <= best.score + margin)
   if (equals.length === 1) return kept
-  return { order: inFront(lighterOfTwo(equals, random), order), note: 'shared', leader: lead }
+  return { order: inFront(lighterOfTwo(equals, load, random), order), note: 'shared', leader: lead }
 }
