@@ -174,16 +174,15 @@ function begin(strategy: StrategyName, world: World, random: () => number): Rout
       const plan = planOf(request, nowMs)
       if (plan) traces.set(request, plan.trace)
       const tried: Tried[] = []
+      const passed = new Set<Target>()
       return (atMs, failed) => {
         if (plan === undefined) return undefined
         if (failed) tried.push({ target: failedTarget(byKey, failed.target), ...failureOf(failed.ending) })
-        return stepOf(plan, tried, EPOCH_MS + atMs)
+        return stepOf(plan, tried, passed, EPOCH_MS + atMs)
       }
     },
-    sent(target, nowMs) {
-      const its = byKey.get(target)
-      if (its) health.probe(placeOf(its), EPOCH_MS + nowMs, true)
-    },
+    // counted by `mayAsk`
+    sent() {},
     ended(target, ending, nowMs) {
       const its = byKey.get(target)
       if (its === undefined) return
@@ -207,20 +206,32 @@ function begin(strategy: StrategyName, world: World, random: () => number): Rout
     },
   }
 
+  /** What begin() asks: half open and being probed is reason enough to ask somebody else, but not to ask nobody. */
+  function mayAsk(plan: Plan, tried: readonly Tried[], passed: Set<Target>, target: Target, nowMs: number) {
+    const place = placeOf(target)
+    if (health.probe(place, nowMs)) return true
+    const others = nextTarget(plan, tried, new Set([...passed, target]))
+    return others === undefined && health.probe(place, nowMs, true)
+  }
+
   /** What attempt() does after a failure: another target, or the same one again after a little pause. */
-  function stepOf(plan: Plan, tried: readonly Tried[], nowMs: number): Step | undefined {
+  function stepOf(plan: Plan, tried: readonly Tried[], passed: Set<Target>, nowMs: number): Step | undefined {
     if (tried.length >= ATTEMPTS_MAX) return undefined
-    const next = nextTarget(plan, tried)
+    const next = nextTarget(plan, tried, passed)
     const again = next ? undefined : repeatTarget(tried)
     if (again && !health.repeat(again.key, nowMs)) return undefined
     const target = next ?? again
     const index = target && indexOf.get(target.listing.site.name)
     if (target === undefined || index === undefined) return undefined
+    if (!mayAsk(plan, tried, passed, target, nowMs)) {
+      passed.add(target)
+      return again ? undefined : stepOf(plan, tried, passed, nowMs)
+    }
     byKey.set(index, target)
     const silent = [...tried, { target, failure: 'silent' as const }]
     return {
       target: index,
-      lastResort: tried.length + 1 >= ATTEMPTS_MAX || nextTarget(plan, silent) === undefined,
+      lastResort: tried.length + 1 >= ATTEMPTS_MAX || nextTarget(plan, silent, passed) === undefined,
       pauseMs: again ? REPEAT_PAUSE_MS * (1 + random()) * tried.length : 0,
     }
   }
