@@ -1,6 +1,7 @@
 /** THE page: one request from top to bottom. Newcomers start here. */
 import { admit, rateHeaders } from './admit.ts'
 import { type Attempted, attempt } from './attempt/attempt.ts'
+import { payerOf } from './attempt/payer.ts'
 import { authenticate } from './authenticate.ts'
 import type { Admission, Deps } from './deps.ts'
 import { GatewayError } from './errors.ts'
@@ -12,6 +13,7 @@ import { logOutcome } from './telemetry.ts'
 import type { Call, Caller, Endpoint, Outcome, Sink } from './terms.ts'
 import { type Body, parseBody } from './wire/body.ts'
 import { parseForm } from './wire/metered/form.ts'
+import type { ChatFacts } from './wire/openai.ts'
 import { inboundOf } from './wire/inbound.ts'
 
 const BODY_DEPTH_MAX = 64
@@ -39,12 +41,10 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     const likely = likelyInputTokens(facts)
 
     const sizes = { likelyInputTokens: likely, longestPromptTokens: longestPromptTokens(facts) }
+    const budgeted = budgetsThatRefuse(caller, facts, deps)
     const signed = inbound.signedBy && (() => inbound.signedBy?.(body) ?? new Set<string>())
-    const plan = planFor(
-      { ...facts, ...sizes, model, operation: endpoint.operation, signed },
-      caller.key,
-      deps,
-    )
+    const wanted = { ...facts, ...sizes, budgeted, model, operation: endpoint.operation, signed }
+    const plan = planFor(wanted, caller.key, deps)
     const counted = {
       model: plan.targets[0]?.listing.offer.model ?? model,
       user: facts.user?.slice(0, USER_CHARS) ?? null,
@@ -90,6 +90,12 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
   logOutcome({ call, endpoint, caller, answer, attempted, failure }, deps)
   return { status: answer.status, failure: failure?.kind, attempts: attempted?.attempts ?? 0 }
 }
+
+/** Does a budget count this model for this caller? An unknown price is not zero, so then it is not sold, unless the config allows it. */
+const budgetsThatRefuse =
+  ({ key }: Caller, facts: ChatFacts, deps: Deps) =>
+  (model: string): boolean =>
+    deps.config().budgets.unpriced === 'refuse' && deps.ledger.applies(key, { ...payerOf(key, facts), model })
 
 async function readJson(call: Call, deps: Deps): Promise<Body> {
   const bytes = await call.read(deps.config().limits.bodyBytes)

@@ -34,7 +34,7 @@ function logChange(row: AdminRoute, context: Context<Env>, deps: AdminDeps): voi
 }
 
 /** Routes that the contract names and that are still to come. */
-const NOT_YET = /^\/admin\/v1\/(projects|audit|route|credentials\/[^/]+\/(promote|retire))\b/
+const NOT_YET = /^\/admin\/v1\/(audit|route|credentials\/[^/]+\/(promote|retire))\b/
 
 function unknownRoute(path: string): GatewayError {
   const exists = [...new Set(ADMIN_ROUTES.map(row => `${row.method} /admin/v1${row.path}`))].join(', ')

@@ -1,11 +1,12 @@
 /** What the admin plane and the dashboard need from outside; the runtime builds it once. */
 import type { Clock, Log } from '../deps.ts'
 import type { KeyBook } from '../keys/book.ts'
+import type { ProjectBook } from '../keys/projects.ts'
 import type { Health } from '../route/health.ts'
 import type { Market } from '../route/market.ts'
 import type { RouteDeps } from '../route/plan.ts'
 import type { Store } from '../store/store.ts'
-import type { Key } from '../terms.ts'
+import type { Key, Project } from '../terms.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { BudgetUse } from '../wire/account.ts'
 import type { CatalogPort } from './catalog.ts'
@@ -15,6 +16,7 @@ import type { Gate } from './gate.ts'
 export interface LedgerView {
   /** Every budget of the key's lineage as it stands now. */
   usageOf(key: Key): readonly BudgetUse[]
+  usageOfProject(project: Project): readonly BudgetUse[]
   /** Moves what is settled into the store; awaited before every read, so that a view includes what has ended. */
   fold(): void | Promise<void>
 }
@@ -28,6 +30,8 @@ export interface CredentialTest {
 export interface AdminDeps {
   readonly store: Store
   readonly keys: KeyBook
+  /** Absent where projects are not supported yet (Workers). */
+  readonly projects?: ProjectBook
   readonly vault: Vault
   readonly ledger: LedgerView
   readonly health: Health

@@ -2,16 +2,16 @@
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import type { KeyDraft } from '../keys/book.ts'
-import { nanoFromUsd } from '../price.ts'
-import type { Budget, BudgetWindow } from '../terms.ts'
 import { parseNetwork } from '../egress/address.ts'
+import { budgetsOf, budgetsSchema } from './budget-schema.ts'
 import { limit, limitsOf, limitsSchema } from './limit-schema.ts'
 
 /** A field that the contract names and that nothing enforces yet: accepting it would be a promise. */
 const notYet = (what: string) =>
   z.null({ error: `${what} is not enforced yet, so it cannot be set; leave it out or null` }).optional()
 
-const line = (max: number) =>
+/** Text in one line. */
+export const line = (max: number) =>
   z
     .string()
     .min(1, `must not be empty`)
@@ -23,40 +23,6 @@ const names = (what: string) =>
     .array(line(256), { error: `must be a list of ${what}, or null` })
     .max(1000)
     .nullish()
-
-/** `5h`, `30d`: at most about a year, so that 60 buckets stay meaningful. */
-function isWindow(text: string): boolean {
-  if (['day', 'week', 'month', 'total'].includes(text)) return true
-  const [, count, unit] = /^([1-9]\d{0,3})([hd])$/.exec(text) ?? []
-  return count !== undefined && Number(count) <= (unit === 'h' ? 8784 : 366)
-}
-
-const usdAmount = z
-  .number({ error: 'must be an amount in USD, as in 25 or 0.5' })
-  .min(0, 'must not be negative')
-  .max(9_000_000, 'must be at most 9000000')
-  .refine(
-    usd => usd === 0 || usd >= 1e-9,
-    'must be 0 or at least 0.000000001 (one nano-USD): less would round to nothing',
-  )
-
-const budget = z
-  .strictObject({
-    window: z
-      .string({ error: 'must be day, week, month, total, or rolling as in 5h or 30d' })
-      .refine(isWindow, 'must be day, week, month, total, or rolling as in 5h or 30d'),
-    usd: usdAmount,
-    soft_usd: usdAmount.nullish(),
-    // What a key's own answer holds beside them, so that a budget can be sent back as it came.
-    spent_usd: z.unknown().optional(),
-    held_usd: z.unknown().optional(),
-    remaining_usd: z.unknown().optional(),
-    resets_at: z.unknown().optional(),
-  })
-  .refine(entry => (entry.soft_usd ?? 0) <= entry.usd, {
-    path: ['soft_usd'],
-    message: 'must not be above `usd`',
-  })
 
 const cidrs = z
   .array(
@@ -78,7 +44,8 @@ const time = z.iso.datetime({
   error: 'must be ISO 8601 with a zone, as in 2027-01-31T00:00:00Z',
 })
 
-const metadata = z
+/** Free texts by name; null takes one away. */
+export const metadata = z
   .record(
     z.string().regex(/^(?!__proto__$)[\w.:/-]{1,64}$/, 'names are 1 to 64 letters, digits or . _ : / -'),
     z.string({ error: 'must be text' }).max(512, 'must be at most 512 characters').nullable(),
@@ -88,17 +55,13 @@ const metadata = z
 
 const fields = {
   owner: line(128).nullish(),
-  project: notYet('`project`: projects do not exist yet; it'),
+  project: line(64).nullish(),
   expires_at: time.nullish(),
   models: names('model names'),
   providers: names('provider names'),
   scopes: notYet('`scopes`'),
   limits: limitsSchema,
-  budgets: z
-    .array(budget)
-    .max(16)
-    .refine(list => new Set(list.map(entry => entry.window)).size === list.length, 'has a window twice')
-    .nullish(),
+  budgets: budgetsSchema,
   ip_allow: cidrs,
   ip_deny: cidrs,
   origin_allow: notYet('`origin_allow`'),
@@ -129,14 +92,6 @@ export const rotateKeySchema = z.strictObject({
 
 type Patch = z.output<typeof patchKeySchema>
 
-function budgetsOf(list: NonNullable<Patch['budgets']>): Budget[] {
-  return list.map(entry => ({
-    window: entry.window as BudgetWindow,
-    limitNanoUsd: nanoFromUsd(entry.usd),
-    softNanoUsd: entry.soft_usd == null ? null : nanoFromUsd(entry.soft_usd),
-  }))
-}
-
 function expiryOf(text: string | null, nowMs: number): number | null {
   const expiresAtMs = text === null ? null : Date.parse(text)
   if (expiresAtMs === null || expiresAtMs > nowMs) return expiresAtMs
@@ -150,6 +105,7 @@ export function draftOf(patch: Patch & { env?: z.output<typeof env> | undefined 
     ...(patch.name !== undefined && { name: patch.name }),
     ...(patch.env !== undefined && { env: patch.env }),
     ...(patch.owner !== undefined && { owner: patch.owner }),
+    ...(patch.project !== undefined && { project: patch.project }),
     ...(expires !== undefined && { expiresAtMs: expiryOf(expires, nowMs) }),
     ...(patch.models !== undefined && { models: patch.models }),
     ...(patch.providers !== undefined && { providers: patch.providers }),
@@ -159,7 +115,7 @@ export function draftOf(patch: Patch & { env?: z.output<typeof env> | undefined 
         ...(patch.priority !== undefined && { priority: patch.priority }),
       },
     }),
-    ...(patch.budgets !== undefined && { budgets: budgetsOf(patch.budgets ?? []) }),
+    ...(patch.budgets !== undefined && { budgets: budgetsOf(patch.budgets, nowMs) }),
     ...(patch.ip_allow !== undefined && { ipAllow: patch.ip_allow }),
     ...(patch.ip_deny !== undefined && { ipDeny: patch.ip_deny }),
     ...(patch.max_output_tokens !== undefined && { maxOutputTokens: patch.max_output_tokens }),

@@ -2,8 +2,10 @@
 import { GatewayError } from '../errors.ts'
 import type { KeyUse } from '../store/store.ts'
 import type { Key } from '../terms.ts'
+import { nanoFromUsd } from '../price.ts'
 import { keyWire } from '../wire/account.ts'
 import { isoOrNull } from '../wire/plain.ts'
+import { topUpSchema } from './budget-schema.ts'
 import type { AdminDeps } from './deps.ts'
 import { createKeySchema, draftOf, patchKeySchema, rotateKeySchema } from './key-schema.ts'
 import { checkLimits, NO_LIMITS } from './limit-schema.ts'
@@ -135,6 +137,18 @@ export const keyRoutes: readonly AdminRoute[] = [
       const { id, ...rest } = await wireOf(deps, key)
       const replaces = { replaces: replaced.id, replaces_expires_at: isoOrNull(replaced.expiresAtMs) }
       return { json: { id, key: text, ...rest, ...replaces } }
+    },
+  }),
+  withBody({
+    method: 'POST',
+    path: '/keys/:id/top-up',
+    summary: 'Add to the prepaid budget (`total`) of the key and its kin.',
+    body: topUpSchema,
+    response: keyShape,
+    async handle(deps, call) {
+      const key = keyOf(deps, call.params.id ?? '')
+      const changed = await deps.keys.topUp(key.id, nanoFromUsd(call.body.usd))
+      return { json: await wireOf(deps, changed ?? key) }
     },
   }),
   statusRoute('revoke', 'revoked', 'End a key for good; in force when this answers.'),

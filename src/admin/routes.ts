@@ -4,6 +4,7 @@ import { credentialRoutes } from './credentials.ts'
 import { explainRoutes } from './explain.ts'
 import { hostRoutes } from './host.ts'
 import { keyRoutes } from './keys.ts'
+import { projectRoutes } from './projects.ts'
 import { requestRoutes } from './requests.ts'
 import type { AdminRoute } from './route.ts'
 import { spendRoutes } from './spend.ts'
@@ -11,6 +12,7 @@ import { targetRoutes } from './targets.ts'
 
 export const ADMIN_ROUTES: readonly AdminRoute[] = [
   ...keyRoutes,
+  ...projectRoutes,
   ...credentialRoutes,
   ...spendRoutes,
   ...requestRoutes,

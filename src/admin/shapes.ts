@@ -12,6 +12,26 @@ const rates = { rpm: count, tpm: count, rpd: count, concurrency: count, burst: c
 export const listOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ data: z.array(item), next_cursor: text })
 
+const budgets = z
+  .array(
+    z.object({
+      window: z.string(),
+      usd: amount,
+      soft_usd: amount.nullable(),
+      per: z.enum(['user', 'tag', 'model']).optional(),
+      user: z.string().optional(),
+      tag: z.string().optional(),
+      model: z.string().optional(),
+      fullest: text.optional(),
+      raise: z.object({ usd: amount, until: time }).nullable(),
+      spent_usd: amount,
+      held_usd: amount,
+      remaining_usd: amount,
+      resets_at: time,
+    }),
+  )
+  .nullable()
+
 export const keyShape = z.object({
   id: z.string(),
   name: z.string(),
@@ -31,19 +51,7 @@ export const keyShape = z.object({
     per_user: z.object(rates).nullable(),
     per_model: z.record(z.string(), z.object(rates)).nullable(),
   }),
-  budgets: z
-    .array(
-      z.object({
-        window: z.string(),
-        usd: amount,
-        soft_usd: amount.nullable(),
-        spent_usd: amount,
-        held_usd: amount,
-        remaining_usd: amount,
-        resets_at: time,
-      }),
-    )
-    .nullable(),
+  budgets,
   ip_allow: z.array(z.string()).nullable(),
   ip_deny: z.array(z.string()).nullable(),
   origin_allow: z.null(),
@@ -59,6 +67,18 @@ export const keyShape = z.object({
 
 export const mintedKeyShape = keyShape.extend({ key: z.string() })
 export const rotatedKeyShape = mintedKeyShape.extend({ replaces: z.string(), replaces_expires_at: time })
+
+export const projectShape = z.object({
+  id: z.string(),
+  name: z.string(),
+  status: z.enum(['active', 'closed']),
+  created_at: time,
+  limits: keyShape.shape.limits,
+  budgets,
+  metadata: z.record(z.string(), z.string()).nullable(),
+  keys: z.int(),
+  spent_usd: amount,
+})
 
 export const credentialShape = z.object({
   id: z.string(),

@@ -11,6 +11,7 @@ import type { ChatFacts } from '../wire/openai.ts'
 import type { Job } from './attempt.ts'
 import { nextTarget, placeOf, type Tried } from './choose.ts'
 import { holdMoney, limitToSend, type Money, type Spending } from './hold.ts'
+import { clip, payerOf } from './payer.ts'
 import { type Carried, carry, prepare } from './send.ts'
 
 /** Where a request stands in its plan. */
@@ -56,7 +57,7 @@ export async function begin(
   }
   try {
     // what cannot be said to this target at all may be said to another
-    const spending = spendingOf(job, target)
+    const spending = spendingOf(job, target, deps)
     const most = deps.config().limits.defaultMaxOutputTokens
     const limit = limitToSend(target.listing.offer, spending, job.caller.key, most)
     let encoded: Encoded = prepare(job, target, limit, deps)
@@ -123,9 +124,6 @@ function isLast({ job, tried, passed, attempts, most }: Walk, here: Target, besi
   return nextTarget(job.plan, after, passed) === undefined
 }
 
-/** Names in the ledger are for people and filters; a caller's novel is not kept. */
-const clip = (text: string) => (text.length > 256 ? text.slice(0, 256) : text)
-
 /** A thinking budget in OpenRouter's form or in Anthropic's. */
 function thinkingTokensOf({ reasoning, thinking }: ChatFacts['json']): number | undefined {
   const member = (value: unknown, name: string) =>
@@ -134,8 +132,8 @@ function thinkingTokensOf({ reasoning, thinking }: ChatFacts['json']): number | 
   return typeof tokens === 'number' ? tokens : undefined
 }
 
-function spendingOf(job: Job, here: Target): Spending {
-  const { facts } = job
+function spendingOf(job: Job, here: Target, deps: Deps): Spending {
+  const { facts, caller } = job
   const { offer } = here.listing
   return {
     stream: facts.stream,
@@ -144,6 +142,7 @@ function spendingOf(job: Job, here: Target): Spending {
     boundInputTokens: boundInputTokens(facts, offer.upstream),
     prompts: facts.prompts?.length ?? 1,
     thinkingTokens: thinkingTokensOf(facts.json),
+    budgeted: deps.ledger.applies(caller.key, { ...payerOf(caller.key, facts), model: offer.model }),
     units: facts.metering?.units,
   }
 }
@@ -166,8 +165,7 @@ async function setAside(
     operation: job.endpoint.operation,
     stream: facts.stream,
     peer: call.peer,
-    user: facts.user === undefined ? null : clip(facts.user),
-    tags: facts.tags,
+    ...payerOf(caller.key, facts),
     priceId: offer.price?.id ?? null,
     why: here.why,
   }
@@ -209,8 +207,7 @@ export function told(
       operation: job.endpoint.operation,
       stream: facts.stream,
       peer: call.peer,
-      user: facts.user === undefined ? null : clip(facts.user),
-      tags: facts.tags.length > 0 ? facts.tags : job.caller.key.tags,
+      ...payerOf(job.caller.key, facts),
     },
   }
 }

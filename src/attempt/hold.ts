@@ -16,6 +16,8 @@ export interface Spending {
   readonly boundInputTokens: number
   /** Prompts that are read one by one, each with a context of its own. */
   readonly prompts: number
+  /** A budget counts this request. */
+  readonly budgeted: boolean
   /** Thinking tokens that the caller asked for, part of the output. */
   readonly thinkingTokens: number | undefined
   /** The output cannot be limited (`maxOutputTokens` is a bound), and this much is counted beside it. Absent = it can. */
@@ -46,7 +48,7 @@ interface Wish {
 
 function wishFor(offer: Offer, s: Spending, key: Key, defaultMax: number): Wish {
   if (s.units) return { outputTokens: s.maxOutputTokens ?? 0, send: undefined, slices: false }
-  const budgeted = key.budgets.length > 0
+  const { budgeted } = s
   const cap = key.maxOutputTokens
   const limit = cap === null ? s.maxOutputTokens : Math.min(s.maxOutputTokens ?? cap, cap)
   if (limit !== undefined) {
@@ -98,7 +100,7 @@ export async function holdMoney(
     if ('attemptId' in taken) return money(taken, wish, wish.outputTokens, input, offer, s, deps)
     const leftMs = untilMs - deps.clock.monotonic()
     if (taken.heldByOthers && leftMs > 0) {
-      await deps.ledger.freed(key, leftMs)
+      await deps.ledger.freed(key, leftMs, taken)
       continue
     }
     const clamped = affordable(taken, cost, wish.outputTokens)
@@ -165,8 +167,8 @@ function exhausted(short: Shortfall, askedNanoUsd: number, status: 402 | 429, no
   const left = Math.max(0, short.availableNanoUsd)
   const message =
     left === 0
-      ? `The budget ${short.limit} of this key is used up.${when}`
-      : `This request may cost up to $${usdFromNano(askedNanoUsd)} and the budget ${short.limit} of this key has $${usdFromNano(left)} left. Set a lower max_tokens or send a shorter prompt.${when}`
+      ? `The budget ${short.limit} is used up.${when}`
+      : `This request may cost up to $${usdFromNano(askedNanoUsd)} and the budget ${short.limit} has $${usdFromNano(left)} left. Set a lower max_tokens or send a shorter prompt.${when}`
   return new GatewayError('budget_exhausted', message, {
     status,
     limit: short.limit,

@@ -1,6 +1,7 @@
 /** `switchgate key …` */
 import { type Command, type CommandCall, CommandError, EXIT, listOf, numberOf, textOf } from './command.ts'
 import { getAll } from './client.ts'
+import { budgetOf, budgetsText, topUpCommand } from './budget.ts'
 import { listText, money, plain, table, time } from './print.ts'
 
 type Wire = Record<string, unknown>
@@ -21,22 +22,13 @@ const policy = {
   'max-output-tokens': { type: 'string' },
   'default-model': { type: 'string' },
   owner: { type: 'string' },
+  project: { type: 'string' },
   tag: { type: 'string', multiple: true },
   env: { type: 'string' },
 } as const
 
 const POLICY_USAGE =
-  '[--name N] [--models A,B] [--providers A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--burst N] [--throttle-ms N] [--expires 2027-01-31] [--ip-allow CIDR] [--max-output-tokens N] [--default-model M] [--owner O] [--tag T] [--env live|staging|test]'
-
-/** `25/month` → `{usd: 25, window: 'month'}`; without a window, a month. */
-function budgetOf(text: string): Wire {
-  const [, usd, window = 'month'] = /^\$?(\d+(?:\.\d+)?)(?:\/([\w]+))?$/.exec(text) ?? []
-  if (usd !== undefined) return { usd: Number(usd), window }
-  throw new CommandError(
-    `--budget: "${text}" is not an amount and a window, as in 25/month or 5/day`,
-    EXIT.usage,
-  )
-}
+  '[--name N] [--models A,B] [--providers A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--burst N] [--throttle-ms N] [--expires 2027-01-31] [--ip-allow CIDR] [--max-output-tokens N] [--default-model M] [--owner O] [--project P] [--tag T] [--env live|staging|test]'
 
 function expiryOf(text: string | undefined): string | undefined {
   return text !== undefined && /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T23:59:59Z` : text
@@ -62,6 +54,7 @@ function bodyOf({ values }: CommandCall): Wire {
     max_output_tokens: numberOf(values, 'max-output-tokens'),
     default_model: textOf(values, 'default-model'),
     owner: textOf(values, 'owner'),
+    project: textOf(values, 'project'),
     tags: listOf(values, 'tag'),
     env: textOf(values, 'env'),
   }
@@ -81,11 +74,6 @@ function showMinted(call: CommandCall, text: string): number {
   }
   return EXIT.ok
 }
-
-const budgetsText = (key: Wire): string =>
-  ((key.budgets ?? []) as Wire[])
-    .map(entry => `${money(entry.spent_usd)} of ${money(entry.usd)}/${plain(entry.window)}`)
-    .join(', ')
 
 async function list(call: CommandCall): Promise<number> {
   const keys = await getAll(call.admin, '/keys')
@@ -131,6 +119,7 @@ async function show(call: CommandCall): Promise<number> {
       ['name', key.name],
       ['status', key.status],
       ['environment', key.env],
+      ['project', key.project ?? 'none'],
       ['models', joined(key.models, 'all')],
       ['providers', joined(key.providers, 'all')],
       ['limits', limits.map(([name, value]) => `${name} ${value}`).join(', ') || 'none'],
@@ -194,6 +183,7 @@ export const keyCommands: readonly Command[] = [
       return showMinted(call, (await call.admin.send('POST', path, { grace_seconds: grace })).text)
     },
   },
+  topUpCommand('key'),
   statusCommand('revoke', 'End a key for good', 'is revoked'),
   statusCommand('suspend', 'Refuse a key until it is resumed', 'is suspended'),
   statusCommand('resume', 'Let a suspended key work again', 'works again'),

@@ -19,11 +19,13 @@ import { explainCommands } from './explain.ts'
 import { hostCommands } from './host.ts'
 import { keyCommands } from './key.ts'
 import { modelCommands } from './models.ts'
+import { projectCommands } from './project.ts'
 import { jsonText, listText } from './print.ts'
 import { spendCommands } from './spend.ts'
 
 export const COMMANDS: readonly Command[] = [
   ...keyCommands,
+  ...projectCommands,
   ...credentialCommands,
   ...modelCommands,
   ...catalogCommands,

@@ -1,6 +1,7 @@
 /** The shape of `switchgate.yaml`: one strict schema with defaults and descriptions. load.ts reads with it, describe.ts prints it. */
 import { z } from 'zod'
 import { parseRef } from '../vault/ref.ts'
+import { Alerts, Budgets } from './money.ts'
 import { QuirksSchema } from './quirks.ts'
 import { Alias, CHOSEN_BY, Rules, Strategy } from './routing.ts'
 
@@ -252,14 +253,8 @@ export const ConfigFile = z.strictObject({
         .describe('How long a request may wait for its turn at a rate limit before it is refused'),
     })
     .prefault({}),
-  budgets: z
-    .strictObject({
-      refusal_status: z
-        .literal([429, 402])
-        .default(429)
-        .describe('Status of a request that a budget refuses'),
-    })
-    .prefault({}),
+  budgets: Budgets,
+  alerts: Alerts,
   durability: z
     .enum(['process', 'power'])
     .default('process')

@@ -128,9 +128,17 @@ export interface Config {
   readonly retries: { readonly attempts: number }
   readonly timeouts: Timeouts
   readonly limits: BodyLimits
-  readonly budgets: { readonly refusalStatus: 402 | 429 }
   /** What a promise of the ledger survives: the death of the process, or a power cut too. */
   readonly durability: 'process' | 'power'
+  readonly budgets: {
+    readonly refusalStatus: 402 | 429
+    /** What a budget makes of a model without a known price. */
+    readonly unpriced: 'refuse' | 'allow'
+  }
+  readonly alerts: {
+    /** Address, or `env://NAME` of one; undefined = alerts are only logged. */
+    readonly webhook: string | undefined
+  }
   readonly egress: { readonly allow: readonly string[] }
   readonly discoverEnv: boolean
 }

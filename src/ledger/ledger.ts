@@ -3,12 +3,13 @@
  * Called by admit.ts (rates, first hold), the attempt and relay stages (more holds) and record.ts (settle).
  */
 import { Bag, type Placed } from '../bag.ts'
-import type { Clock, Hold, HoldFacts, Ledger, Log, Shortfall } from '../deps.ts'
+import type { Clock, Hold, HoldFacts, Ledger, Log, LogFields, Shortfall } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { requestIdOf, timeOfId } from '../ids.ts'
 import { usdFromNano } from '../price.ts'
 import type { Store } from '../store/store.ts'
 import type { AttemptRow, Key, Project } from '../terms.ts'
+import type { Alert } from './alerts.ts'
 import { type BudgetUse, createBudgets, type SoftPassed, type Taken } from './budgets.ts'
 import { createFolder } from './fold.ts'
 import { type Entry, formatEntry, type Journal, settlement } from './journal.ts'
@@ -69,30 +70,50 @@ const unavailable = (cause: unknown) =>
     cause,
   })
 
-function warnOfSoft(log: Log, key: Key, passed: readonly SoftPassed[]): void {
-  for (const { window, limit, owner, spentNanoUsd, softNanoUsd } of passed)
-    log('warn', 'budget.soft_limit', {
-      key: key.id,
-      window,
-      limit,
-      owner,
-      spent_usd: usdFromNano(spentNanoUsd),
-      soft_usd: usdFromNano(softNanoUsd),
-    })
+const softFields = (
+  key: Key,
+  { window, limit, owner, spentNanoUsd, softNanoUsd }: SoftPassed,
+): LogFields => ({
+  key: key.id,
+  window,
+  limit,
+  owner,
+  spent_usd: usdFromNano(spentNanoUsd),
+  soft_usd: usdFromNano(softNanoUsd),
+})
+
+const overrunFields = (row: AttemptRow): LogFields => ({
+  key: row.keyId,
+  request: row.requestId,
+  target: `${row.model}@${row.provider}`,
+  held_usd: usdFromNano(row.heldNanoUsd),
+  overrun_usd: usdFromNano(row.overrunNanoUsd),
+})
+
+const warner = (log: Log, alert: Alert | undefined) => (event: string, fields: LogFields) => {
+  log('warn', event, fields)
+  alert?.(event, fields)
 }
 
-/** Without a journal (Workers) `durable` waits for the store itself. */
-export function createLedger(input: {
+/** What a ledger stands on. */
+export interface LedgerInput {
   store: Store
+  /** Undefined (Workers) = `durable` waits for the store itself. */
   journal: Journal | undefined
   clock: Clock
   log: Log
   /** Limits of projects; absent = there are none. */
   limitsOf?: LimitsOf
-}): LedgerOwner {
+  /** Told of what is also logged as a warning: a soft limit passed, an overrun. */
+  alert?: Alert
+}
+
+/** One ledger over one store and one journal; call `recover` before the first request. */
+export function createLedger(input: LedgerInput): LedgerOwner {
   const { store, journal, clock, log } = input
   const budgets = createBudgets()
   const rates = createRates(clock.monotonic, input.limitsOf)
+  const warn = warner(log, input.alert)
   const waiters = createWaiters()
   const open = new Bag<OpenHold>()
   const folder = createFolder({ store, log, onEmpty: tidy })
@@ -172,7 +193,9 @@ export function createLedger(input: {
     }
     const kept = vouchFor(row, held, held.refs.length > 0)
     const cost = kept.costNanoUsd ?? 0
-    warnOfSoft(log, held.key, budgets.settle(held.taken, held.heldNanoUsd, cost, clock.now()))
+    for (const passed of budgets.settle(held.taken, held.heldNanoUsd, cost, clock.now()))
+      warn('budget.soft_limit', softFields(held.key, passed))
+    if (kept.overrunNanoUsd > 0) warn('budget.overrun', overrunFields(kept))
     const settled = settlement(kept, held.refs)
     say(settled)
     folder.add(settled)

@@ -55,7 +55,8 @@ export function whyOut(
   if (!serves(listing, operation)) return `${NOT_FOR} ${nameOf(operation)}`
   const unwanted = preferences && whyUnwanted(listing, preferences)
   if (unwanted) return unwanted
-  if (key.budgets.length > 0 && !isPriced(offer.price, wanted)) return UNPRICED
+  if (!isPriced(offer.price, wanted) && (wanted.budgeted?.(offer.model) ?? key.budgets.length > 0))
+    return UNPRICED
   if (preferences?.maxPrice && tooDear(listing, preferences.maxPrice)) return 'above provider.max_price'
   for (const need of needs) if (!takes(listing, need)) return `does not take ${need}`
   const context = wanted.longestPromptTokens ?? wanted.likelyInputTokens

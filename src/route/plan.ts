@@ -33,6 +33,8 @@ export interface Wanted {
   readonly maxOutputTokens: number | undefined
   /** Formats of the signed thoughts in the conversation; asked only when targets differ in what they can read. */
   readonly signed?: (() => ReadonlySet<string>) | undefined
+  /** Does a budget count this model? Then it needs a price. Absent = where the key itself has budgets. */
+  readonly budgeted?: (model: string) => boolean
   /** Operations that are counted in more than tokens. */
   readonly metering?: Metering
   readonly stream?: boolean

@@ -1,6 +1,16 @@
 /** How keys, spend and requests look to scripts (contract section 7): the admin plane, `/v1/key` and `/v1/generation` answer with these. */
 import type { KeyUse, StoredRequest } from '../store/store.ts'
-import type { AttemptRow, Budget, Certainty, Key, Limits, RateLimits, Usage } from '../terms.ts'
+import type {
+  AttemptRow,
+  Budget,
+  BudgetScope,
+  Certainty,
+  Key,
+  Limits,
+  Project,
+  RateLimits,
+  Usage,
+} from '../terms.ts'
 import { isoOrNull, isoTime, usd, usdOrNull } from './plain.ts'
 
 export { parseSpendQuery, spendCsv, spendWire } from './spend.ts'
@@ -8,10 +18,13 @@ export { parseSpendQuery, spendCsv, spendWire } from './spend.ts'
 /** State of one budget window now. Amounts in nano-USD; `resetsAtMs` null = never (`total`). */
 export interface BudgetUse {
   readonly window: string
+  readonly scope?: BudgetScope | undefined
   readonly spentNanoUsd: number
   readonly heldNanoUsd: number
   readonly remainingNanoUsd: number
   readonly resetsAtMs: number | null
+  /** Of a budget for each name by itself: whose figures these are; null = nobody's yet. */
+  readonly fullest?: string | null
 }
 
 export type WireKeyStatus = 'active' | 'suspended' | 'revoked' | 'expired'
@@ -25,11 +38,31 @@ export function keyStatus(key: Key, nowMs: number): WireKeyStatus {
 /** Unset is null on the wire; inside, these lists are empty. */
 const orNull = <Item>(list: readonly Item[]): readonly Item[] | null => (list.length === 0 ? null : list)
 
-function budgetWire(budget: Budget, now: BudgetUse | undefined): Record<string, unknown> {
+function scopeWire(scope: BudgetScope | undefined): Record<string, unknown> {
+  if (scope === undefined) return {}
+  return scope.name === null ? { per: scope.kind } : { [scope.kind]: scope.name }
+}
+
+/** The use of this budget among those of its holder. */
+export const useOfBudget = <Use extends BudgetUse>(
+  { window, scope }: Budget,
+  uses: readonly Use[],
+): Use | undefined =>
+  uses.find(
+    use => use.window === window && use.scope?.kind === scope?.kind && use.scope?.name === scope?.name,
+  )
+
+/** A budget with where it stands. `usd` is the budget's own limit; while a raise is in force its `usd` stands in its place. */
+function budgetWire(budget: Budget, uses: readonly BudgetUse[], nowMs: number): Record<string, unknown> {
+  const now = useOfBudget(budget, uses)
+  const raise = budget.raise !== undefined && nowMs < budget.raise.untilMs ? budget.raise : undefined
   return {
     window: budget.window,
     usd: usd(budget.limitNanoUsd),
     soft_usd: usdOrNull(budget.softNanoUsd),
+    ...scopeWire(budget.scope),
+    ...(budget.scope?.name === null && { fullest: now?.fullest ?? null }),
+    raise: raise === undefined ? null : { usd: usd(raise.limitNanoUsd), until: isoTime(raise.untilMs) },
     spent_usd: usd(now?.spentNanoUsd ?? 0),
     held_usd: usd(now?.heldNanoUsd ?? 0),
     remaining_usd: usd(now?.remainingNanoUsd ?? budget.limitNanoUsd),
@@ -64,7 +97,6 @@ export function keyWire(
   use: KeyUse | undefined,
   nowMs: number,
 ): Record<string, unknown> {
-  const byWindow = new Map(usage.map(entry => [entry.window, entry]))
   return {
     id: key.id,
     name: key.name,
@@ -79,7 +111,7 @@ export function keyWire(
     providers: key.providers,
     scopes: null,
     limits: limitsWire(key.limits),
-    budgets: orNull(key.budgets.map(budget => budgetWire(budget, byWindow.get(budget.window)))),
+    budgets: orNull(key.budgets.map(budget => budgetWire(budget, usage, nowMs))),
     ip_allow: key.ipAllow,
     ip_deny: key.ipDeny,
     origin_allow: null,
@@ -91,6 +123,26 @@ export function keyWire(
     tags: orNull(key.tags),
     metadata: Object.keys(key.metadata).length === 0 ? null : key.metadata,
     spent_usd: usd(use?.spentNanoUsd ?? 0),
+  }
+}
+
+/** A project, or the organisation, as the admin plane shows it. `keys` and `spentNanoUsd`: how many there are and what they spent in all. */
+export function projectWire(
+  project: Project,
+  usage: readonly BudgetUse[],
+  { keys, spentNanoUsd }: { readonly keys: number; readonly spentNanoUsd: number },
+  nowMs: number,
+): Record<string, unknown> {
+  return {
+    id: project.id,
+    name: project.name,
+    status: project.status,
+    created_at: isoTime(project.createdAtMs),
+    limits: limitsWire(project.limits),
+    budgets: orNull(project.budgets.map(budget => budgetWire(budget, usage, nowMs))),
+    metadata: Object.keys(project.metadata).length === 0 ? null : project.metadata,
+    keys,
+    spent_usd: usd(spentNanoUsd),
   }
 }
 

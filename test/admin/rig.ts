@@ -13,6 +13,8 @@ import { createGate } from '../../src/admin/gate.ts'
 import { createDashboard } from '../../src/dashboard/dashboard.tsx'
 import type { LogFields } from '../../src/deps.ts'
 import { createKeyBook } from '../../src/keys/book.ts'
+import { createProjectBook } from '../../src/keys/projects.ts'
+import { timeText } from '../../src/ids.ts'
 import { createLedger, type LedgerOwner } from '../../src/ledger/ledger.ts'
 import { createHealth } from '../../src/route/health.ts'
 import type { Listing, Market, Site } from '../../src/route/market.ts'
@@ -127,8 +129,10 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
     readRef: createReadRef({ env: refEnv, privateFolder: folder }),
     log,
   })
+  const projects = await createProjectBook({ store, clock, randomBytes: nodeRandomBytes, log })
   const keys = await createKeyBook({
     store,
+    project: projects.get,
     peppers: [...vault.keyring().peppers.keys()],
     hmac: createKeyHmac(() => vault.keyring()),
     clock,
@@ -137,6 +141,7 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
     log,
   })
   const ledger = createLedger({ store, journal: openJournal(folder, log), clock, log })
+  projects.onChange(ledger.adopt)
   await ledger.recover()
   const market = testMarket()
   const gate = createGate({
@@ -149,6 +154,7 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
   const deps: AdminDeps = {
     store,
     keys,
+    projects,
     vault,
     ledger,
     health: createHealth(),
@@ -193,8 +199,7 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
     },
     spend(key, row) {
       count++
-      const requestId =
-        row.requestId ?? `req_${String(state.nowMs).padStart(14, '0')}${String(count).padStart(6, '0')}`
+      const requestId = row.requestId ?? `req_${timeText(state.nowMs)}${String(count).padStart(10, '0')}`
       const attempt = row.attempt ?? 1
       const hold = ledger.hold(key, `${requestId}.${attempt}`, 0)
       if (!('attemptId' in hold)) throw new Error(`refused: ${hold.limit}`)

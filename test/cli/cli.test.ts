@@ -313,6 +313,25 @@ describe('the folder of a gateway that does not run', () => {
         [spare.id, 0, { status: 'revoked' }],
         ['nobody', 1, { error: { code: 'not_found' } }],
       ],
+      'key top-up': [
+        [`${made.id} 5`, 1, { error: { param: 'budgets' } }],
+        [`${made.id} much`, 64, { error: { code: 'usage' } }],
+      ],
+      'project create': [
+        ['team --budget 5/total --budget 1/day@Europe/Berlin:user --rpm 60', 0, { id: 'team', keys: 0 }],
+        ['team', 1, { error: { code: 'conflict' } }],
+        ['--budget 1/day:who', 64, { error: { code: 'usage' } }],
+      ],
+      'project list': [['', 0, list([expect.objectContaining({ id: 'team', status: 'active' })])]],
+      'project show': [
+        ['organisation', 0, { id: 'organisation', budgets: null }],
+        ['nobody', 1, { error: { param: 'id', code: 'not_found' } }],
+      ],
+      'project change': [
+        ['team --name Team', 0, { name: 'Team', budgets: [{ usd: 5 }, { per: 'user', fullest: null }] }],
+      ],
+      'project top-up': [['team 2.5', 0, { budgets: [{ window: 'total', usd: 7.5 }, {}] }]],
+      'project close': [['team', 0, { status: 'closed' }]],
       'credential add': [
         ['opanai --secret-env PATH', 1, { error: { param: 'provider' } }],
         [

@@ -10,8 +10,9 @@ import type { Deps, Log } from '../../deps.ts'
 import { createGuard, type Guard } from '../../egress/guard.ts'
 import { createProxyFor } from '../../egress/proxy.ts'
 import type { AccountDeps } from '../../http/account.ts'
-import { type AdminGate, createAdminGate } from '../../keys/admin.ts'
-import { createKeyBook, type KeyBook } from '../../keys/book.ts'
+import type { AdminGate } from '../../keys/admin.ts'
+import type { KeyBook } from '../../keys/book.ts'
+import type { ProjectBook } from '../../keys/projects.ts'
 import { createLedger, type LedgerOwner } from '../../ledger/ledger.ts'
 import type { Redactor } from '../../redact.ts'
 import { createExperience } from '../../route/experience.ts'
@@ -21,11 +22,13 @@ import { knownNow } from '../../route/router.ts'
 import { expectedFingerprint } from '../../vault/keyring.ts'
 import { createVault, type OpenVault } from '../../vault/vault.ts'
 import { Hono } from 'hono'
+import { openAlerts } from './alerts.ts'
+import { type Books, openBooks } from './books.ts'
 import { nodeBytes } from './bytes.ts'
 import { openCatalog, type OwnCatalog } from './catalog.ts'
 import { newId, nodeClock } from './clock.ts'
 import { testCredential } from './credential-test.ts'
-import { createKeyHmac, createSessionHmac, nodeRandomBytes } from './digest.ts'
+import { nodeRandomBytes } from './digest.ts'
 import { openDurable } from './durable.ts'
 import { type DataFolder, type MasterKey, openDataFolder, readMasterKey } from './folder.ts'
 import { createReadRef } from './refs.ts'
@@ -51,6 +54,7 @@ export interface Gateway {
   readonly masterKey: MasterKey
   readonly vault: OpenVault
   readonly keys: KeyBook
+  readonly projects: ProjectBook
   readonly adminGate: AdminGate
   readonly ledger: LedgerOwner
   readonly supply: Supply
@@ -99,25 +103,18 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     log,
     onOpen: remember,
   })
-  const keyring = () => vault.keyring()
-  const sessionHmac = createSessionHmac(keyring)
-  const keys = await createKeyBook({
+  const makesToken = options.makesToken !== false
+  const books = await openBooks({ store, vault, settings, clock: nodeClock, log, makesToken })
+  const { keys, projects, adminGate } = books
+  const ledger = createLedger({
     store,
-    peppers: [...keyring().peppers.keys()],
-    hmac: createKeyHmac(keyring),
+    journal,
     clock: nodeClock,
-    env: settings.environment,
-    randomBytes: nodeRandomBytes,
     log,
+    limitsOf: id => projects.get(id)?.limits,
+    alert: (event, fields) => alert(event, fields),
   })
-  const adminGate = await createAdminGate({
-    store,
-    hmac: sessionHmac,
-    randomBytes: nodeRandomBytes,
-    configured: env.SWITCHGATE_ADMIN_TOKEN || undefined,
-    mayMake: options.makesToken !== false,
-  })
-  const ledger = createLedger({ store, journal, clock: nodeClock, log })
+  projects.onChange(ledger.adopt)
   log('debug', 'ledger.recovered', { ...(await ledger.recover()) })
 
   let guard: Guard = createGuard([])
@@ -144,6 +141,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     proxyFor: createProxyFor(env),
     log,
   })
+  const alert = openAlerts({ config: supply.config, readRef, send, clock: nodeClock, log })
   const health = await restoredHealth(store)
   const watch = createWatch({ monotonic: nodeClock.monotonic, log })
   let draining = false
@@ -174,7 +172,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
   }
   const saving = setInterval(() => void saveHealth(deps), HEALTH_SAVE_MS)
   saving.unref()
-  const planes = mount(deps, { adminGate, keys, vault, ledger, supply, own, settings, sessionHmac, origin })
+  const planes = mount(deps, { ...books, vault, ledger, supply, own, settings, origin })
   return {
     deps,
     ...planes,
@@ -182,6 +180,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     masterKey,
     vault,
     keys,
+    projects,
     adminGate,
     ledger,
     supply,
@@ -200,15 +199,12 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
   }
 }
 
-interface Offices {
-  readonly adminGate: AdminGate
-  readonly keys: KeyBook
+interface Offices extends Books {
   readonly vault: OpenVault
   readonly ledger: LedgerOwner
   readonly supply: Supply
   readonly own: OwnCatalog
   readonly settings: Settings
-  readonly sessionHmac: (text: string) => string
   readonly origin: string | undefined
 }
 
@@ -236,6 +232,7 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
   const adminDeps: AdminDeps = {
     store: deps.store,
     keys: o.keys,
+    projects: o.projects,
     vault: o.vault,
     ledger: o.ledger,
     health: deps.health,

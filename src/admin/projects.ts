@@ -1,0 +1,146 @@
+/** `/admin/v1/projects` and `/admin/v1/organisation`: budgets and limits above keys; closing a project revokes its keys. */
+import { GatewayError } from '../errors.ts'
+import type { ProjectBook } from '../keys/projects.ts'
+import { ORGANISATION } from '../ledger/owners.ts'
+import { nanoFromUsd } from '../price.ts'
+import type { Project } from '../terms.ts'
+import { projectWire } from '../wire/account.ts'
+import { topUpSchema } from './budget-schema.ts'
+import type { AdminDeps } from './deps.ts'
+import { keyUses } from './keys.ts'
+import { checkLimits, NO_LIMITS } from './limit-schema.ts'
+import { pageOf } from './page.ts'
+import { createProjectSchema, patchProjectSchema, projectDraftOf } from './project-schema.ts'
+import { type AdminRoute, withBody } from './route.ts'
+import { listOf, projectShape } from './shapes.ts'
+
+/** The book. Throws 400 where there is none (Workers). */
+function bookOf({ projects }: AdminDeps): ProjectBook {
+  if (projects !== undefined) return projects
+  throw new GatewayError(
+    'invalid_request',
+    'Projects are not supported on Workers yet: run the gateway on Node.',
+    {
+      code: 'not_supported',
+    },
+  )
+}
+
+/** The project with this id. Throws 404 `not_found`. */
+export function projectOf(deps: AdminDeps, id: string): Project {
+  const project = bookOf(deps).get(id)
+  if (project !== undefined) return project
+  throw new GatewayError('not_found', `there is no project ${JSON.stringify(id.slice(0, 64))}`, {
+    param: 'id',
+  })
+}
+
+/** Projects with what their keys have spent in all, up to this moment. */
+export async function projectsWire(
+  deps: AdminDeps,
+  projects: readonly Project[],
+): Promise<Record<string, unknown>[]> {
+  const uses = await keyUses(deps)
+  const now = deps.clock.now()
+  const keys = deps.keys.list()
+  return projects.map(project => {
+    const mine = project.id === ORGANISATION ? keys : keys.filter(key => key.project === project.id)
+    const spentNanoUsd = mine.reduce((sum, key) => sum + (uses.get(key.id)?.spentNanoUsd ?? 0), 0)
+    const facts = { keys: mine.length, spentNanoUsd }
+    return projectWire(project, deps.ledger.usageOfProject(project), facts, now)
+  })
+}
+
+async function wireOf(deps: AdminDeps, project: Project): Promise<Record<string, unknown>> {
+  return (await projectsWire(deps, [project]))[0] ?? {}
+}
+
+function patchRoute(path: string, summary: string, idOf: (given: string) => string): AdminRoute {
+  return withBody({
+    method: 'PATCH',
+    path,
+    summary,
+    body: patchProjectSchema,
+    response: projectShape,
+    async handle(deps, call) {
+      const project = projectOf(deps, idOf(call.params.id ?? ''))
+      const draft = projectDraftOf(call.body, deps.clock.now())
+      checkLimits(project.limits, draft.limits)
+      const changed = await bookOf(deps).patch(project.id, draft)
+      return { json: await wireOf(deps, changed ?? project) }
+    },
+  })
+}
+
+export const projectRoutes: readonly AdminRoute[] = [
+  withBody({
+    method: 'POST',
+    path: '/projects',
+    summary: 'Make a project: budgets and limits above its keys.',
+    body: createProjectSchema,
+    response: projectShape,
+    status: 201,
+    async handle(deps, call) {
+      const draft = projectDraftOf(call.body, deps.clock.now())
+      checkLimits(NO_LIMITS, draft.limits)
+      return { json: await wireOf(deps, await bookOf(deps).create(call.body.id, draft)) }
+    },
+  }),
+  {
+    method: 'GET',
+    path: '/projects',
+    summary: 'All projects, oldest first.',
+    query: { cursor: 'next_cursor of the page before', limit: '1–500, default 50' },
+    response: listOf(projectShape),
+    async handle(deps, call) {
+      const page = pageOf(bookOf(deps).list(), project => project.id, call.query)
+      return { json: { data: await projectsWire(deps, page.data), next_cursor: page.nextCursor } }
+    },
+  },
+  {
+    method: 'GET',
+    path: '/projects/:id',
+    summary: 'One project with its budgets as they stand now.',
+    response: projectShape,
+    handle: async (deps, call) => ({ json: await wireOf(deps, projectOf(deps, call.params.id ?? '')) }),
+  },
+  patchRoute(
+    '/projects/:id',
+    'Change a project: absent = unchanged, null = cleared; a budget of the same window keeps its spend.',
+    id => id,
+  ),
+  withBody({
+    method: 'POST',
+    path: '/projects/:id/top-up',
+    summary: 'Add to the prepaid budget (`total`).',
+    body: topUpSchema,
+    response: projectShape,
+    async handle(deps, call) {
+      const project = projectOf(deps, call.params.id ?? '')
+      const changed = await bookOf(deps).topUp(project.id, nanoFromUsd(call.body.usd))
+      return { json: await wireOf(deps, changed ?? project) }
+    },
+  }),
+  {
+    method: 'POST',
+    path: '/projects/:id/close',
+    summary: 'End a project for good: its keys are revoked when this answers.',
+    response: projectShape,
+    async handle(deps, call) {
+      const project = projectOf(deps, call.params.id ?? '')
+      const closed = await bookOf(deps).close(project.id)
+      if (closed === undefined)
+        throw new GatewayError('invalid_request', 'The organisation cannot be closed.', { param: 'id' })
+      await deps.keys.revokeProject(closed.id)
+      return { json: await wireOf(deps, closed) }
+    },
+  },
+  {
+    method: 'GET',
+    path: '/organisation',
+    summary: 'Budgets and limits above all keys.',
+    response: projectShape,
+    handle: async deps => ({ json: await wireOf(deps, projectOf(deps, ORGANISATION)) }),
+  },
+  patchRoute('/organisation', 'Change the budgets and limits above all keys.', () => ORGANISATION),
+]

@@ -1,0 +1,58 @@
+/** Budgets as words of the command line: `25/month`, `5/day@Europe/Berlin`, `1/day:user`, `2/month:tag=batch`. For keys and projects. */
+import { type Command, CommandError, EXIT } from './command.ts'
+import { money, plain } from './print.ts'
+
+type Wire = Record<string, unknown>
+
+const FORM = /^\$?(\d+(?:\.\d+)?)(?:\/([\w@/+-]+))?(?::(user|tag|model)(?:=(.+))?)?$/
+
+/** An amount, a window (without one, a month), and whom it counts: `:user` = each end user, `:tag=batch` = that one. */
+export function budgetOf(text: string): Wire {
+  const [, usd, window = 'month', kind, name] = FORM.exec(text) ?? []
+  if (usd !== undefined)
+    return {
+      usd: Number(usd),
+      window,
+      ...(kind !== undefined && (name === undefined ? { per: kind } : { [kind]: name })),
+    }
+  throw new CommandError(
+    `--budget: "${text}" is not an amount and a window, as in 25/month, 5/day@Europe/Berlin or 1/day:user`,
+    EXIT.usage,
+  )
+}
+
+/** Whom a budget counts, as `budgetOf` reads it; '' = all. */
+function scopeText(entry: Wire): string {
+  if (typeof entry.per === 'string') return `:${entry.per}`
+  const kind = ['user', 'tag', 'model'].find(name => typeof entry[name] === 'string')
+  return kind === undefined ? '' : `:${kind}=${plain(entry[kind])}`
+}
+
+/** `$1.20 of $25/month`, one after another. */
+export const budgetsText = (holder: Wire): string =>
+  ((holder.budgets ?? []) as Wire[])
+    .map(entry => {
+      const raise = entry.raise as Wire | null | undefined
+      return `${money(entry.spent_usd)} of ${money(raise?.usd ?? entry.usd)}/${plain(entry.window)}${scopeText(entry)}`
+    })
+    .join(', ')
+
+/** `switchgate key|project top-up <id> <usd>` */
+export function topUpCommand(noun: 'key' | 'project'): Command {
+  return {
+    name: `${noun} top-up`,
+    summary: 'Add to the prepaid budget (25/total)',
+    usage: '<id> <usd>',
+    words: [2, 2],
+    async run(call) {
+      const [id = '', amount = ''] = call.words
+      const usd = Number(amount.replace(/^\$/, ''))
+      if (amount.trim() === '' || !Number.isFinite(usd))
+        throw new CommandError(`"${amount}" is not an amount in USD, as in 25 or 0.5`, EXIT.usage)
+      const { text } = await call.admin.send('POST', `/${noun}s/${encodeURIComponent(id)}/top-up`, { usd })
+      if (call.json) call.shell.out(text)
+      else call.shell.out(`${budgetsText(JSON.parse(text) as Wire)}\n`)
+      return EXIT.ok
+    },
+  }
+}
