@@ -49,7 +49,7 @@ function keyOf(deps: AdminDeps, id: string | null): Key {
 const finite = (value: number | undefined): number | null =>
   value !== undefined && Number.isFinite(value) ? value : null
 
-function judgedWire({ target, score, candidate }: Judged, index: number): Record<string, unknown> {
+function judgedWire({ target, score, candidate, inFlight }: Judged, index: number): Record<string, unknown> {
   const { offer, site } = target.listing
   const { credential } = target
   return {
@@ -63,7 +63,7 @@ function judgedWire({ target, score, candidate }: Judged, index: number): Record
     success_rate: candidate?.success ?? null,
     ttft_ms: candidate?.ttftMs ?? null,
     tokens_per_second: candidate?.tokensPerSecond ?? null,
-    in_flight: candidate?.inFlight ?? 0,
+    in_flight: inFlight,
     why: target.why,
   }
 }

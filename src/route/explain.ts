@@ -11,6 +11,8 @@ export interface Judged {
   readonly target: Target
   readonly score: number | undefined
   readonly candidate: Candidate | undefined
+  /** Requests that are there now. */
+  readonly inFlight: number
 }
 
 export interface Explanation {
@@ -40,7 +42,8 @@ export function explain(wanted: Wanted, key: Key, deps: RouteDeps): Explanation 
     const plan = route(wanted, key, { ...deps, onlooker })
     const targets = plan.targets.map(target => {
       const judged = ranked.find(({ candidate }) => candidate.listing === target.listing)
-      return { target, score: judged?.score, candidate: judged?.candidate }
+      const inFlight = deps.health.inFlight(target.key)
+      return { target, score: judged?.score, candidate: judged?.candidate, inFlight }
     })
     return { strategy: plan.strategy, targets, excluded, refusal: undefined, session: named }
   } catch (error) {

@@ -4,7 +4,7 @@ import { errorRateNow } from './health.ts'
 import type { Habit } from './habits.ts'
 import type { Listing } from './market.ts'
 import type { Ask, Open, RouteDeps, Target } from './plan.ts'
-import { type Ranked, rank } from './rank.ts'
+import { type Load, type Ranked, rank } from './rank.ts'
 import { readersFirst } from './signed.ts'
 import { savedNanoUsd } from './sticky.ts'
 import { type Candidate, missesWish, shuffled, type Sort } from './strategy.ts'
@@ -30,8 +30,6 @@ function measured(open: readonly Open[], { wanted, key }: Ask, deps: RouteDeps):
     const first = (sorted[0] as (typeof sorted)[number]).key
     const state = health.state(first)
     const seenAtMs = state?.seenAtMs ?? 0
-    const inFlight = health.inFlight(first)
-    const peakMs = experience?.peakMs(first, nowMs) ?? state?.ttftMs ?? UNTIMED_MS
     return {
       listing,
       spots: sorted,
@@ -40,15 +38,18 @@ function measured(open: readonly Open[], { wanted, key }: Ask, deps: RouteDeps):
       success: state ? 1 - Math.min(FAILING_MOST, errorRateNow(state, nowMs)) : 1,
       ttftMs: state?.ttftMs,
       tokensPerSecond: state?.tokensPerSecond,
-      freshness: seenAtMs === 0 ? 1 : FADE_MS / (FADE_MS + Math.max(0, nowMs - seenAtMs)),
+      freshness: seenAtMs === 0 ? 1 : 0.5 ** (Math.max(0, nowMs - seenAtMs) / FADE_MS),
       seenAtMs,
-      inFlight,
-      load: peakMs * (inFlight + 1),
       weight: site.weight ?? 1,
       place: site.priority ?? 0,
     }
   })
 }
+
+const loadOf = ({ health, experience, nowMs }: RouteDeps): Load => ({
+  inFlight: key => health.inFlight(key),
+  peakMs: key => experience?.peakMs(key, nowMs) ?? health.state(key)?.ttftMs ?? UNTIMED_MS,
+})
 
 /** Where the cheapest or the best is asked for; an order by speed or by the file is not bent for money. */
 const STICKY: ReadonlySet<Sort> = new Set(['balanced', 'price', 'weighted'])
@@ -101,7 +102,8 @@ export function orderOf(
   const { preferences, strategy, wanted } = ask
   const candidates = measured(open, ask, deps)
   const past = deps.experience?.past(group, strategy) ?? UNLED
-  const ranking = rank(candidates, strategy, past, deps)
+  const { nowMs, random } = deps
+  const ranking = rank(candidates, strategy, past, { nowMs, random, load: loadOf(deps) })
   let { order } = ranking
   let note: string = ranking.note ? NOTES[ranking.note] : ''
   if (candidates.length > 1) {

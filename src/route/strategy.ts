@@ -22,10 +22,6 @@ export interface Candidate {
   readonly freshness: number
   /** Epoch ms of the last answer or fault; 0 = never. */
   readonly seenAtMs: number
-  /** Requests that are there now. */
-  readonly inFlight: number
-  /** How long it makes the next one wait, by its worst recent time: peak-EWMA × (in flight + 1), ms. */
-  readonly load: number
   /** Share of traffic under `weighted`. */
   readonly weight: number
   /** Under `priority`: the lowest first. */
