@@ -83,14 +83,19 @@ function streamOptions(options: unknown): Json {
   return Object.keys(rest).length > 0 ? { stream_options: rest } : {}
 }
 
-/** Nested tools → flat ones; tools of this wire's own (`web_search`, …) go on as they are. */
+/** Tools of this wire's own that run at the provider; others wait for the caller, who would be told of no call in chat. */
+const HOSTED = /^(?:web_search|file_search|code_interpreter|mcp)(?:_|$)/
+
+/** Nested tools → flat ones. */
 function toolsOf(json: Readonly<Json>): Json {
   if (json.tools == null) return {}
   if (!Array.isArray(json.tools)) throw refuse('must be an array', 'tools')
   if (json.tools.length === 0) return {}
   const tools = json.tools.map((tool: unknown, i) => {
     if (!isObject(tool)) throw refuse('must be an object', `tools[${i}]`)
-    return flat(tool)
+    if (isObject(tool.function) || tool.type === 'custom') return flat(tool)
+    if (HOSTED.test(String(tool.type))) return tool
+    throw refuse('must be a function or custom tool; others are called at /v1/responses', `tools[${i}].type`)
   })
   const choice = choiceOf(json.tool_choice)
   return { tools, ...(choice != null && { tool_choice: choice }) }
@@ -103,8 +108,7 @@ function flat(tool: Json): Json {
     const told = grammar === undefined ? format : { type: 'grammar', ...grammar }
     return { type: 'custom', ...its, ...(told != null && { format: told }) }
   }
-  if (!isObject(tool.function)) return tool
-  const { name, description, parameters, strict } = tool.function
+  const { name, description, parameters, strict } = isObject(tool.function) ? tool.function : {}
   // left out it is true here, and every schema is rewritten; in chat it is false
   return {
     type: 'function',

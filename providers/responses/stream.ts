@@ -22,6 +22,8 @@ class Decoder implements StreamDecoder {
   private begun = false
   private over = false
   private calls = 0
+  /** The item whose thoughts were told last. */
+  private thinking = -1
   private readonly items = new Map<number, Item>()
   private readonly context: DecodeContext
   private readonly out: ChunkSink
@@ -129,7 +131,14 @@ class Decoder implements StreamDecoder {
     if (typeof piece !== 'string' || piece === '') return
     item.told += piece
     const detail = { type: `reasoning.${member}`, [member]: piece, ...placeOf(said.item_id, index) }
-    this.write({ reasoning: piece, reasoning_content: piece, reasoning_details: [detail] })
+    this.write({ ...this.thought(piece, index), reasoning_details: [detail] })
+  }
+
+  /** Thoughts as plain text; a line between those of different items. */
+  private thought(text: string, index: number): Json {
+    const apart = this.thinking >= 0 && this.thinking !== index ? '\n\n' : ''
+    this.thinking = index
+    return { reasoning: apart + text, reasoning_content: apart + text }
   }
 
   /** What of an item has not come piece by piece: hosts that send items whole, and what is sealed. */
@@ -142,7 +151,7 @@ class Decoder implements StreamDecoder {
     if (json.type === 'reasoning') {
       const { text, details } = thoughtsOf(json, index)
       const seal = item.told === '' ? details : sealOf(json, index)
-      const plain = item.told === '' && text !== '' ? { reasoning: text, reasoning_content: text } : {}
+      const plain = item.told === '' && text !== '' ? this.thought(text, index) : {}
       if (seal.length > 0) this.write({ ...plain, reasoning_details: seal })
     }
     if (json.type !== 'message' || item.told !== '') return

@@ -1,8 +1,10 @@
 /** Where what a caller is told differs from what the provider answered, and must: each rule says why, and for which answers alone. */
 import { isDeepStrictEqual } from 'node:util'
 import { HOSTS } from '../../providers/hosts.ts'
+import type { Json } from '../../providers/provider.ts'
 import type { Reading } from '../clients/reading.ts'
-import type { Case } from './corpus.ts'
+import { eventsOf } from '../clients/recordings.ts'
+import { type Case, jsonOf } from './corpus.ts'
 import type { InWire } from './judges.ts'
 import { kindOf } from './stage.ts'
 
@@ -18,14 +20,48 @@ interface Compared {
 interface Rule {
   readonly why: string
   applies(one: Case, inWire: InWire, want: Reading): boolean
-  change(want: Reading): Partial<Reading>
+  change(want: Reading, one: Case): Partial<Reading>
   /** What the independent reader cannot say, so that it is not compared. */
   readonly free?: keyof Reading
 }
 
 const THOUGHT = /^\s*<think>\s*([\s\S]*?)<\/think>\s*/
 
+/** The finished items of a recorded response. */
+function itemsOf({ body, stream }: Case): Json[] {
+  const events = (stream ? eventsOf(body) : [body]).map(jsonOf)
+  const done = events.filter(event => event.type === 'response.output_item.done').map(event => event.item)
+  return (done.length > 0 ? done : events.flatMap(event => event.output ?? [])) as Json[]
+}
+
+/** All thoughts of a response that are no secret, each apart from the next. */
+const thoughtsIn = (one: Case): string =>
+  itemsOf(one)
+    .filter(item => item.type === 'reasoning')
+    .flatMap(item => [item.summary, item.content].flatMap(parts => (parts ?? []) as { text?: string }[]))
+    .map(part => part.text ?? '')
+    .filter(text => text !== '')
+    .join('\n\n')
+
+/** Calls that wait for a caller who speaks Responses. */
+const OWN_CALLS = new Set(['apply_patch', 'local_shell', 'shell', 'tool_search'])
+
 const RULES: readonly Rule[] = [
+  {
+    why: "thoughts in several parts stand apart, and those in plain text are told: OpenAI's package runs them together, or has no eye for them",
+    applies: (one, inWire, { reasoning }) =>
+      one.wire === 'responses' && inWire !== 'responses' && thoughtsIn(one) !== reasoning,
+    change: (_, one) => ({ reasoning: thoughtsIn(one) }),
+  },
+  {
+    why: 'tools of the Responses wire alone (shell, apply_patch, …) have no call in other wires, where they are refused before',
+    applies: (one, inWire, { tools }) =>
+      one.wire === 'responses' && inWire !== 'responses' && tools.some(({ name }) => OWN_CALLS.has(name)),
+    change: ({ tools, finish }) => {
+      const left = tools.filter(({ name }) => !OWN_CALLS.has(name))
+      return { tools: left, finish: left.length === 0 && finish === 'tool-calls' ? 'stop' : finish }
+    },
+  },
   {
     why: "chat's package has no place for tokens that were written to a cache; the ledger has them",
     applies: (one, inWire) => one.wire !== 'chat' && inWire === 'chat',
@@ -86,7 +122,7 @@ export function explained({ one, inWire, differences, want, have }: Compared) {
   for (const rule of RULES) {
     if (!rule.applies(one, inWire, wanted)) continue
     if (rule.free !== undefined) free.add(rule.free)
-    const changed = { ...wanted, ...rule.change(wanted) }
+    const changed = { ...wanted, ...rule.change(wanted, one) }
     if (rule.free !== undefined || !isDeepStrictEqual(changed, wanted)) reasons.push(rule.why)
     wanted = changed
   }

@@ -40,8 +40,6 @@ export async function replay(corpus: Corpus, all: boolean): Promise<readonly Ver
 }
 
 function wiresFor(one: Case, n: number, all: boolean): readonly InWire[] {
-  // A host that speaks Responses alone was asked: there is no way to it from the other wires.
-  if (one.wire === 'responses') return ['responses']
   if (all) return IN_WIRES
   const others = IN_WIRES.filter(wire => wire !== SAME[one.wire])
   const turn = others[n % others.length] as InWire
@@ -94,15 +92,16 @@ async function judgeAnswer(stage: Stage, one: Case, inWire: InWire) {
       reasons: [],
     }
   }
-  if (one.wire === 'bedrock' && isBroken(source)) {
-    const differences = [
-      ...untold(told, stage, 1),
-      ...(isBroken(told) ? [`the caller gets ${told.error}`] : []),
-    ]
-    return {
-      differences,
-      reasons: ['the package cannot read what the tools of Nova itself return: the caller gets an answer'],
-    }
+  if (inWire === 'chat' && isBroken(told) && one.body.includes('custom_tool_call'))
+    return { differences: untold(told, stage, 1), reasons: ["chat's package knows no calls of custom tools"] }
+  const unread = isBroken(source) ? UNREAD[one.wire] : undefined
+  if (unread !== undefined && one.wire === 'responses' && !isSound(one)) {
+    const taken = isBroken(told) ? [] : ['what is no JSON is told as an answer']
+    return { differences: [...untold(told, stage, 3), ...taken], reasons: [] }
+  }
+  if (unread !== undefined) {
+    const got = isBroken(told) ? [`the caller gets ${told.error}`] : []
+    return { differences: [...untold(told, stage, 1), ...got], reasons: [unread] }
   }
   const read = await independently(one)
   const differences = untold(told, stage, 1)
@@ -121,6 +120,18 @@ async function judgeAnswer(stage: Stage, one: Case, inWire: InWire) {
 function isMended(one: Case): boolean {
   const quirks = one.wire === 'chat' ? HOSTS[kindOf(one) ?? '']?.quirks : undefined
   return quirks?.reasoningField !== undefined || quirks?.sendsFinishReason === false
+}
+
+/** Is every event of it JSON? */
+const isSound = ({ body, stream }: Case): boolean =>
+  (stream ? eventsOf(body) : [body]).every(
+    text => text === '[DONE]' || 'type' in jsonOf(text) || 'id' in jsonOf(text),
+  )
+
+/** Answers that their own package cannot read, while whoever asks in another wire gets one. */
+const UNREAD: Readonly<Record<string, string>> = {
+  bedrock: 'the package cannot read what the tools of Nova itself return: the caller gets an answer',
+  responses: "OpenAI's package cannot read what other hosts add to the wire: the caller gets an answer",
 }
 
 /** What a package makes of an answer; undefined parts = it refused. */
