@@ -27,7 +27,7 @@ const answer =
     seen.json().stream
       ? void sse(response).end(role + delta(text) + finish() + usageEvent + DONE)
       : sendJson(response, 200, completion(text))
-const after =
+const delayed =
   (ms: number, script: Script): Script =>
   async (response, seen, n) => {
     await sleep(ms)
@@ -81,7 +81,7 @@ describe.each([{ stream: true }, { stream: false }])('stream: $stream', ({ strea
   test('a late target gets a rival; the first content wins, the other is cut off and metered', async () => {
     await warmed(0.5, body)
     try {
-      alpha.script = after(4_000, answer('from alpha'))
+      alpha.script = delayed(4_000, answer('from alpha'))
       const aborted = alpha.aborted
       const startedMs = Date.now()
       const got = await gateway.post(key, body)
@@ -115,8 +115,8 @@ describe.each([{ stream: true }, { stream: false }])('stream: $stream', ({ strea
   test('the first may still win', async () => {
     await warmed(0.5, body)
     try {
-      alpha.script = after(400, answer('from alpha'))
-      beta.script = after(4_000, answer('from beta'))
+      alpha.script = delayed(400, answer('from alpha'))
+      beta.script = delayed(4_000, answer('from beta'))
       const got = await gateway.post(key, body)
       expect(await got.text()).toContain('from alpha')
       expect(got.headers.get('x-switchgate-attempts')).toBe('2')
@@ -132,8 +132,8 @@ describe.each([{ stream: true }, { stream: false }])('stream: $stream', ({ strea
   test('one fails, the other answers: no third is asked', async () => {
     await warmed(0.5, body)
     try {
-      alpha.script = after(400, response => sendJson(response, 500, { error: { message: 'no' } }))
-      beta.script = after(800, answer('from beta'))
+      alpha.script = delayed(400, response => sendJson(response, 500, { error: { message: 'no' } }))
+      beta.script = delayed(800, answer('from beta'))
       const got = await gateway.post(key, body)
       expect(await got.text()).toContain('from beta')
       expect([alpha.seen.length, beta.seen.length]).toEqual([1, 1])
@@ -150,8 +150,8 @@ describe.each([{ stream: true }, { stream: false }])('stream: $stream', ({ strea
     await warmed(0.5, body)
     try {
       const broken: Script = response => sendJson(response, 500, { error: { message: 'no' } })
-      alpha.script = after(400, broken)
-      beta.script = after(400, broken)
+      alpha.script = delayed(400, broken)
+      beta.script = delayed(400, broken)
       const got = await gateway.post(key, body)
       expect(got.status).toBe(502)
       await got.text()
@@ -165,7 +165,7 @@ describe.each([{ stream: true }, { stream: false }])('stream: $stream', ({ strea
 test('the caller who leaves ends both', async () => {
   await warmed(0.5, { ...CHAT, stream: true })
   try {
-    const slow = after(4_000, answer('late'))
+    const slow = delayed(4_000, answer('late'))
     alpha.script = slow
     beta.script = slow
     const before = [alpha.aborted, beta.aborted]
@@ -185,7 +185,7 @@ test('with complete, a winner that breaks is still mended', async () => {
   await warmed(0.5, { ...CHAT, stream: true }, 'retries: { attempts: 3 }\n')
   try {
     alpha.script = (response, seen, n) =>
-      n === 1 ? after(4_000, answer('late'))(response, seen, n) : answer('from alpha')(response, seen, n)
+      n === 1 ? delayed(4_000, answer('late'))(response, seen, n) : answer('from alpha')(response, seen, n)
     beta.script = response => {
       sse(response).write(role + delta('half'))
       setTimeout(() => response.destroy(), 20)
@@ -203,7 +203,7 @@ test('with complete, a winner that breaks is still mended', async () => {
 test('off by default: nothing is sent twice, however late', async () => {
   await warmed(0, { ...CHAT, stream: true })
   try {
-    alpha.script = after(600, answer('from alpha'))
+    alpha.script = delayed(600, answer('from alpha'))
     expect(await (await gateway.post(key, { ...CHAT, stream: true })).text()).toContain('from alpha')
     expect(beta.seen).toHaveLength(0)
   } finally {
