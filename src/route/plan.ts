@@ -144,8 +144,8 @@ function ableOf(groups: readonly Group[], wanted: Wanted, key: Key, excluded: Ex
 
 /** Throws GatewayError for names that mean nothing here, and when nobody is left; the message says why. */
 export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
-  const { groups, strategy: asked } = named(wanted, key, deps)
-  const strategy = wanted.preferences?.sort ?? asked ?? deps.strategy
+  const { groups, strategy: chosen } = named(wanted, key, deps)
+  const strategy = wanted.preferences?.sort ?? chosen ?? deps.strategy
   const session = deps.experience && sessionOf(key.lineage, wanted.model, wanted)
   const excluded: Excluded[] = []
   const able = ableOf(groups, wanted, key, excluded)
@@ -165,13 +165,19 @@ export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
   }
   const tail = tailOf(out)
   const targets: Target[] = []
+  // what two names have in common is asked once, in its better place
+  const asked = open.length > 1 ? new Set<string>() : undefined
   let trace: Trace | undefined
   open.forEach((group, i) => {
     if (group.length === 0) return
     const { listings, preferences } = (able[i] as Able).group
     const ask = { wanted, preferences, strategy, key, session }
     const ordered = orderOf(group, listings, ask, deps, tail)
-    for (const target of ordered.targets) if (!isTwice(targets, target)) targets.push(target)
+    for (const target of ordered.targets) {
+      if (asked?.has(target.key)) continue
+      asked?.add(target.key)
+      targets.push(target)
+    }
     trace ??= { group: listings, strategy, leader: ordered.leader, session: session?.name }
   })
   const { allowFallbacks, order } = (able[0] as Able).group.preferences ?? {}
@@ -179,12 +185,6 @@ export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
   const kept = allowFallbacks === false && !order ? targets.slice(0, 1) : targets
   return { targets: kept, excluded: out, strategy, trace: trace as Trace }
 }
-
-/** A target that two names have in common is asked once, in its better place. Few names are given, so this is rarely asked. */
-const isTwice = (targets: readonly Target[], { key, listing }: Target): boolean =>
-  targets.length > 0 &&
-  targets[0]?.listing.offer.model !== listing.offer.model &&
-  targets.some(other => other.key === key)
 
 type Test = (name: string, deps: RouteDeps) => boolean
 const usableNow: Test = (name, { health, nowMs }) => health.usable(name, nowMs)
