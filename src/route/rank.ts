@@ -44,6 +44,8 @@ const MARGINS: Readonly<Record<Sort, { readonly share?: number; readonly points?
   weighted: {},
   priority: { points: 0 },
 }
+/** Margins are for figures that tremble: a leader that has just failed twice (one failure makes it 0.8) must be the best to stay. */
+const LEADER_SUCCESS = 0.75
 /** Below this many requests at once the leader of equals keeps them (its caches stay warm); above it they are shared by load. */
 export const SHARED_FROM = 4
 /** Every so many requests of a group one goes to whom nothing has been heard of for long: 1%. */
@@ -105,7 +107,8 @@ export function rank(
   }
   const margin = reach(best.score, strategy)
   const before = order.find(({ candidate }) => candidate.key === past.leader)
-  const leader = before && before.score <= best.score + 2 * margin ? before : best
+  const isSteady = before !== undefined && before.candidate.success >= LEADER_SUCCESS
+  const leader = isSteady && before.score <= best.score + 2 * margin ? before : best
   const lead = leader.candidate.key
   const kept = {
     order: inFront(leader, order),
