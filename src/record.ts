@@ -32,7 +32,9 @@ export function meter(
   // we or the caller broke it off: the provider was at work
   const brokenOff = failure?.kind === 'cancelled' || failure?.kind === 'draining'
   const unheard = status === 0 && !brokenOff
-  if (refused || (unheard && failure?.kind === 'unreachable')) return nothing(target, 'exact')
+  // a credential that is refused before there is an answer was refused while signing: nothing had been sent
+  const unsent = failure?.kind === 'unreachable' || failure?.kind === 'bad_credential'
+  if (refused || (unheard && unsent)) return nothing(target, 'exact')
   // no head ever came: the provider may have worked, but has shown nothing to be charged for
   if (unheard) return nothing(target, 'estimated')
   if (failure && !result.committed && status >= 200 && textBytes === 0 && !usage && !brokenOff)

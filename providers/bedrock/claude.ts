@@ -48,7 +48,7 @@ const RENAMED: Readonly<Record<string, string>> = {
 
 /** Anthropic's adapter with its requests in Bedrock's form; whole answers and events are Anthropic's own. */
 export function claudeOnBedrock(anthropic: Provider): Provider {
-  const { chat, messages } = anthropic
+  const { chat, messages, readsSignature } = anthropic
   return {
     name: NAME,
     auth: 'sigv4',
@@ -64,6 +64,7 @@ export function claudeOnBedrock(anthropic: Provider): Provider {
       messages: { ...messages, unframe, encode: request => moved(messages.encode(request), request) },
     }),
     classify: (status, body) => classify(status, body) ?? anthropic.classify?.(status, body),
+    ...(readsSignature && { readsSignature }),
   }
 }
 

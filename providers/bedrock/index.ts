@@ -7,6 +7,7 @@ import { encode } from './encode.ts'
 import { classify } from './failure.ts'
 import { createMantle, isClosed, type MantleWires } from './mantle.ts'
 import { NAME } from './model.ts'
+import { REASONING_FORMAT } from './reasoning.ts'
 import { decodeStream, unframe } from './stream.ts'
 
 /** Chat ⇄ Converse and ConverseStream, for models of any maker. */
@@ -15,6 +16,7 @@ export const converse: Provider = {
   auth: 'sigv4',
   chat: { encode, decode, decodeStream, unframe },
   classify,
+  readsSignature: format => format === REASONING_FORMAT,
 }
 
 /** Bedrock as a cloud: both wires stand at one address, OpenAI's closed models at Mantle. The makers' adapters are handed in, because no provider imports another. */

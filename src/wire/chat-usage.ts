@@ -83,9 +83,17 @@ export function usageFromChat(usage: unknown, options: ChatUsageOptions = {}): U
   }
 }
 
+/** Embeddings write nothing: a total alone is what was read (recorded: Voyage states `total_tokens` only). */
+const inputAlone = (usage: Fields): Fields => ({
+  ...usage,
+  prompt_tokens: usage.prompt_tokens ?? usage.total_tokens,
+  completion_tokens: usage.completion_tokens ?? 0,
+})
+
 /** Usage wherever an answer or a chunk carries it: `usage`, Groq's `x_groq.usage`, Moonshot's `choices[0].usage`. */
 export function usageOfAnswer(answer: unknown, options: ChatUsageOptions = {}): Usage | undefined {
   if (!isObject(answer)) return undefined
+  if (Array.isArray(answer.data)) return usageFromChat(inputAlone(fields(answer.usage)), options)
   const choice: unknown = Array.isArray(answer.choices) ? answer.choices[0] : undefined
   return (
     usageFromChat(answer.usage, options) ??

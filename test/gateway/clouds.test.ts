@@ -351,6 +351,8 @@ describe('azure', () => {
       gpt-5: { upstream: prod-blue }
       claude-haiku-4-5: { upstream: my-claude }
       text-embedding-3-small: {}
+      gpt-image-1: {}
+      gpt-5-codex: { upstream: my-codex }
   classic:
     kind: azure
     base_url: ${at}
@@ -359,6 +361,9 @@ describe('azure', () => {
     models:
       gpt-4o: { upstream: prod-green }
       text-embedding-3-large: {}
+      dall-e-3: {}
+      tts-1: { unit_usd: { character: 0.000015 } }
+      whisper-1: { unit_usd: { second: 0.0001 } }
   single:
     kind: azure
     base_url: ${at}/openai/deployments/prod-red/
@@ -456,7 +461,10 @@ egress: { allow: ["127.0.0.1:${upstream.port}"] }
     expect(text + fresh.logs.join('\n')).not.toContain('other~secret')
     expect(fresh.logs.join('\n')).toContain('invalid_client')
     const rows = await fresh.rows()
-    expect(rows.filter(row => row.error === 'bad_credential').every(row => row.costNanoUsd === 0)).toBe(true)
+    const unsigned = rows.filter(row => row.error === 'bad_credential')
+    expect(unsigned).toHaveLength(2)
+    // nothing was sent, so nothing is guessed
+    for (const row of unsigned) expect(row).toMatchObject({ costNanoUsd: 0, certainty: 'exact' })
     await fresh.close()
   })
 
@@ -476,6 +484,50 @@ egress: { allow: ["127.0.0.1:${upstream.port}"] }
       '/openai/v1/embeddings',
       '/openai/deployments/text-embedding-3-large/embeddings?api-version=2024-10-21',
     ])
+  })
+
+  test('pictures, speech and transcripts: at the v1 form and at the deployment', async () => {
+    const client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: key, maxRetries: 0 })
+    upstream.script = (response, seen) => {
+      if (seen.url.includes('/oauth2/'))
+        sendJson(response, 200, { access_token: 'entra-token', expires_in: 3599, token_type: 'Bearer' })
+      else if (seen.url.includes('/images/'))
+        sendJson(response, 200, { created: 1, data: [{ b64_json: 'eA==' }] })
+      else if (seen.url.includes('/speech'))
+        response.writeHead(200, { 'content-type': 'audio/mpeg' }).end('ID3')
+      else sendJson(response, 200, { text: 'Hi', usage: { type: 'duration', seconds: 2 } })
+    }
+    const file = new File([new Uint8Array(400)], 'a.wav', { type: 'audio/wav' })
+    await client.images.generate({ model: 'gpt-image-1', prompt: 'a cat' })
+    await client.images.generate({ model: 'dall-e-3', prompt: 'a cat' })
+    await client.audio.speech.create({ model: 'tts-1', input: 'Hi', voice: 'alloy' })
+    await client.audio.transcriptions.create({ model: 'whisper-1', file })
+    const urls = upstream.seen.map(({ url }) => url).filter(url => !url.includes('/oauth2/'))
+    const classic = (model: string, path: string) =>
+      `/openai/deployments/${model}/${path}?api-version=2024-10-21`
+    expect(urls).toEqual([
+      '/openai/v1/images/generations',
+      classic('dall-e-3', 'images/generations'),
+      classic('tts-1', 'audio/speech'),
+      classic('whisper-1', 'audio/transcriptions'),
+    ])
+  })
+
+  test('a model that answers at /responses alone is reached from chat', async () => {
+    const part = { type: 'output_text', text: 'Hello.', annotations: [] }
+    upstream.script = response =>
+      sendJson(response, 200, {
+        id: 'resp_1',
+        object: 'response',
+        status: 'completed',
+        output: [{ type: 'message', id: 'm', role: 'assistant', status: 'completed', content: [part] }],
+        usage: { input_tokens: 5, output_tokens: 2, total_tokens: 7 },
+      })
+    const client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: key, maxRetries: 0 })
+    const said = await client.chat.completions.create({ model: 'gpt-5-codex', messages: MESSAGES })
+    expect(said.choices[0]?.message.content).toBe('Hello.')
+    expect(upstream.seen[0]?.url).toBe('/openai/v1/responses')
+    expect(upstream.seen[0]?.json()).toMatchObject({ model: 'my-codex', input: MESSAGES, store: false })
   })
 
   test('Claude in Foundry by its own wire', async () => {

@@ -46,14 +46,22 @@ describe.skipIf(plain.length === 0)('embeddings and completions', () => {
     const stated = (one.stream ? eventsOf(one.body) : [one.body])
       .map(
         each =>
-          (JSON.parse(each) as { usage?: { prompt_tokens?: number; completion_tokens?: number } }).usage,
+          (
+            JSON.parse(each) as {
+              usage?: { prompt_tokens?: number; completion_tokens?: number; total_tokens?: number }
+            }
+          ).usage,
       )
-      .findLast(usage => usage?.prompt_tokens !== undefined)
+      .findLast(usage => usage?.total_tokens !== undefined)
     if (stated === undefined) expect(row.certainty).toBe('estimated')
     else
       expect(row).toMatchObject({
         certainty: 'exact',
-        usage: { input_tokens: stated.prompt_tokens, output_tokens: stated.completion_tokens ?? 0 },
+        // Voyage states a total alone: an embedding is all input
+        usage: {
+          input_tokens: stated.prompt_tokens ?? stated.total_tokens,
+          output_tokens: stated.completion_tokens ?? 0,
+        },
       })
   })
 })

@@ -1,9 +1,13 @@
 /** Who comes first when a conversation holds signed thoughts. */
 import { expect, test } from 'vitest'
 import { anthropic } from '../../providers/anthropic/index.ts'
+import { claudeOnBedrock } from '../../providers/bedrock/claude.ts'
+import { converse } from '../../providers/bedrock/index.ts'
 import { gemini } from '../../providers/gemini/index.ts'
 import { openai } from '../../providers/openai.ts'
 import type { Provider } from '../../providers/provider.ts'
+import { overResponses } from '../../providers/responses/index.ts'
+import { KINDS } from '../../providers/index.ts'
 import { readersFirst } from '../../src/route/signed.ts'
 import type { Candidate } from '../../src/route/strategy.ts'
 
@@ -45,4 +49,24 @@ test('nobody looks where it cannot matter', () => {
   readersFirst(ALL, ask, each => each.listing)
   expect(asked).toBe(1)
   expect(readersFirst(ALL, undefined, each => each.listing)).toBe(ALL)
+})
+
+test('whoever runs Claude reads what Claude signed; Converse and the Responses wire have seals of their own', () => {
+  const vertex = KINDS.get('vertex')?.cloud?.({
+    options: { project: 'p' },
+    baseUrl: undefined,
+    model: 'claude-sonnet-4-5',
+    upstream: 'claude-sonnet-4-5@20250929',
+  })
+  if (vertex === undefined || 'why' in vertex) throw new Error('Vertex has no place for Claude')
+  const clouds = [
+    candidate('openai', openai),
+    candidate('converse', converse),
+    candidate('sealed', overResponses(openai)),
+    candidate('vertex', vertex.provider),
+    candidate('bedrock', claudeOnBedrock(anthropic)),
+  ]
+  expect(order(clouds, 'anthropic-claude-v1').slice(0, 2)).toEqual(['vertex', 'bedrock'])
+  expect(order(clouds, 'bedrock-converse-v1')[0]).toBe('converse')
+  expect(order(clouds, 'openai-responses-v1')[0]).toBe('sealed')
 })
