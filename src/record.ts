@@ -1,5 +1,5 @@
 /** Last stage: one ledger row per attempt, the hold settled, health fed. The only caller of `settle`. */
-import { RATE_LIMIT_PAUSE_MS } from './attempt/choose.ts'
+import { credentialKeyOf, RATE_LIMIT_PAUSE_MS } from './attempt/choose.ts'
 import type { Deps, Hold } from './deps.ts'
 import { FAILURES, type Failure, type GatewayError } from './errors.ts'
 import { billFor, estimateUsage, isStated } from './meter.ts'
@@ -153,7 +153,7 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
     const ok = { kind: 'ok', ttftMs, totalMs, outputTokens: usage?.outputTokens, stream, begun } as const
     deps.health.observe(target.key, ok, now)
     // an offer or a credential that was out works again
-    for (const key of [offerKey(target.listing), target.credential?.id])
+    for (const key of [offerKey(target.listing), credentialKeyOf(target)])
       if (key !== undefined && deps.health.state(key)?.outUntilMs) deps.health.observe(key, WORKS, now)
     return
   }
@@ -164,7 +164,7 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
     case 'offer':
       return coolDown(offerKey(target.listing), MISSING_MODEL_MS)
     case 'credential':
-      return coolDown(target.credential?.id ?? target.key, BAD_CREDENTIAL_MS)
+      return coolDown(credentialKeyOf(target) ?? target.key, BAD_CREDENTIAL_MS)
     case 'target':
       if (kind === 'rate_limited') {
         const { retryAfterMs } = failure

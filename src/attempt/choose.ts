@@ -12,11 +12,15 @@ export interface Tried {
   readonly retryAfterMs?: number
 }
 
+/** Key of a credential's own health; undefined = there is none: every place that needs none shares one that is empty. */
+export const credentialKeyOf = ({ credential }: Target): string | undefined =>
+  credential && (credential.headers.length > 0 || credential.sign) ? credential.id : undefined
+
 /** Where the health of a target, its offer and its credential is kept. */
-export const placeOf = ({ key, listing, credential }: Target): Place => ({
-  target: key,
-  offer: offerKey(listing),
-  credential: credential?.id,
+export const placeOf = (target: Target): Place => ({
+  target: target.key,
+  offer: offerKey(target.listing),
+  credential: credentialKeyOf(target),
 })
 
 const siteOf = (t: Target) => t.listing.site.name
