@@ -3,6 +3,8 @@ CREATE TABLE `attempts` (
 	`id` text NOT NULL,
 	`key_id` text NOT NULL,
 	`answer_id` text,
+	`model` text NOT NULL,
+	`ended` integer,
 	`detail` text NOT NULL,
 	`input_tokens` integer GENERATED ALWAYS AS (detail ->> '$[0][0]') VIRTUAL,
 	`cache_read_input_tokens` integer GENERATED ALWAYS AS (detail ->> '$[0][1]') VIRTUAL,
@@ -14,7 +16,6 @@ CREATE TABLE `attempts` (
 	`project` text GENERATED ALWAYS AS (detail ->> '$[3]') VIRTUAL,
 	`requested_model` text GENERATED ALWAYS AS (detail ->> '$[4]') VIRTUAL,
 	`provider` text GENERATED ALWAYS AS (detail ->> '$[5]') VIRTUAL,
-	`model` text GENERATED ALWAYS AS (detail ->> '$[6]') VIRTUAL,
 	`upstream_model` text GENERATED ALWAYS AS (detail ->> '$[7]') VIRTUAL,
 	`credential` text GENERATED ALWAYS AS (detail ->> '$[8]') VIRTUAL,
 	`operation` text GENERATED ALWAYS AS (detail ->> '$[9]') VIRTUAL,
@@ -37,6 +38,7 @@ CREATE TABLE `attempts` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `attempts_key` ON `attempts` (`key_id`,`created_at_ms`,`id`,`answer_id`);--> statement-breakpoint
+CREATE INDEX `attempts_failed` ON `attempts` (`created_at_ms`,`id`,`ended`,`key_id`,`model`) WHERE (ended < 200 or ended >= 400);--> statement-breakpoint
 CREATE TABLE `budget_buckets` (
 	`lineage` text NOT NULL,
 	`window` text NOT NULL,

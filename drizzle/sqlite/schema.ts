@@ -83,6 +83,10 @@ export const attempts = sqliteTable(
     id: text().notNull(),
     keyId: text('key_id').notNull(),
     answerId: text('answer_id'),
+    /** Beside the detail too, because lists are filtered by it. */
+    model: text().notNull(),
+    /** The request's status, on the row that ended it; null on the earlier ones. */
+    ended: integer(),
     detail: text().notNull(),
     inputTokens: integer('input_tokens').generatedAlwaysAs(sql`detail ->> '$[0][0]'`, derived),
     cacheReadInputTokens: integer('cache_read_input_tokens').generatedAlwaysAs(
@@ -103,7 +107,6 @@ export const attempts = sqliteTable(
     project: text().generatedAlwaysAs(sql`detail ->> '$[3]'`, derived),
     requestedModel: text('requested_model').generatedAlwaysAs(sql`detail ->> '$[4]'`, derived),
     provider: text().generatedAlwaysAs(sql`detail ->> '$[5]'`, derived),
-    model: text().generatedAlwaysAs(sql`detail ->> '$[6]'`, derived),
     upstreamModel: text('upstream_model').generatedAlwaysAs(sql`detail ->> '$[7]'`, derived),
     credential: text().generatedAlwaysAs(sql`detail ->> '$[8]'`, derived),
     operation: text().generatedAlwaysAs(sql`detail ->> '$[9]'`, derived),
@@ -127,6 +130,10 @@ export const attempts = sqliteTable(
     primaryKey({ columns: [table.createdAtMs, table.id] }),
     // Holds all that a look-up by an answer's own id needs: no index of its own, whose random order would cost more than the row.
     index('attempts_key').on(table.keyId, table.createdAtMs, table.id, table.answerId),
+    // What people look for among millions: only requests that did not end well cost an entry.
+    index('attempts_failed')
+      .on(table.createdAtMs, table.id, table.ended, table.keyId, table.model)
+      .where(sql`(ended < 200 or ended >= 400)`),
   ],
 )
 

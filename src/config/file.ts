@@ -270,6 +270,17 @@ export const ConfigFile = z.strictObject({
         .describe('Private addresses that may be reached, as host:port; plain http only for these'),
     })
     .prefault({}),
+  retention: z
+    .strictObject({
+      requests_days: z
+        .int()
+        .min(1)
+        .max(3_650)
+        .nullable()
+        .default(null)
+        .describe('Days that single requests are kept, in whole UTC days; null = for good. Sums of money stay'),
+    })
+    .prefault({}),
   discover_env: z
     .boolean()
     .default(true)

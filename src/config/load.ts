@@ -214,6 +214,7 @@ function configOf(file: ConfigFile): Config {
     alerts: { webhook: file.alerts.webhook },
     durability: file.durability,
     egress: { allow: file.egress.allow },
+    retention: { requestsDays: file.retention.requests_days ?? undefined },
     discoverEnv: file.discover_env,
   }
 }

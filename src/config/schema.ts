@@ -140,5 +140,7 @@ export interface Config {
     readonly webhook: string | undefined
   }
   readonly egress: { readonly allow: readonly string[] }
+  /** Days that single requests are kept; undefined = for good. */
+  readonly retention: { readonly requestsDays: number | undefined }
   readonly discoverEnv: boolean
 }

@@ -18,6 +18,8 @@ export const valuesOfAttempt = (row: AttemptRow, detail = packDetail(row)): SqlV
   row.id,
   row.keyId,
   row.answerId,
+  row.model,
+  row.last ? row.status : null,
   detail,
 ]
 

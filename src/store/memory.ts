@@ -17,7 +17,7 @@ import type {
   StoredCredential,
   StoredRequest,
 } from './store.ts'
-import { hourOf } from './sums.ts'
+import { dayOf, hourOf } from './sums.ts'
 import { SCHEMA_VERSION } from './version.ts'
 
 const DAY_MS = 86_400_000
@@ -209,6 +209,19 @@ function oneRequest(tables: Tables, id: string, keyIds?: readonly string[]): Sto
   return answered && requestOf(tables, answered.requestId)
 }
 
+/** Here views are computed from rows, so that sums of forgotten ones go with them. */
+function forgetRows({ rows }: Tables, beforeMs: number, most: number): number {
+  const old = [...rows.values()].filter(row => row.createdAtMs < beforeMs).sort(newestFirst)
+  const gone = old.slice(Math.max(0, old.length - most))
+  for (const { id } of gone) rows.delete(id)
+  return gone.length
+}
+
+function oldestDay({ rows }: Tables): number | undefined {
+  const times = Array.from(rows.values(), row => row.createdAtMs)
+  return times.length === 0 ? undefined : dayOf(Math.min(...times))
+}
+
 function useOfKeys({ rows }: Tables): KeyUse[] {
   const uses = new Map<string, KeyUse>()
   for (const { keyId, createdAtMs, costNanoUsd } of rows.values()) {
@@ -253,6 +266,8 @@ export function createMemoryStore(): Store {
     spend: async query => spendView([...tables.rows.values()], query),
     requests: async query => page(tables, query),
     request: async (id, keyIds) => oneRequest(tables, id, keyIds),
+    forgetRequests: async (beforeMs, most) => forgetRows(tables, beforeMs, most),
+    oldestDay: async () => oldestDay(tables),
     keyUse: async () => useOfKeys(tables),
     backup: async () => {
       throw new Error('The store in memory has nothing to back up.')

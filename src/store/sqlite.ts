@@ -1,28 +1,15 @@
 /** The store in SQLite's SQL, over any driver that speaks it: better-sqlite3 on Node, D1 on Workers. */
-import { and, desc, eq, gte, inArray, lt, ne, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, gte, lt, ne, or, sql } from 'drizzle-orm'
 import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { drizzle } from 'drizzle-orm/sqlite-proxy'
-import {
-  attempts,
-  budgetBuckets,
-  credentials,
-  keys,
-  keyUse,
-  projects,
-  settings,
-} from '../../drizzle/sqlite/schema.ts'
+import { budgetBuckets, credentials, keys, keyUse, projects, settings } from '../../drizzle/sqlite/schema.ts'
 import { GatewayError } from '../errors.ts'
-import { requestIdOf, timeOfId } from '../ids.ts'
-import type { AttemptRow } from '../terms.ts'
-import { attemptOf } from './attempts.ts'
-import { encodeCursor, parseCursor } from './cursor.ts'
 import { createFold } from './fold.ts'
+import { type Database, forgetRows, oldestDay, oneRequest, requestPage } from './requests.ts'
 import { spendStatements, spendView } from './spend.ts'
 import type { SqlDriver, SqlValue, Statement } from './sql.ts'
-import type { Op, RequestQuery, Store, StoredRequest } from './store.ts'
+import type { Op, Store } from './store.ts'
 import { SCHEMA_VERSION } from './version.ts'
-
-type Database = ReturnType<typeof drizzle>
 
 /**
  * Any failure of storage as one kind. The message of Drizzle's own error lists the bound values, sealed secrets and
@@ -108,111 +95,6 @@ function statementOf(db: Database, op: Op): Statement {
   }
 }
 
-/** A list as one bound value, because D1 allows a hundred of them. */
-const listed = (values: readonly string[]): SQL =>
-  sql`(select value from json_each(${JSON.stringify(values)}))`
-
-function ofKeys(keyIds: readonly string[] | undefined): SQL | undefined {
-  // One key is asked for as such: only then the index gives the newest first without sorting all.
-  if (keyIds?.length === 1) return eq(attempts.keyId, keyIds[0] ?? '')
-  return keyIds && inArray(attempts.keyId, listed(keyIds))
-}
-
-function ofStatus(status: number | undefined): SQL | undefined {
-  if (status === undefined) return undefined
-  if (status >= 10) return eq(attempts.status, status)
-  return and(gte(attempts.status, status * 100), lt(attempts.status, status * 100 + 100))
-}
-
-/** What is read of a row: the rest is in its detail. */
-const WRITTEN = {
-  createdAtMs: attempts.createdAtMs,
-  id: attempts.id,
-  keyId: attempts.keyId,
-  answerId: attempts.answerId,
-  detail: attempts.detail,
-}
-
-/** Where a request's attempts are: they share its time, and their ids are one range: '/' is the character after '.'. */
-type Beginning = Pick<AttemptRow, 'createdAtMs' | 'id'>
-
-/** All attempts of the requests of these attempts. */
-async function attemptsOf(db: Database, found: readonly Beginning[]): Promise<Map<string, AttemptRow[]>> {
-  const places = JSON.stringify(found.map(({ createdAtMs, id }) => [createdAtMs, requestIdOf(id)]))
-  const range = sql`(select a.created_at_ms, a.id from json_each(${places}) as r cross join ${attempts} as a
-    on a.created_at_ms = r.value ->> 0 and a.id >= (r.value ->> 1) || '.' and a.id < (r.value ->> 1) || '/')`
-  const rows = await db
-    .select(WRITTEN)
-    .from(attempts)
-    .where(sql`(${attempts.createdAtMs}, ${attempts.id}) in ${range}`)
-  const byRequest = Map.groupBy(rows.map(attemptOf), row => row.requestId)
-  for (const list of byRequest.values()) list.sort((a, b) => a.attempt - b.attempt)
-  return byRequest
-}
-
-async function requestPage(db: Database, query: RequestQuery): ReturnType<Store['requests']> {
-  const after = query.cursor === undefined ? undefined : parseCursor(query.cursor)
-  const limit = Math.max(1, Math.floor(query.limit))
-  const found = await db
-    .select({ id: attempts.id, createdAtMs: attempts.createdAtMs })
-    .from(attempts)
-    .where(
-      and(
-        eq(attempts.last, 1),
-        ofKeys(query.keyIds),
-        query.model === undefined ? undefined : eq(attempts.model, query.model),
-        ofStatus(query.status),
-        after && sql`(${attempts.createdAtMs}, ${attempts.id}) < (${after.createdAtMs}, ${after.id})`,
-      ),
-    )
-    .orderBy(desc(attempts.createdAtMs), desc(attempts.id))
-    .limit(limit + 1)
-  const page = found.slice(0, limit)
-  const byRequest = await attemptsOf(db, page)
-  const last = found.length > limit ? page.at(-1) : undefined
-  return {
-    data: page.map(row => {
-      const id = requestIdOf(row.id)
-      return { id, attempts: byRequest.get(id) ?? [] }
-    }),
-    nextCursor: last === undefined ? null : encodeCursor(last),
-  }
-}
-
-/** The newest attempt that has this id, as its request's or as its answer's. A range of the index of keys, never a look at the rows. */
-async function findAttempt(
-  db: Database,
-  id: string,
-  keyIds: readonly string[] | undefined,
-): Promise<Beginning | undefined> {
-  const ofRequest = and(sql`${attempts.id} >= ${id} || '.'`, sql`${attempts.id} < ${id} || '/'`)
-  const place = { createdAtMs: attempts.createdAtMs, id: attempts.id }
-  const began = timeOfId(id)
-  if (began !== undefined) {
-    const at = and(eq(attempts.createdAtMs, began), ofRequest, ofKeys(keyIds))
-    const [direct] = await db.select(place).from(attempts).where(at).limit(1)
-    if (direct) return direct
-  }
-  const [answered] = await db
-    .select(place)
-    .from(attempts)
-    .where(and(or(eq(attempts.answerId, id), ofRequest), ofKeys(keyIds)))
-    .orderBy(desc(ofRequest ?? attempts.id), desc(attempts.createdAtMs), desc(attempts.id))
-    .limit(1)
-  return answered
-}
-
-async function oneRequest(
-  db: Database,
-  id: string,
-  keyIds: readonly string[] | undefined,
-): Promise<StoredRequest | undefined> {
-  const found = await findAttempt(db, id, keyIds)
-  if (found === undefined) return undefined
-  const [request] = await attemptsOf(db, [found])
-  return request && { id: request[0], attempts: request[1] }
-}
-
 /** A store over tables that are at SCHEMA_VERSION: who opens the database has made sure of it. */
 export function createSqliteStore(driver: SqlDriver): Store {
   const db = drizzle(async (text, params: SqlValue[], method) => {
@@ -247,6 +129,8 @@ export function createSqliteStore(driver: SqlDriver): Store {
       }),
     requests: query => guarded(() => requestPage(db, query)),
     request: (id, keyIds) => guarded(() => oneRequest(db, id, keyIds)),
+    forgetRequests: (beforeMs, most) => guarded(() => forgetRows(db, driver, beforeMs, most)),
+    oldestDay: () => guarded(() => oldestDay(db)),
     keyUse: () => guarded(() => db.select().from(keyUse)),
     backup: path => driver.backup(path),
     ping: () => guarded(() => driver.ping()),

@@ -124,6 +124,10 @@ export interface Store {
    * when `keyIds` is given.
    */
   request(id: string, keyIds?: readonly string[]): Promise<StoredRequest | undefined>
+  /** Deletes attempts of requests that began before this time, the oldest first and at most so many; how many it were. All sums stay. */
+  forgetRequests(beforeMs: number, most: number): Promise<number>
+  /** Start of the UTC day of the oldest attempt that is kept, epoch ms; undefined = there is none. */
+  oldestDay(): Promise<number | undefined>
   /** Total spend and last use per key. */
   keyUse(): Promise<readonly KeyUse[]>
   /** Copies the database to a file that can be opened elsewhere. */

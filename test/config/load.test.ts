@@ -55,6 +55,7 @@ describe('what a good file means', () => {
       alerts: { webhook: undefined },
       durability: 'process',
       egress: { allow: [] },
+      retention: { requestsDays: undefined },
       discoverEnv: true,
     })
     expect(config('{}')).toEqual(empty)

@@ -9,15 +9,18 @@ import { getPlatformProxy, type PlatformProxy } from 'wrangler'
 import { openSqlite } from '../../src/runtime/node/sqlite.ts'
 import { type D1, openD1 } from '../../src/runtime/worker/d1.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
+import { describeReading } from './reading.ts'
 import { describeStore } from './store.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'switchgate-store-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describeStore('memory', async () => createMemoryStore(), 'memory')
+describeReading('memory', async () => createMemoryStore())
 
 let files = 0
 describeStore('SQLite', async () => openSqlite(join(folder, `${files++}.db`)), 'sql')
+describeReading('SQLite', async () => openSqlite(join(folder, `${files++}.db`)))
 
 describe('D1', () => {
   let proxy: PlatformProxy<{ DB: D1 }>
@@ -48,12 +51,10 @@ describe('D1', () => {
 
   const SUMS = ['spend_hourly', 'spend_daily', 'parts_hourly', 'parts_daily', 'key_use']
   const tables = ['keys', 'credentials', 'settings', 'attempts', 'budget_buckets', ...SUMS]
-  describeStore(
-    'D1',
-    async () => {
-      await proxy.env.DB.batch(tables.map(table => proxy.env.DB.prepare(`delete from ${table}`)))
-      return openD1(proxy.env.DB)
-    },
-    'sql',
-  )
+  const openEmpty = async () => {
+    await proxy.env.DB.batch(tables.map(table => proxy.env.DB.prepare(`delete from ${table}`)))
+    return openD1(proxy.env.DB)
+  }
+  describeStore('D1', openEmpty, 'sql')
+  describeReading('D1', openEmpty)
 })

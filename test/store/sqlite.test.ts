@@ -168,7 +168,7 @@ describe('schema versions', () => {
     const database = new Database(path)
     const stored = database.prepare('select * from attempts').get() as Record<string, unknown>
     const derived = Object.entries(getTableColumns(schema.attempts)).filter(([, column]) => column.generated)
-    expect(derived).toHaveLength(29)
+    expect(derived).toHaveLength(28)
     const members: Record<string, unknown> = { ...row, ...usage, tags: '["a","b"]', last: 1, stream: 1 }
     for (const [name, column] of derived) expect(stored[column.name], name).toBe(members[name])
     database.close()

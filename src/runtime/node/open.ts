@@ -14,6 +14,7 @@ import type { AdminGate } from '../../keys/admin.ts'
 import type { KeyBook } from '../../keys/book.ts'
 import type { ProjectBook } from '../../keys/projects.ts'
 import { createLedger, type LedgerOwner } from '../../ledger/ledger.ts'
+import { createRetention } from '../../ledger/retention.ts'
 import type { Redactor } from '../../redact.ts'
 import { createExperience } from '../../route/experience.ts'
 import { createHealth, type Health, type HealthKey, type HealthState } from '../../route/health.ts'
@@ -170,6 +171,8 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     scrub: text => redactor.scrub(text),
     closed: () => (vault.sealed ? 'sealed' : draining ? 'draining' : undefined),
   }
+  const days = () => supply.config().retention.requestsDays
+  const retention = createRetention({ store, clock: nodeClock, log, days })
   const saving = setInterval(() => void saveHealth(deps), HEALTH_SAVE_MS)
   saving.unref()
   const planes = mount(deps, { ...books, vault, ledger, supply, own, settings, origin })
@@ -190,6 +193,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     breakOff: () => watch.stopAll(),
     async close() {
       clearInterval(saving)
+      retention.stop()
       await Promise.all([send.destroy(), signing.close()])
       await saveHealth(deps)
       await ledger.close()

@@ -1,0 +1,160 @@
+/** What reading a large ledger relies on, against the store that computes every view from the rows: filters, pages, sums of users and tags, what is forgotten. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createMemoryStore } from '../../src/store/memory.ts'
+import type { RequestQuery, SpendGroup, Store } from '../../src/store/store.ts'
+import { attemptRow, createDice, HOUR, randomRows, T0 } from '../store/rows.ts'
+
+const DAY = 24 * HOUR
+const noBuckets = () => []
+
+async function allPages(store: Store, query: RequestQuery): Promise<string[]> {
+  const ids: string[] = []
+  let cursor: string | null = null
+  do {
+    const page: Awaited<ReturnType<Store['requests']>> = await store.requests({
+      ...query,
+      ...(cursor !== null && { cursor }),
+    })
+    expect(page.data.length).toBeLessThanOrEqual(query.limit)
+    ids.push(...page.data.map(request => request.id))
+    cursor = page.nextCursor
+  } while (cursor !== null)
+  return ids
+}
+
+const GROUPINGS: readonly (readonly SpendGroup[])[] = [
+  ['user'],
+  ['tag'],
+  ['user', 'tag'],
+  ['tag', 'key', 'model'],
+  ['user', 'day'],
+  ['tag', 'hour'],
+  ['user', 'tag', 'provider', 'project', 'hour'],
+  ['model', 'day'],
+]
+
+/** Every store must pass it. `open` gives an empty one each time. */
+export function describeReading(name: string, open: () => Promise<Store>): void {
+  describe(`reading: ${name}`, () => {
+    let store: Store
+    let reference: Store
+    beforeEach(async () => {
+      store = await open()
+      reference = createMemoryStore()
+    })
+    afterEach(() => store.close())
+    const fold = async (rows: ReturnType<typeof randomRows>) => {
+      await store.fold(rows, noBuckets)
+      await reference.fold(rows, noBuckets)
+    }
+
+    it('lists the same requests for every filter, whole and page by page', async () => {
+      await fold([
+        ...randomRows(150, 21),
+        attemptRow({ requestId: 'req_none', status: 0, model: 'model-1' }),
+        attemptRow({ requestId: 'req_odd', status: 302, model: 'model-1' }),
+        attemptRow({ requestId: 'req_rare', status: 413, model: 'rare', createdAtMs: T0 - 20 * HOUR }),
+      ])
+      const models = [undefined, 'model-1', 'rare', 'never']
+      const statuses = [undefined, 0, 2, 3, 4, 5, 200, 302, 413, 429, 418]
+      const keys = [undefined, ['key000000001'], ['key000000000', 'key000000003'], []]
+      for (const model of models)
+        for (const status of statuses)
+          for (const keyIds of keys) {
+            const query = {
+              ...(model !== undefined && { model }),
+              ...(status !== undefined && { status }),
+              ...(keyIds !== undefined && { keyIds }),
+            }
+            const expected = await allPages(reference, { ...query, limit: 1_000 })
+            expect(await allPages(store, { ...query, limit: 7 }), JSON.stringify(query)).toEqual(expected)
+          }
+    })
+
+    it('a page that ends in the middle of one millisecond goes on there', async () => {
+      const rows = Array.from({ length: 30 }, (_, n) =>
+        attemptRow({
+          requestId: `req_${String(n).padStart(4, '0')}`,
+          createdAtMs: T0 + (n % 2),
+          model: n % 3 ? 'a' : 'b',
+          status: n % 5 ? 200 : 500,
+        }),
+      )
+      await fold(rows)
+      for (const query of [{}, { model: 'a' }, { status: 5 }, { model: 'b', status: 200 }]) {
+        const expected = await allPages(reference, { ...query, limit: 100 })
+        expect(await allPages(store, { ...query, limit: 1 })).toEqual(expected)
+      }
+    })
+
+    it('sums users and tags as the rows do, over any span, also the running hour and day', async () => {
+      const rows = [
+        ...randomRows(200, 22),
+        attemptRow({ requestId: 'req_empty', user: '', tags: ['', 'red', ''] }),
+        attemptRow({ requestId: 'req_blank', user: '', tags: [''] }),
+      ]
+      await fold(rows)
+      const dice = createDice(5)
+      for (const groupBy of GROUPINGS)
+        for (let round = 0; round < 6; round++) {
+          const fromMs = T0 - 2 * DAY + dice(3 * DAY)
+          const span = { fromMs, toMs: fromMs + 1 + dice(3 * DAY) }
+          const keyIds = round % 2 === 0 ? undefined : ['key000000002', 'key000000004']
+          const query = { ...span, groupBy, ...(keyIds && { keyIds }) }
+          expect(await store.spend(query), JSON.stringify(query)).toEqual(await reference.spend(query))
+        }
+      const nowMs = Math.max(...rows.map(row => row.createdAtMs)) + 1
+      for (const groupBy of [...GROUPINGS, [], ['hour']] as const) {
+        const query = { fromMs: T0 - 3 * DAY, toMs: nowMs + 90_000, nowMs, groupBy }
+        expect(await store.spend(query)).toEqual(await reference.spend(query))
+      }
+    })
+
+    it('forgets the oldest rows, so many at a time, and keeps every sum', async () => {
+      await store.fold(randomRows(60, 23), noBuckets)
+      const view = { fromMs: T0 - 3 * DAY, toMs: T0 + 3 * DAY, groupBy: ['key', 'day'] as const }
+      const sums = await store.spend({
+        ...view,
+        fromMs: T0 - (T0 % DAY) - 2 * DAY,
+        toMs: T0 - (T0 % DAY) + 3 * DAY,
+      })
+      const use = await store.keyUse()
+      const newest = (await store.requests({ limit: 5 })).data
+      expect(await store.oldestDay()).toBeLessThan(T0)
+      const beforeMs = T0 + 10 * HOUR
+      let gone = 0
+      for (let count = -1; count !== 0; gone += count) {
+        count = await store.forgetRequests(beforeMs, 16)
+        expect(count).toBeLessThanOrEqual(16)
+      }
+      expect(gone).toBeGreaterThan(16)
+      const left = await allPages(store, { limit: 100 })
+      for (const id of left) {
+        const request = await store.request(id)
+        expect(request?.attempts[0]?.createdAtMs).toBeGreaterThanOrEqual(beforeMs)
+      }
+      expect((await store.requests({ limit: 5 })).data).toEqual(newest)
+      if (name !== 'memory') {
+        expect(
+          await store.spend({ ...view, fromMs: T0 - (T0 % DAY) - 2 * DAY, toMs: T0 - (T0 % DAY) + 3 * DAY }),
+        ).toEqual(sums)
+        expect(await store.keyUse()).toEqual(use)
+      }
+      expect(await store.forgetRequests(beforeMs, 16)).toBe(0)
+    })
+
+    it('an answer’s id is found in the newest day that has it, a request’s own id wherever it is', async () => {
+      await store.fold(
+        [
+          attemptRow({ requestId: 'req_old', answerId: 'chatcmpl-1', createdAtMs: T0 - 3 * DAY }),
+          attemptRow({ requestId: 'req_new', answerId: 'chatcmpl-1', createdAtMs: T0 }),
+          attemptRow({ requestId: 'req_sly', answerId: 'req_old', createdAtMs: T0 }),
+        ],
+        noBuckets,
+      )
+      expect((await store.request('chatcmpl-1'))?.id).toBe('req_new')
+      expect((await store.request('req_old'))?.id).toBe('req_old')
+      expect(await store.request('chatcmpl-2')).toBeUndefined()
+    })
+  })
+}
