@@ -158,6 +158,9 @@ export const requestShape = z.object({
   ),
 })
 
+/** At most a fifth off; null = nothing measured. */
+const percentiles = z.object({ p50: z.number(), p95: z.number(), p99: z.number() }).nullable()
+
 export const targetShape = z.object({
   provider: z.string(),
   model: z.string(),
@@ -170,7 +173,10 @@ export const targetShape = z.object({
   samples: z.int(),
   consecutive_faults: z.int(),
   ttft_ms: z.number().nullable(),
+  ttft_percentiles_ms: percentiles,
+  whole_percentiles_ms: percentiles,
   tokens_per_second: z.number().nullable(),
+  tokens_per_second_percentiles: percentiles,
   context_tokens: count,
   max_output_tokens: count,
   supports: z.array(z.string()),

@@ -1,6 +1,7 @@
 /** `GET /admin/v1/targets`: every offer at every credential, its health and its price. */
 import { matching } from '../catalog/search.ts'
 import { PICO_PER_USD_PER_MTOK, type Price, unitUsd } from '../price.ts'
+import { type Durations, percentile } from '../route/durations.ts'
 import type { HealthState } from '../route/health.ts'
 import type { Credential, Listing } from '../route/market.ts'
 import { isoOrNull } from '../wire/plain.ts'
@@ -70,6 +71,13 @@ function priceWire(price: Price | undefined): Record<string, unknown> | null {
   }
 }
 
+/** Estimates, at most a fifth off; null = nothing measured. */
+function percentilesOf(measured: Durations | undefined): Record<string, number> | null {
+  if (measured === undefined) return null
+  const at = (share: number) => Math.round(percentile(measured, share) ?? 0)
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99) }
+}
+
 function targetWire(view: TargetView): Record<string, unknown> {
   const { offer, site } = view.listing
   return {
@@ -84,7 +92,10 @@ function targetWire(view: TargetView): Record<string, unknown> {
     samples: view.state?.samples ?? 0,
     consecutive_faults: view.state?.consecutiveFaults ?? 0,
     ttft_ms: view.state?.ttftMs ?? null,
+    ttft_percentiles_ms: percentilesOf(view.state?.ttft),
+    whole_percentiles_ms: percentilesOf(view.state?.whole),
     tokens_per_second: view.state?.tokensPerSecond ?? null,
+    tokens_per_second_percentiles: percentilesOf(view.state?.speeds),
     context_tokens: offer.contextTokens ?? null,
     max_output_tokens: offer.maxOutputTokens ?? null,
     supports: [...offer.supports],

@@ -1,4 +1,4 @@
-/** Percentiles of durations in bounded memory: counts in logarithmic buckets, the old ones fading. Pure; kept by health. */
+/** Percentiles of durations (or speeds) in bounded memory: counts in logarithmic buckets, the old ones fading. Pure; kept by health. */
 
 /** JSON-safe, so that it survives a restart. About 45 numbers for answers within a minute. */
 export interface Durations {

@@ -32,6 +32,8 @@ export interface HealthState {
   /** First content of streams, and whole answers, each with percentiles. */
   readonly ttft?: Durations
   readonly whole?: Durations
+  /** Tokens a second of streams, in the same form. */
+  readonly speeds?: Durations
   readonly tokensPerSecond: number | undefined
   readonly samples: number
   readonly consecutiveFaults: number
@@ -203,6 +205,9 @@ function afterAnswer(s: HealthState, what: Observation & { kind: 'ok' }, nowMs: 
       ? { whole: withSample(s.whole, ttftMs, since) }
       : s.whole && { whole: s.whole }),
     tokensPerSecond: speed === undefined ? s.tokensPerSecond : blend(s.tokensPerSecond, speed),
+    ...(speed === undefined
+      ? s.speeds && { speeds: s.speeds }
+      : { speeds: withSample(s.speeds, speed, since) }),
     samples: s.samples + 1,
     consecutiveFaults: 0,
     outUntilMs: told ? s.outUntilMs : 0,

@@ -182,6 +182,17 @@ describe('targets', () => {
       usable: true,
       ttft_ms: 300,
       tokens_per_second: 100,
+      ttft_percentiles_ms: {
+        p50: expect.closeTo(300, -2),
+        p95: expect.closeTo(300, -2),
+        p99: expect.closeTo(300, -2),
+      },
+      whole_percentiles_ms: null,
+      tokens_per_second_percentiles: {
+        p50: expect.closeTo(100, -2),
+        p95: expect.closeTo(100, -2),
+        p99: expect.closeTo(100, -2),
+      },
       price: { input_usd_per_mtok: 1.25, output_usd_per_mtok: 10 },
       credential: { name: 'main' },
     })
@@ -189,6 +200,7 @@ describe('targets', () => {
       health: 'untried',
       usable: true,
       ttft_ms: null,
+      ttft_percentiles_ms: null,
     })
     expect(of('groq', 'gpt-oss-120b')).toMatchObject({ health: 'cooling_down', usable: false })
     expect(JSON.stringify(data)).not.toContain('upstream-canary')
