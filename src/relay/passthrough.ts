@@ -156,23 +156,23 @@ class Passthrough implements StreamReader {
   }
 
   private flow(block: Uint8Array): Uint8Array | undefined {
-    const { bytes } = this.o
     if (this.state.finishReason === undefined) this.state.finishReason = this.finishIn(block)
-    const body = this.dropBroken(this.cutDone(block))
-    if (body.length === 0) return undefined
-    const errorAt = bytes.find(body, ERROR)
-    if (errorAt >= 0) {
-      const chunk = this.chunkAt(body, errorAt)
-      if (chunk && isError(chunk)) {
-        const stated = this.o.usageOf(chunk)
-        this.state.usage = stated ?? this.state.usage
-        this.state.usageIsFinal = stated !== undefined
-        this.state.failure = { kind: 'interrupted', message: 'error event', body: chunk }
-        const [start] = this.boundsAt(body, errorAt)
-        return start > 0 ? this.usageIn(body.subarray(0, start)) : undefined
-      }
-    }
-    return this.usageIn(body)
+    // cut before it is counted: the words of an error are no output that anybody pays for
+    const body = this.dropBroken(this.cutError(this.cutDone(block)))
+    return body.length === 0 ? undefined : this.usageIn(body)
+  }
+
+  /** What stands before an error event, if there is one; it ends the answer. */
+  private cutError(block: Uint8Array): Uint8Array {
+    const at = this.o.bytes.find(block, ERROR)
+    const chunk = at < 0 ? undefined : this.chunkAt(block, at)
+    if (!chunk || !isError(chunk)) return block
+    const stated = this.o.usageOf(chunk)
+    this.state.usage = stated ?? this.state.usage
+    this.state.usageIsFinal = stated !== undefined
+    this.state.failure = { kind: 'interrupted', message: 'error event', body: chunk }
+    const [start] = this.boundsAt(block, at)
+    return block.subarray(0, start)
   }
 
   /** First finish reason of the block; some hosts send an empty one on every event. */

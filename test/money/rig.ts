@@ -23,8 +23,10 @@ export async function startMoney(
   ports: Readonly<Record<string, number>>,
   more = '',
   folder?: string,
+  /** In place of what the ports say. */
+  text?: string,
 ): Promise<MoneyRig> {
-  const config = configFor(ports, more)
+  const config = text ?? configFor(ports, more)
   const under = await startGateway({ config, ...(folder !== undefined && { folder }) })
   const admin: MoneyRig['admin'] = async (method, path, body) => {
     const init: RequestInit = { method, headers: { host: '127.0.0.1', 'content-type': 'application/json' } }
@@ -41,7 +43,7 @@ export async function startMoney(
       if (status !== 201) throw new Error(JSON.stringify(json))
       return { id: String(json.id), key: String(json.key) }
     },
-    fresh: () => startMoney(ports, more),
+    fresh: () => startMoney(ports, more, undefined, text),
     async restart() {
       const kept = `${under.folder}-again`
       const { cpSync } = await import('node:fs')
@@ -52,7 +54,7 @@ export async function startMoney(
         filter: path => !path.endsWith('.lock') && !path.endsWith('lock'),
       })
       await under.close()
-      const again = await startMoney(ports, more, kept)
+      const again = await startMoney(ports, more, kept, text)
       return {
         ...again,
         async close() {
