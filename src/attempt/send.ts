@@ -27,6 +27,7 @@ import { usageOfAnswer } from '../wire/openai.ts'
 import { callersError, callersNames } from '../wire/words.ts'
 import type { Job } from './attempt.ts'
 import { builtInSend } from './built-in.ts'
+import { ending } from './ending.ts'
 import { answerHeaders } from './headers.ts'
 import type { Money } from './hold.ts'
 import { timeoutsFor } from './limits.ts'
@@ -266,37 +267,4 @@ function plainReader(
   if (!decodeStream && !job.inbound.stream) return createPassthrough(options)
   const open = (out: ChunkSink) => decodeStream?.(context, out) ?? createChatDecoder(out, options.usageOf)
   return createTranslated(open, writer, options)
-}
-
-/** A stream cut by the budget is ended as the model would end it at its limit. */
-function ending(
-  result: ExchangeResult,
-  metered: Metered,
-  wantsUsage: boolean,
-  context: DecodeContext,
-  wantsCost: boolean,
-  writer: StreamWriter,
-): string {
-  if (!result.cutShort) return writer.end()
-  const frame = {
-    id: result.answerId ?? '',
-    object: 'chat.completion.chunk',
-    created: context.created,
-    model: context.offer.upstream,
-  }
-  let text = writer.chunk(
-    { ...frame, choices: [{ index: 0, delta: {}, finish_reason: 'length' }] },
-    undefined,
-  )
-  const { usage, bill } = metered
-  if (wantsUsage && usage) {
-    const counts = {
-      prompt_tokens: usage.inputTokens,
-      completion_tokens: usage.outputTokens,
-      total_tokens: usage.inputTokens + usage.outputTokens,
-      estimated: true,
-    }
-    text += writer.chunk({ ...frame, choices: [], usage: counts }, wantsCost ? bill.costNanoUsd : undefined)
-  }
-  return text + writer.end()
 }
