@@ -4,7 +4,7 @@ import type { Usage } from '../src/terms.ts'
 import { isObject } from '../src/wire/extensions.ts'
 import { usageFromChat } from '../src/wire/openai.ts'
 import { classifyChat } from './openai-failures.ts'
-import type { Json, NativeFacts } from './provider.ts'
+import type { DecodeContext, Json, NativeFacts } from './provider.ts'
 
 const encoder = new TextEncoder()
 
@@ -45,8 +45,16 @@ export function failureOf(error: unknown): { readonly kind: Failure; readonly me
   return { kind: classifyChat(200, { error }) ?? 'overloaded', message }
 }
 
+/** Tells of what is sealed in items of an answer. */
+export function keepSeals(items: readonly unknown[], keep: DecodeContext['keepSeal']): void {
+  if (keep === undefined) return
+  for (const item of items)
+    if (isObject(item) && item.type === 'reasoning' && typeof item.encrypted_content === 'string')
+      keep(item.encrypted_content)
+}
+
 /** A whole answer. Throws GatewayError for one that failed, and for what is no finished response. */
-export function readResponse(answer: unknown): NativeFacts {
+export function readResponse(answer: unknown, context?: DecodeContext): NativeFacts {
   if (!isObject(answer) || !Array.isArray(answer.output))
     throw new GatewayError('malformed', 'the provider sent an answer that is no response')
   const { status, error, output, usage, id } = answer
@@ -56,6 +64,7 @@ export function readResponse(answer: unknown): NativeFacts {
   }
   if (status === 'queued' || status === 'in_progress' || status === 'cancelled')
     throw new GatewayError('malformed', `the provider sent a response that is ${status}`)
+  keepSeals(output, context?.keepSeal)
   return {
     usage: usageOf(usage),
     finishReason: finishOf(answer),

@@ -1,17 +1,22 @@
 /** Listens to a Responses stream that passes untouched: what commits the target, what is to be metered, how it ends. */
 import { isObject } from '../src/wire/extensions.ts'
-import type { Json, NativeSign, NativeTap } from './provider.ts'
+import type { DecodeContext, Json, NativeSign, NativeTap } from './provider.ts'
 import { createProgress, type Progress } from './openai-responses-progress.ts'
-import { bytesOf, failureOf, finishOf, usageOf } from './openai-responses-read.ts'
+import { bytesOf, failureOf, finishOf, keepSeals, usageOf } from './openai-responses-read.ts'
 
 /** Usage stands inside the `response` of the last event. */
 const USAGE_DEPTH = 2
 
-export const createTap = (): NativeTap => new Tap()
+export const createTap = (context?: DecodeContext): NativeTap => new Tap(context?.keepSeal)
 
 class Tap implements NativeTap {
   readonly usageDepth = USAGE_DEPTH
   private readonly progress: Progress = createProgress()
+  private readonly keepSeal: DecodeContext['keepSeal']
+
+  constructor(keepSeal: DecodeContext['keepSeal']) {
+    this.keepSeal = keepSeal
+  }
 
   event(data: string, name: string | undefined): NativeSign {
     const text = data.trim()
@@ -56,6 +61,7 @@ class Tap implements NativeTap {
       case 'response.output_item.added':
         return opened(said.item)
       case 'response.output_item.done':
+        keepSeals([said.item], this.keepSeal)
         // Its text was counted as it came, unless the host sends items whole.
         return this.progress.knows(said) ? {} : counted(said.item)
     }

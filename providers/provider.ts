@@ -82,6 +82,8 @@ export interface DecodeContext {
   readonly quirks: Quirks
   /** Told of each signed tool call: clients that lose its signature get it back on the way in (`signatureFor`). */
   readonly keepSignature?: ((callId: string, signature: string) => void) | undefined
+  /** Told of thoughts that only the organisation of this credential can have opened again. */
+  readonly keepSeal?: ((sealed: string) => void) | undefined
   /** The request as the caller sent it (for schema unwrapping and the like). */
   readonly request: Json
 }

@@ -9,6 +9,7 @@ import { likelyInputTokens, longestPromptTokens } from './estimate.ts'
 import { Answer } from './relay/answer.ts'
 import { takePlace } from './route/pressure.ts'
 import { planFor, remember } from './route/router.ts'
+import { sealersFirst } from './route/seals.ts'
 import { logOutcome } from './telemetry.ts'
 import type { Call, Caller, Endpoint, Outcome, Sink } from './terms.ts'
 import { type Body, parseBody } from './wire/body.ts'
@@ -44,7 +45,8 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     const budgeted = budgetsThatRefuse(caller, facts, deps)
     const signed = inbound.signedBy && (() => inbound.signedBy?.(body) ?? new Set<string>())
     const wanted = { ...facts, ...sizes, budgeted, model, operation: endpoint.operation, signed }
-    const plan = planFor(wanted, caller.key, deps)
+    const planned = planFor(wanted, caller.key, deps)
+    const plan = sealersFirst(planned, inbound, body, caller, deps.signatures)
     const counted = {
       model: plan.targets[0]?.listing.offer.model ?? model,
       user: facts.user?.slice(0, USER_CHARS) ?? null,

@@ -6,7 +6,7 @@ import { argumentsOf, callOf, chatUsage, citationsOf, listOf, thoughtsOf } from 
 
 /** Throws GatewayError for a response that failed, and for what is none. */
 export function decode(answer: unknown, context: DecodeContext): Decoded {
-  const { usage, finishReason, answerId } = readResponse(answer)
+  const { usage, finishReason, answerId } = readResponse(answer, context)
   const said = read(listOf((answer as Json).output))
   const id = answerId ?? context.newId('chatcmpl-')
   const tier = (answer as Json).service_tier

@@ -2,10 +2,10 @@
  * Chat at models that answer at OpenAI's `/responses` alone (o1-pro, *-codex, …): the chat contract in the Responses wire.
  * https://platform.openai.com/docs/api-reference/responses; callers of that wire pass untouched, see ../openai-responses.ts.
  */
+import { SEALED_FORMAT } from '../../src/wire/signed.ts'
 import type { ChatCodec, Provider } from '../provider.ts'
 import { decode } from './decode.ts'
 import { encode } from './encode.ts'
-import { SEALED_FORMAT } from './items.ts'
 import { decodeStream } from './stream.ts'
 
 export const chatOverResponses: ChatCodec = { encode, decode, decodeStream }

@@ -1,10 +1,8 @@
 /** Chat messages → items of a Responses input: https://platform.openai.com/docs/api-reference/responses/create. Part of encoding. */
 import { GatewayError } from '../../src/errors.ts'
 import { isObject } from '../../src/wire/raw-json.ts'
+import { SEALED_FORMAT } from '../../src/wire/signed.ts'
 import type { Json } from '../provider.ts'
-
-/** Marks reasoning details that OpenAI sealed (`encrypted_content`); OpenRouter's name for them. */
-export const SEALED_FORMAT = 'openai-responses-v1'
 
 /** A fault of the caller's, at its place in the request. */
 export function refuse(message: string, param: string): GatewayError {

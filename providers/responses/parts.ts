@@ -2,8 +2,8 @@
 import type { CompletionUsage } from 'openai/resources/completions'
 import type { Usage } from '../../src/terms.ts'
 import { isObject } from '../../src/wire/raw-json.ts'
+import { SEALED_FORMAT } from '../../src/wire/signed.ts'
 import type { Json } from '../provider.ts'
-import { SEALED_FORMAT } from './items.ts'
 
 /** Metered counts → chat's `usage`. */
 export function chatUsage(usage: Usage): Json {

@@ -1,6 +1,6 @@
 /** Events of a Responses stream → chat chunks, one by one: https://platform.openai.com/docs/api-reference/responses-streaming. */
 import { isObject } from '../../src/wire/raw-json.ts'
-import { failureOf, finishOf, isCall, usageOf } from '../openai-responses-read.ts'
+import { failureOf, finishOf, isCall, keepSeals, usageOf } from '../openai-responses-read.ts'
 import type { ChunkSink, DecodeContext, Json, StreamDecoder } from '../provider.ts'
 import { argumentsOf, callOf, chatUsage, citationsOf, listOf, placeOf, sealOf, thoughtsOf } from './parts.ts'
 
@@ -149,6 +149,7 @@ class Decoder implements StreamDecoder {
     item.done = true
     if (isCall(json)) return this.finishCall(json, item)
     if (json.type === 'reasoning') {
+      keepSeals([json], this.context.keepSeal)
       const { text, details } = thoughtsOf(json, index)
       const seal = item.told === '' ? details : sealOf(json, index)
       const plain = item.told === '' && text !== '' ? this.thought(text, index) : {}

@@ -2,7 +2,7 @@
 import type { ChatCodec, ChatRequest, ChunkSink, DecodeContext, Encoded } from '../../providers/provider.ts'
 import { authorizedSend } from '../authorize/authorize.ts'
 import type { Config } from '../config/schema.ts'
-import type { Deps, Signatures } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { billFor } from '../meter.ts'
 import { type Metered, observeContent } from '../record.ts'
@@ -30,6 +30,7 @@ import { builtInSend } from './built-in.ts'
 import { ending } from './ending.ts'
 import { answerHeaders } from './headers.ts'
 import type { Money } from './hold.ts'
+import { keeping } from './keeping.ts'
 import { timeoutsFor } from './limits.ts'
 
 /** What goes with one attempt. */
@@ -119,7 +120,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     offer,
     created: Math.floor(deps.clock.now() / 1000),
     newId: deps.newId,
-    keepSignature: deps.signatures && keeping(deps.signatures, job),
+    ...keeping(deps.signatures, job.caller, target),
     quirks: site.quirks,
     request: native ? job.body.json : chatBody(job).json,
   }
@@ -198,10 +199,6 @@ function hearing({ facts }: Job, target: Target, carried: Carried, deps: Deps): 
     if (facts.stream) observeContent(target, ttftMs, deps)
     carried.onContent?.()
   }
-}
-
-function keeping(signatures: Signatures, { caller }: Job): DecodeContext['keepSignature'] {
-  return (callId, signature) => signatures.keep(caller.key.lineage, callId, signature)
 }
 
 function wayOut(target: Target, deps: Deps): Send {

@@ -17,7 +17,7 @@ import { speech } from './metered/speech.ts'
 import { transcriptions } from './metered/transcriptions.ts'
 import { type ChatFacts, readChat } from './openai.ts'
 import { responses } from './responses/index.ts'
-import { signedInChat } from './signed.ts'
+import { sealedInChat, signedInChat } from './signed.ts'
 
 /** What a renderer may use. */
 export interface RenderContext {
@@ -49,9 +49,15 @@ export interface Inbound {
   /** The same request in the chat wire, for targets that do not speak the caller's. Called once a request at most. */
   toChat?(body: Body, facts: ChatFacts): Body
   /** Members that `toChat` leaves out, by the caller's names. `quirks` = of a host whose wire is OpenAI's as it is. */
-  lost?(body: Body, quirks: Quirks | undefined, header: (name: string) => string | undefined): readonly string[]
+  lost?(
+    body: Body,
+    quirks: Quirks | undefined,
+    header: (name: string) => string | undefined,
+  ): readonly string[]
   /** Formats of the signed thoughts that the conversation holds (`Provider.readsSignature`). */
   signedBy?(body: Body): ReadonlySet<string>
+  /** The last thoughts in the conversation that were sealed for one organisation, as they came; undefined = none. */
+  sealedIn?(body: Body): string | undefined
   /** Chat's names → the caller's, for what an adapter reports or refuses. */
   readonly words?: Readonly<Record<string, string>>
   /** The request is a form with a file in it. */
@@ -69,7 +75,7 @@ export interface Inbound {
   readonly untouched?: StreamWriter
 }
 
-const chat: Inbound = { read: readChat, signedBy: signedInChat }
+const chat: Inbound = { read: readChat, signedBy: signedInChat, sealedIn: sealedInChat }
 
 /** The wire of each operation that the pipeline serves. */
 const INBOUND: Readonly<Partial<Record<Operation, Inbound>>> = {

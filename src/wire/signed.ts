@@ -7,6 +7,27 @@ type Json = Readonly<Record<string, unknown>>
 export const CLAUDE_FORMAT = 'anthropic-claude-v1'
 export const GOOGLE_FORMAT = 'google-gemini-v1'
 
+/** OpenAI's encrypted reasoning, in OpenRouter's name for it. */
+export const SEALED_FORMAT = 'openai-responses-v1'
+
+/** The last of these details that OpenAI sealed. */
+export function sealOf(details: unknown): string | undefined {
+  const sealed = (Array.isArray(details) ? details : []).findLast(
+    detail => isObject(detail) && detail.format === SEALED_FORMAT && typeof detail.data === 'string',
+  )
+  return sealed === undefined ? undefined : String((sealed as Json).data)
+}
+
+/** The last that OpenAI sealed in the messages of a chat body. */
+export function sealedInChat({ json }: Body): string | undefined {
+  const messages = Array.isArray(json.messages) ? (json.messages as unknown[]) : []
+  for (const message of messages.toReversed()) {
+    const sealed = isObject(message) ? sealOf(message.reasoning_details) : undefined
+    if (sealed !== undefined) return sealed
+  }
+  return undefined
+}
+
 /** Adds the format of each detail that is signed; a detail that names none is Claude's. */
 export function addFormats(formats: Set<string>, details: unknown): void {
   for (const detail of Array.isArray(details) ? details : []) {

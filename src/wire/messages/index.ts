@@ -6,7 +6,7 @@ import { fitToHost } from './fit.ts'
 import { lost, WORDS } from './lost.ts'
 import { readCountRequest, readMessagesRequest } from './read.ts'
 import { toChat } from './request.ts'
-import { signedInMessages } from './signed.ts'
+import { sealedInMessages, signedInMessages } from './signed.ts'
 import { createMessageWriter } from './stream.ts'
 
 export const messages: Inbound = {
@@ -16,6 +16,7 @@ export const messages: Inbound = {
   lost,
   words: WORDS,
   signedBy: signedInMessages,
+  sealedIn: sealedInMessages,
   fit: fitToHost,
   answer: toMessage,
   stream: createMessageWriter,

@@ -3,7 +3,7 @@ import type { Inbound } from '../inbound.ts'
 import { fit } from './fit.ts'
 import { lost, WORDS } from './lost.ts'
 import { readResponses, toChat } from './request.ts'
-import { signedInInput } from './signed.ts'
+import { sealedInInput, signedInInput } from './signed.ts'
 import { ResponseWriter, responseOf } from './writer.ts'
 
 export const responses: Inbound = {
@@ -13,6 +13,7 @@ export const responses: Inbound = {
   lost,
   words: WORDS,
   signedBy: signedInInput,
+  sealedIn: sealedInInput,
   fit,
   answer: responseOf,
   stream: context => new ResponseWriter(context),
