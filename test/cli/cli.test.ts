@@ -373,6 +373,11 @@ describe('the folder of a gateway that does not run', () => {
       'admin-token reset': [['', 0, { admin_token: expect.stringMatching(/^sgate_admin_/) }]],
       backup: [[join(folder, 'json.db'), 0, { path: join(folder, 'json.db') }]],
       'config check': [['', 0, { ok: true, faults: [] }]],
+      explain: [
+        ['gpt-nothing', 0, { targets: [], refusal: { status: 404, code: 'model_not_found' } }],
+        ['', 64, { error: { code: 'usage' } }],
+        ['gpt-5 --key nobody', 1, { error: { param: 'key', code: 'not_found' } }],
+      ],
       doctor: [['--url http://127.0.0.1:9 --token t', 1, { ok: false }]],
     }
     expect(Object.keys(rows).sort()).toEqual(COMMANDS.map(({ name }) => name).sort())

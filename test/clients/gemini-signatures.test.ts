@@ -207,22 +207,29 @@ describe('a conversation with signed thoughts stays where they can be read', () 
 
   test('at Claude, though another host sells the model at the same price', async () => {
     const key = await rig.gateway.key()
-    rig.openai.script = response => sendJson(response, 200, completion())
+    // all of them are under way at once: equals share what is more than a few
+    const waiting: (() => void)[] = []
+    const later = (answer: () => void) => {
+      if (waiting.push(answer) % 12 === 0) for (const each of waiting) each()
+    }
+    rig.openai.script = response => later(() => sendJson(response, 200, completion()))
     rig.claude.script = response =>
-      sendJson(response, 200, {
-        id: 'msg_up',
-        type: 'message',
-        role: 'assistant',
-        model: 'claude-sonnet-4-5',
-        content: [{ type: 'text', text: 'Hi' }],
-        stop_reason: 'end_turn',
-        usage: { input_tokens: 1, output_tokens: 1 },
-      })
+      later(() =>
+        sendJson(response, 200, {
+          id: 'msg_up',
+          type: 'message',
+          role: 'assistant',
+          model: 'claude-sonnet-4-5',
+          content: [{ type: 'text', text: 'Hi' }],
+          stop_reason: 'end_turn',
+          usage: { input_tokens: 1, output_tokens: 1 },
+        }),
+      )
     const providers = async (signed: boolean) => {
-      const names = new Set<string | null>()
-      for (let i = 0; i < 12; i++)
-        names.add((await rig.gateway.post(key, shared(signed))).headers.get('x-switchgate-provider'))
-      return [...names].sort()
+      waiting.length = 0
+      const posts = Array.from({ length: 12 }, () => rig.gateway.post(key, shared(signed)))
+      const answers = await Promise.all(posts)
+      return [...new Set(answers.map(answer => answer.headers.get('x-switchgate-provider')))].sort()
     }
     expect(await providers(true)).toEqual(['claude'])
     expect(await providers(false)).toEqual(['alpha', 'claude'])
