@@ -97,6 +97,7 @@ function Facts({ shown, nowMs }: { shown: Key; nowMs: number }) {
     ],
     ['Default model', shown.defaultModel ?? 'none'],
     ['Owner', shown.owner ?? 'none'],
+    ['Project', shown.project ?? 'none'],
     ['Tags', shown.tags.join(', ') || 'none'],
     ['Made', <Ago ms={shown.createdAtMs} nowMs={nowMs} />],
     ['Ends', <Ago ms={shown.expiresAtMs} nowMs={nowMs} />],

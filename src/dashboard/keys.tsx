@@ -8,6 +8,7 @@ import { keyStatus } from '../wire/account.ts'
 import { readableUsd } from '../wire/readable.ts'
 import { Frame } from './layout.tsx'
 import { Ago, Budgets, Head, KeyStatusPill } from './parts.tsx'
+import { Projects } from './projects.tsx'
 
 /** What a person typed into the form, to be shown again beside a fault. */
 export interface NewKeyForm {
@@ -194,6 +195,7 @@ export async function keysPage(deps: AdminDeps, query: URLSearchParams, form: Ne
           </table>
         </section>
       )}
+      <Projects deps={deps} uses={uses} nowMs={now} />
       {page.nextCursor && (
         <nav class="pager" aria-label="Paging">
           <span></span>

@@ -7,6 +7,7 @@ import { readableCount, readableShare, readableUsd } from '../wire/readable.ts'
 import { StackedChart } from './chart.tsx'
 import { Frame } from './layout.tsx'
 import { Bar, Head, Segments } from './parts.tsx'
+import { PassedLimits } from './projects.tsx'
 import { labelsOf, queryFor, RANGES, type Range, seriesOf, slotsOf } from './series.ts'
 
 const DAY_MS = 86_400_000
@@ -38,6 +39,7 @@ async function statsOf(deps: AdminDeps): Promise<Stat[]> {
   const recent = (await deps.store.requests({ limit: RECENT })).data
   const failed = recent.filter(request => !isFine(request.attempts.find(row => row.last)?.status ?? 0)).length
   const money = (row: SpendRow | undefined) => readableUsd(row?.costNanoUsd ?? 0)
+  const unpriced = days30?.unpricedRequests ?? 0
   return [
     { label: 'Today', value: money(day), note: `${money(before)} yesterday` },
     { label: 'Last 7 days', value: money(week), note: `${readableCount(week?.requests ?? 0)} requests` },
@@ -52,6 +54,16 @@ async function statsOf(deps: AdminDeps): Promise<Stat[]> {
       value: recent.length === 0 ? '–' : readableShare(failed / recent.length),
       note: recent.length === 0 ? 'no requests yet' : `of the last ${recent.length} requests`,
     },
+    // what nobody knows the price of is in no sum: it must not pass for nothing
+    ...(unpriced > 0
+      ? [
+          {
+            label: 'Unpriced traffic',
+            value: readableCount(unpriced),
+            note: 'requests in 30 days, not in the spend',
+          },
+        ]
+      : []),
   ]
 }
 
@@ -165,6 +177,7 @@ export async function overviewPage(deps: AdminDeps, wanted: string | null, origi
       <Head title="Overview">
         <Segments label="Range" items={ranges} />
       </Head>
+      <PassedLimits deps={deps} />
       <Stats stats={stats} />
       {rows.length === 0 ? (
         <FirstSteps deps={deps} origin={origin} />

@@ -2,7 +2,7 @@
 import type { Child } from 'hono/jsx'
 import type { TargetHealth } from '../admin/targets.ts'
 import type { Budget } from '../terms.ts'
-import type { BudgetUse, WireKeyStatus } from '../wire/account.ts'
+import { type BudgetUse, useOfBudget, type WireKeyStatus } from '../wire/account.ts'
 import { readableAge, readableUsd } from '../wire/readable.ts'
 
 /** Heading of a page with what can be done there. */
@@ -81,7 +81,15 @@ export function Bar({
   )
 }
 
-/** Budgets of a key with what is spent and held in each. */
+/** Whom a budget counts, and of a budget for each by itself whose figures are shown; '' = all. */
+export function scopeText({ scope }: Budget, use: BudgetUse | undefined): string {
+  if (scope === undefined) return ''
+  if (scope.name !== null) return `, ${scope.kind} ${scope.name}`
+  const name = use?.fullest
+  return `, each ${scope.kind}${name === undefined || name === null ? '' : ` (most: ${name || 'unnamed'})`}`
+}
+
+/** Budgets of a key or a project with what is spent and held in each. */
 export function Budgets({
   budgets,
   uses,
@@ -95,9 +103,11 @@ export function Budgets({
   return (
     <div>
       {budgets.map(budget => {
-        const use = uses.find(entry => entry.window === budget.window)
+        const use = useOfBudget(budget, uses)
+        const raise = budget.raise !== undefined && nowMs < budget.raise.untilMs ? budget.raise : undefined
+        const limit = raise?.limitNanoUsd ?? budget.limitNanoUsd
         const [spent, held] = [use?.spentNanoUsd ?? 0, use?.heldNanoUsd ?? 0]
-        const whole = Math.max(1, budget.limitNanoUsd)
+        const whole = Math.max(1, limit)
         const soft = budget.softNanoUsd === null ? undefined : budget.softNanoUsd / whole
         const tone = spent >= whole ? 'bad' : spent >= whole * (soft ?? 0.8) ? 'warn' : ''
         const resets = use?.resetsAtMs
@@ -105,10 +115,12 @@ export function Budgets({
           <div class="budget">
             <div class="budget-line num">
               <span>
-                {readableUsd(spent)} <span class="muted">of {readableUsd(budget.limitNanoUsd)}</span>
+                {readableUsd(spent)} <span class="muted">of {readableUsd(limit)}</span>
               </span>
               <span class="muted" title={resets ? `resets ${readableAge(resets, nowMs)}` : undefined}>
                 {budget.window}
+                {scopeText(budget, use)}
+                {raise && `, raised for ${readableAge(raise.untilMs, nowMs).replace(/^in /, '')}`}
               </span>
             </div>
             <Bar

@@ -162,6 +162,7 @@ details.card[open] > summary::after { content: "–"; }
 .notice { border-radius: 10px; padding: 11px 14px; background: var(--raised); border: 1px solid var(--line); overflow-wrap: anywhere; }
 .notice.bad { background: var(--bad-soft); color: var(--bad); border-color: transparent; }
 .notice.ok { background: var(--ok-soft); color: var(--ok); border-color: transparent; }
+.notice.warn { background: var(--warn-soft); color: var(--warn); border-color: transparent; list-style: none; margin: 0 0 16px; }
 .secret { display: flex; gap: 10px; align-items: center; flex-wrap: wrap; }
 .secret code { flex: 1 1 260px; padding: 10px 12px; border-radius: 8px; background: var(--raised); border: 1px solid var(--line); overflow-wrap: anywhere; user-select: all; }
 pre { margin: 0; padding: 12px 14px; border-radius: 8px; background: var(--raised); border: 1px solid var(--line); overflow-x: auto; font-size: 12.5px; line-height: 1.6; }

@@ -73,6 +73,22 @@ describe.skipIf(!present)('recorded prompts', () => {
     expect(samples.length).toBeGreaterThan(450)
   })
 
+  it('what is held above what is billed: a byte a token and a frame, so the more the shorter the prompt', () => {
+    for (const [least, most] of [
+      [0, 20],
+      [500, 4],
+    ] as const) {
+      const ratios = samples
+        .filter(one => !own(one.facts) && one.facts.media.length === 0 && one.real > least)
+        .map(one => boundInputTokens(one.facts) / one.real)
+        .sort((a, b) => a - b)
+      const at = (share: number) => ratios[Math.floor(ratios.length * share)] ?? Number.NaN
+      const text = [0.1, 0.5, 0.9].map(share => at(share).toFixed(2)).join(' / ')
+      process.stdout.write(`bound ÷ real, prompts above ${least} tokens, p10/p50/p90: ${text}\n`)
+      expect(at(0.5)).toBeLessThan(most)
+    }
+  })
+
   it('the likely figure is near: the median within 15 %', () => {
     for (const withTools of [false, true]) {
       const ratios = samples
