@@ -240,7 +240,9 @@ function createRefusals(input: ResolverInput, { bare, at }: Rules): (name: strin
 
   /** Sold by configured providers alone that have no credential that works. */
   const shutOut = (name: string): Resolution | undefined => {
-    const sites = [...new Set(closed.find(name)?.listings.map(listing => listing.site))]
+    // one provider may stand at several addresses
+    const shops = closed.find(name)?.listings.map(({ site }) => [site.name, site] as const)
+    const sites = [...new Map(shops).values()]
     if (sites.length === 0) return undefined
     const reasons = sites.slice(0, 3).map(site => `${site.name} is configured, but ${shut.why(site)}`)
     return { kind: 'not_sold', message: `${name} cannot be called now: ${reasons.join('; ')}` }
