@@ -2,6 +2,7 @@
 import type { Clock, Log } from '../deps.ts'
 import type { KeyBook } from '../keys/book.ts'
 import type { ProjectBook } from '../keys/projects.ts'
+import type { OpenMoney } from '../ledger/ledger.ts'
 import type { Health } from '../route/health.ts'
 import type { Market } from '../route/market.ts'
 import type { RouteDeps } from '../route/plan.ts'
@@ -17,6 +18,8 @@ export interface LedgerView {
   /** Every budget of the key's lineage as it stands now. */
   usageOf(key: Key): readonly BudgetUse[]
   usageOfProject(project: Project): readonly BudgetUse[]
+  /** Money of every open hold, by budget. */
+  openMoney(): readonly OpenMoney[]
   /** Moves what is settled into the store; awaited before every read, so that a view includes what has ended. */
   fold(): void | Promise<void>
 }

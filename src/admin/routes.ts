@@ -4,6 +4,7 @@ import { credentialRoutes } from './credentials.ts'
 import { explainRoutes } from './explain.ts'
 import { hostRoutes } from './host.ts'
 import { keyRoutes } from './keys.ts'
+import { ledgerRoutes } from './ledger.ts'
 import { projectRoutes } from './projects.ts'
 import { requestRoutes } from './requests.ts'
 import type { AdminRoute } from './route.ts'
@@ -16,6 +17,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   ...credentialRoutes,
   ...spendRoutes,
   ...requestRoutes,
+  ...ledgerRoutes,
   ...targetRoutes,
   ...explainRoutes,
   ...catalogRoutes,

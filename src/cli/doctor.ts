@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { formatFault } from '../config/text.ts'
 import { getAll } from './client.ts'
-import { type Command, type CommandCall, EXIT } from './command.ts'
+import { type Command, type CommandCall, CommandError, EXIT, textOf } from './command.ts'
 import { checkConfig } from './config.ts'
 import { jsonText, plain } from './print.ts'
 
@@ -99,7 +99,36 @@ async function credentials(call: CommandCall): Promise<Finding[]> {
   )
 }
 
+interface CheckWire {
+  readonly name: string
+  readonly compared: number
+  readonly is_note: boolean
+  readonly differences: readonly { at: string; figure: string; expected: number; found: number }[]
+}
+
+/** The ledger held against itself, by the gateway that has it open. */
+async function ledger(call: CommandCall): Promise<number> {
+  const since = textOf(call.values, 'since')
+  const query = since === undefined ? '' : `?${new URLSearchParams({ from: since })}`
+  const { text } = await call.admin.send('GET', `/ledger/check${query}`)
+  const { ok, checks } = JSON.parse(text) as { ok: boolean; checks: CheckWire[] }
+  if (call.json) {
+    call.shell.out(text)
+    return ok ? EXIT.ok : EXIT.failed
+  }
+  for (const { name, compared, is_note, differences } of checks) {
+    const mark = differences.length === 0 ? '✓' : is_note ? '!' : '✗'
+    call.shell.out(`${mark} ${name}: ${compared} compared, ${differences.length} differ\n`)
+    for (const { at, figure, expected, found } of differences)
+      call.shell.out(`    ${plain(at)}: ${figure} is ${found}, should be ${expected}\n`)
+  }
+  return ok ? EXIT.ok : EXIT.failed
+}
+
 async function run(call: CommandCall): Promise<number> {
+  if (call.values.ledger === true) return ledger(call)
+  if (call.values.since !== undefined)
+    throw new CommandError('--since goes with --ledger: it says from when on rows are looked at', EXIT.usage)
   const remote = call.values.url !== undefined
   const findings: Finding[] = [{ name: 'node', state: 'ok', message: process.version }]
   if (!remote) {
@@ -128,5 +157,12 @@ async function run(call: CommandCall): Promise<number> {
 }
 
 export const doctorCommands: readonly Command[] = [
-  { name: 'doctor', summary: 'Look for what is wrong, and say what to do', usage: '', words: [0, 0], run },
+  {
+    name: 'doctor',
+    summary: 'Look for what is wrong, and say what to do; --ledger: is every sum what its rows add up to',
+    usage: '[--ledger [--since 2026-11-01]]',
+    words: [0, 0],
+    options: { ledger: { type: 'boolean' }, since: { type: 'string' } },
+    run,
+  },
 ]

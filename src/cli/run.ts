@@ -21,6 +21,7 @@ import { keyCommands } from './key.ts'
 import { modelCommands } from './models.ts'
 import { projectCommands } from './project.ts'
 import { jsonText, listText } from './print.ts'
+import { reconcileCommands } from './reconcile.ts'
 import { spendCommands } from './spend.ts'
 
 export const COMMANDS: readonly Command[] = [
@@ -30,6 +31,7 @@ export const COMMANDS: readonly Command[] = [
   ...modelCommands,
   ...catalogCommands,
   ...spendCommands,
+  ...reconcileCommands,
   ...explainCommands,
   ...hostCommands,
   ...configCommands,

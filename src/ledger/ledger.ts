@@ -45,6 +45,15 @@ export interface LedgerOwner extends Ledger {
   /** Folds, makes durable and closes the journal. Open holds stay in it: the next start charges them as `unknown`. */
   close(): Promise<void>
   openHolds(): number
+  /** What the open holds keep in which budget, one entry a hold and budget. */
+  openMoney(): readonly OpenMoney[]
+}
+
+/** Money of one open hold in one budget. `owner` as in owners.ts. */
+export interface OpenMoney {
+  readonly owner: string
+  readonly window: string
+  readonly nanoUsd: number
 }
 
 /** A hold as the ledger keeps it. `lines` are its journal lines, carried into a new segment while it is open. */
@@ -239,6 +248,10 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     usageOfProject: project => budgets.usage(holderOfProject(project), clock.now()),
     adopt: budgets.adopt,
     openHolds: () => open.size,
+    openMoney: () =>
+      open.items.flatMap(({ key, refs, heldNanoUsd }) =>
+        refs.map(({ owner = key.lineage, window }) => ({ owner, window, nanoUsd: heldNanoUsd })),
+      ),
     async close() {
       folder.stop()
       try {

@@ -4,9 +4,10 @@ import type { AttemptRow, Key, Project } from '../terms.ts'
 import { checkAttempt } from './attempts.ts'
 import { encodeCursor, parseCursor } from './cursor.ts'
 import { type BucketsOf, bucketSums } from './fold.ts'
-import { labelOf, orderSpend } from './spend.ts'
+import { labelOf, orderSpend, SUMMED_BY } from './spend.ts'
 import type {
   BudgetBucket,
+  Endings,
   KeyUse,
   Op,
   RequestQuery,
@@ -209,6 +210,17 @@ function oneRequest(tables: Tables, id: string, keyIds?: readonly string[]): Sto
   return answered && requestOf(tables, answered.requestId)
 }
 
+function endingsIn({ rows }: Tables, fromMs: number, toMs: number): Endings {
+  const inSpan = [...rows.values()].filter(row => row.createdAtMs >= fromMs && row.createdAtMs < toMs)
+  const byRequest = Map.groupBy(inSpan, row => row.requestId)
+  const counted = Array.from(byRequest, ([id, list]) => ({
+    id,
+    endings: list.filter(row => row.last).length,
+    createdAtMs: Math.min(...list.map(row => row.createdAtMs)),
+  }))
+  return { requests: byRequest.size, wrong: counted.filter(({ endings }) => endings !== 1) }
+}
+
 /** Here views are computed from rows, so that sums of forgotten ones go with them. */
 function forgetRows({ rows }: Tables, beforeMs: number, most: number): number {
   const old = [...rows.values()].filter(row => row.createdAtMs < beforeMs).sort(newestFirst)
@@ -266,6 +278,9 @@ export function createMemoryStore(): Store {
     spend: async query => spendView([...tables.rows.values()], query),
     requests: async query => page(tables, query),
     request: async (id, keyIds) => oneRequest(tables, id, keyIds),
+    summed: async (_from, fromMs, toMs) =>
+      spendView([...tables.rows.values()], { fromMs, toMs, groupBy: SUMMED_BY }),
+    endings: async (fromMs, toMs) => endingsIn(tables, fromMs, toMs),
     forgetRequests: async (beforeMs, most) => forgetRows(tables, beforeMs, most),
     oldestDay: async () => oldestDay(tables),
     keyUse: async () => useOfKeys(tables),

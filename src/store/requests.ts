@@ -1,5 +1,5 @@
 /** Finished requests out of the ledger's rows: lists by key, model and status, and one by its id. Reads no more rows than it must. */
-import { and, desc, eq, gte, inArray, isNotNull, lt, or, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, gte, inArray, isNotNull, lt, ne, or, type SQL, sql } from 'drizzle-orm'
 import type { drizzle } from 'drizzle-orm/sqlite-proxy'
 import { attempts, spendDaily, spendHourly } from '../../drizzle/sqlite/schema.ts'
 import { requestIdOf, timeOfId } from '../ids.ts'
@@ -7,7 +7,7 @@ import type { AttemptRow } from '../terms.ts'
 import { attemptOf } from './attempts.ts'
 import { encodeCursor, type Place, parseCursor } from './cursor.ts'
 import type { SqlDriver, Statement } from './sql.ts'
-import type { RequestQuery, Store, StoredRequest } from './store.ts'
+import type { Endings, RequestQuery, Store, StoredRequest } from './store.ts'
 import { DAY_MS, dayOf, HOUR_MS } from './sums.ts'
 
 export type Database = ReturnType<typeof drizzle>
@@ -234,6 +234,25 @@ export async function forgetRows(
   const upToLast = sql`(${attempts.createdAtMs}, ${attempts.id}) <= (${last.createdAtMs}, ${last.id})`
   await driver.batch([db.delete(attempts).where(upToLast).toSQL() as Statement])
   return oldest.length
+}
+
+/** How many requests began in the span, and those whose rows do not end them exactly once. */
+export async function endingsIn(db: Database, fromMs: number, toMs: number): Promise<Endings> {
+  const span = and(gte(attempts.createdAtMs, fromMs), lt(attempts.createdAtMs, toMs))
+  // Ids of requests hold no dot; the number of the attempt is behind it.
+  const request = sql<string>`substr(${attempts.id}, 1, instr(${attempts.id}, '.') - 1)`
+  const endings = sql<number>`count(${attempts.ended})`
+  const wrong = await db
+    .select({ id: request, endings, createdAtMs: sql<number>`min(${attempts.createdAtMs})` })
+    .from(attempts)
+    .where(span)
+    .groupBy(request)
+    .having(ne(endings, 1))
+  const [all] = await db
+    .select({ requests: sql<number>`count(distinct ${request})` })
+    .from(attempts)
+    .where(span)
+  return { requests: all?.requests ?? 0, wrong }
 }
 
 /** Start of the UTC day of the oldest row; undefined = there are none. */

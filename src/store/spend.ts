@@ -3,7 +3,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import { attempts, partsDaily, partsHourly, spendDaily, spendHourly } from '../../drizzle/sqlite/schema.ts'
 import type { SqlValue, Statement } from './sql.ts'
-import type { SpendGroup, SpendQuery, SpendRow } from './store.ts'
+import type { SpendGroup, SpendQuery, SpendRow, SummedFrom } from './store.ts'
 import { DAY_MS, dayOf, HOUR_MS, hourOf } from './sums.ts'
 
 const dialect = new SQLiteSyncDialect()
@@ -146,19 +146,31 @@ function sourcesOf({ fromMs, toMs, nowMs, groupBy, keyIds }: SpendQuery): SQL[][
   return lists
 }
 
-/** The statements whose rows, summed by group, are a view: a row holds the groups in the order asked for, then the nine sums. */
-export function spendStatements(query: SpendQuery): Statement[] {
-  const names = query.groupBy.map((_, position) => sql.identifier(`group${position}`))
-  const groups = query.groupBy.map((group, position) => sql`${GROUPS[group]} as ${names[position]}, `)
+/** One statement over these sources: a row holds the groups in the order asked for, then the nine sums. */
+function viewOf(source: readonly SQL[], groupBy: readonly SpendGroup[]): Statement {
+  const names = groupBy.map((_, position) => sql.identifier(`group${position}`))
+  const groups = groupBy.map((group, position) => sql`${GROUPS[group]} as ${names[position]}, `)
   // A group that has nothing left when those with a name are taken from it is none.
   const by = names.length === 0 ? sql`` : sql` group by ${sql.join(names, sql`, `)} having sum(attempts) > 0`
-  return sourcesOf(query).map(source => {
-    const view = sql`select ${sql.join(groups)}coalesce(sum(requests), 0), coalesce(sum(attempts), 0),
-      coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cached_tokens), 0),
-      coalesce(sum(cost_nano_usd), 0), coalesce(sum(estimated_nano_usd), 0), coalesce(sum(unknown_nano_usd), 0),
-      coalesce(sum(unpriced_requests), 0) from (${sql.join(source, sql` union all `)})${by}`
-    return dialect.sqlToQuery(view) as Statement
-  })
+  const view = sql`select ${sql.join(groups)}coalesce(sum(requests), 0), coalesce(sum(attempts), 0),
+    coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cached_tokens), 0),
+    coalesce(sum(cost_nano_usd), 0), coalesce(sum(estimated_nano_usd), 0), coalesce(sum(unknown_nano_usd), 0),
+    coalesce(sum(unpriced_requests), 0) from (${sql.join([...source], sql` union all `)})${by}`
+  return dialect.sqlToQuery(view) as Statement
+}
+
+/** The statements whose rows, summed by group, are a view. */
+export const spendStatements = (query: SpendQuery): Statement[] =>
+  sourcesOf(query).map(source => viewOf(source, query.groupBy))
+
+/** The groups of `Store.summed`: everything that sums are kept by. */
+export const SUMMED_BY: readonly SpendGroup[] = ['key', 'model', 'provider', 'project', 'user', 'tag']
+
+/** What one source has in a span, for comparing the sources with each other. */
+export function summedStatement(from: SummedFrom, fromMs: number, toMs: number): Statement {
+  const stretch = { fromMs, toMs, keys: sql`` }
+  if (from === 'rows') return viewOf([fromAttempts(stretch, SUMMED_BY)], SUMMED_BY)
+  return viewOf(fromSums(from === 'hours' ? HOURS : DAYS, stretch, SUMMED_BY), SUMMED_BY)
 }
 
 /** What the statements of a view gave, as the port gives it: one row a group, in order. */

@@ -5,8 +5,8 @@ import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import { budgetBuckets, credentials, keys, keyUse, projects, settings } from '../../drizzle/sqlite/schema.ts'
 import { GatewayError } from '../errors.ts'
 import { createFold } from './fold.ts'
-import { type Database, forgetRows, oldestDay, oneRequest, requestPage } from './requests.ts'
-import { spendStatements, spendView } from './spend.ts'
+import { type Database, endingsIn, forgetRows, oldestDay, oneRequest, requestPage } from './requests.ts'
+import { SUMMED_BY, spendStatements, spendView, summedStatement } from './spend.ts'
 import type { SqlDriver, SqlValue, Statement } from './sql.ts'
 import type { Op, Store } from './store.ts'
 import { SCHEMA_VERSION } from './version.ts'
@@ -129,6 +129,9 @@ export function createSqliteStore(driver: SqlDriver): Store {
       }),
     requests: query => guarded(() => requestPage(db, query)),
     request: (id, keyIds) => guarded(() => oneRequest(db, id, keyIds)),
+    summed: (from, fromMs, toMs) =>
+      guarded(async () => spendView(SUMMED_BY, [await driver.all(summedStatement(from, fromMs, toMs))])),
+    endings: (fromMs, toMs) => guarded(() => endingsIn(db, fromMs, toMs)),
     forgetRequests: (beforeMs, most) => guarded(() => forgetRows(db, driver, beforeMs, most)),
     oldestDay: () => guarded(() => oldestDay(db)),
     keyUse: () => guarded(() => db.select().from(keyUse)),

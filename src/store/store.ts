@@ -88,6 +88,14 @@ export interface KeyUse {
   readonly spentNanoUsd: number
 }
 
+/** Where sums are taken from: computed from the ledger's rows, or kept beside them. */
+export type SummedFrom = 'rows' | 'hours' | 'days'
+
+export interface Endings {
+  readonly requests: number
+  readonly wrong: readonly { readonly id: string; readonly endings: number; readonly createdAtMs: number }[]
+}
+
 export interface Store {
   readonly schemaVersion: number
   commit(ops: readonly Op[]): Promise<void>
@@ -124,6 +132,10 @@ export interface Store {
    * when `keyIds` is given.
    */
   request(id: string, keyIds?: readonly string[]): Promise<StoredRequest | undefined>
+  /** Sums by key, model, provider, project, user and tag as one of the three sources has them; spans are whole hours, or days for `days`. */
+  summed(from: SummedFrom, fromMs: number, toMs: number): Promise<readonly SpendRow[]>
+  /** How many requests began in the span, and those that do not have exactly one row that ends them. */
+  endings(fromMs: number, toMs: number): Promise<Endings>
   /** Deletes attempts of requests that began before this time, the oldest first and at most so many; how many it were. All sums stay. */
   forgetRequests(beforeMs: number, most: number): Promise<number>
   /** Start of the UTC day of the oldest attempt that is kept, epoch ms; undefined = there is none. */

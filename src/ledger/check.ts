@@ -1,0 +1,235 @@
+/** Is the ledger what it says it is? Its invariants, checked against each other in small steps while the gateway works. Called by the admin plane. */
+import type { SpendRow, Store, SummedFrom } from '../store/store.ts'
+import type { Key, Project } from '../terms.ts'
+import type { OpenMoney } from './ledger.ts'
+import { type Holder, holderOfKey, holderOfProject } from './owners.ts'
+import { KEPT_SINCE } from './retention.ts'
+import { asWindow, bucketLeaves, parseWindow } from './windows.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 86_400_000
+/** More than these say nothing new. */
+const DIFFERENCES_MAX = 100
+const LOOKS = 3
+
+/** What does not agree: both sides of it, amounts in nano-USD where they are money. */
+export interface Difference {
+  /** Where, as in `2026-11-22T10:00:00.000Z key=… model=…`. */
+  readonly at: string
+  /** Which figure. */
+  readonly figure: string
+  readonly expected: number
+  readonly found: number
+}
+
+export interface Check {
+  readonly name: string
+  /** How many things were compared. */
+  readonly compared: number
+  /** At most a hundred. */
+  readonly differences: readonly Difference[]
+  /** Not a fault by itself: a limit may have been lowered, a provider may have billed beyond a hold. */
+  readonly isNote?: boolean
+}
+
+/** Of a budget as it stands; `scope` undefined = it counts all traffic. */
+interface Use {
+  readonly window: string
+  readonly scope?: unknown
+  readonly spentNanoUsd: number
+  readonly heldNanoUsd: number
+}
+
+export interface CheckInput {
+  readonly store: Store
+  readonly ledger: {
+    fold(): void | Promise<void>
+    usageOf(key: Key): readonly Use[]
+    usageOfProject(project: Project): readonly Use[]
+    openMoney(): readonly OpenMoney[]
+  }
+  readonly keys: readonly Key[]
+  readonly projects: readonly Project[]
+  readonly nowMs: number
+  /** Only rows since then, epoch ms; undefined = all that are kept. */
+  readonly sinceMs?: number | undefined
+  /** Between two steps, so that what else runs is not held up. */
+  readonly pause: () => Promise<void>
+}
+
+interface Tally {
+  compared: number
+  differences: Difference[]
+}
+const createTally = (): Tally => ({ compared: 0, differences: [] })
+
+function compare(tally: Tally, at: string, figure: string, expected: number, found: number): void {
+  tally.compared++
+  if (expected === found || tally.differences.length >= DIFFERENCES_MAX) return
+  tally.differences.push({ at, figure, expected, found })
+}
+
+const FIGURES = [
+  'requests',
+  'attempts',
+  'inputTokens',
+  'outputTokens',
+  'cachedTokens',
+  'costNanoUsd',
+  'estimatedNanoUsd',
+  'unknownNanoUsd',
+  'unpricedRequests',
+] as const satisfies readonly (keyof SpendRow)[]
+
+const placeOf = (startMs: number, { group }: SpendRow): string => {
+  const names = Object.entries(group).flatMap(([name, value]) => (value ? [`${name}=${value}`] : []))
+  return [new Date(startMs).toISOString(), ...names].join(' ')
+}
+
+function compareSums(
+  tally: Tally,
+  startMs: number,
+  expected: readonly SpendRow[],
+  found: readonly SpendRow[],
+): void {
+  const idOf = (row: SpendRow) => JSON.stringify(row.group)
+  const byGroup = new Map(found.map(row => [idOf(row), row]))
+  for (const row of expected) {
+    const other = byGroup.get(idOf(row))
+    byGroup.delete(idOf(row))
+    for (const figure of FIGURES)
+      compare(tally, placeOf(startMs, row), figure, row[figure], other?.[figure] ?? 0)
+  }
+  for (const row of byGroup.values())
+    for (const figure of FIGURES) compare(tally, placeOf(startMs, row), figure, 0, row[figure])
+}
+
+/** Steps through a span; each step compares what one source has with what the other has. */
+async function sumsAgree(
+  { store, pause }: CheckInput,
+  sources: readonly [expected: SummedFrom, found: SummedFrom],
+  starts: readonly number[],
+  stepMs: number,
+): Promise<Tally> {
+  const tally = createTally()
+  for (const fromMs of starts) {
+    const [expected, found] = [
+      await store.summed(sources[0], fromMs, fromMs + stepMs),
+      await store.summed(sources[1], fromMs, fromMs + stepMs),
+    ]
+    compareSums(tally, fromMs, expected, found)
+    await pause()
+  }
+  return tally
+}
+
+const range = (fromMs: number, toMs: number, stepMs: number): number[] =>
+  Array.from({ length: Math.max(0, Math.ceil((toMs - fromMs) / stepMs)) }, (_, n) => fromMs + n * stepMs)
+
+/** A request that still runs has no last row yet: those that began lately may be such. */
+const RUNNING_MS = 3_600_000
+
+async function endedOnce(input: CheckInput, hours: readonly number[]): Promise<Tally> {
+  const tally = createTally()
+  for (const fromMs of hours) {
+    const { requests, wrong } = await input.store.endings(fromMs, fromMs + HOUR_MS)
+    tally.compared += requests
+    for (const { id, endings, createdAtMs } of wrong)
+      if (endings > 1 || createdAtMs < input.nowMs - RUNNING_MS)
+        if (tally.differences.length < DIFFERENCES_MAX)
+          tally.differences.push({ at: id, figure: 'last rows', expected: 1, found: endings })
+    await input.pause()
+  }
+  return tally
+}
+
+async function keyTotals({ store }: CheckInput, days: readonly number[]): Promise<Tally> {
+  const tally = createTally()
+  const [first = 0, last = 0] = [days[0], days.at(-1)]
+  const [totals, sums] = await Promise.all([
+    store.keyUse(),
+    store.spend({ fromMs: first, toMs: last + DAY_MS, groupBy: ['key'] }),
+  ])
+  const uses = new Map(totals.map(use => [use.keyId, use.spentNanoUsd]))
+  for (const { group, costNanoUsd } of sums) {
+    const id = group.key ?? ''
+    compare(tally, `key=${id}`, 'costNanoUsd', costNanoUsd, uses.get(id) ?? 0)
+    uses.delete(id)
+  }
+  for (const [id, spent] of uses) compare(tally, `key=${id}`, 'costNanoUsd', 0, spent)
+  return tally
+}
+
+/** A request may settle between the look at the store and the look at memory: what is wrong stays wrong. */
+async function budgetsAgree(input: CheckInput): Promise<Check[]> {
+  let checks: Check[] = []
+  for (let look = 0; look < LOOKS; look++) {
+    checks = await lookAtBudgets(input)
+    if (checks.every(check => check.isNote || check.differences.length === 0)) break
+  }
+  return checks
+}
+
+/** Memory against the store, and held money against the holds. */
+async function lookAtBudgets({ store, ledger, keys, projects, nowMs }: CheckInput): Promise<Check[]> {
+  await ledger.fold()
+  const buckets = await store.buckets(0)
+  const spentIn = new Map<string, number>()
+  for (const { lineage, window, bucketStartMs, spentNanoUsd } of buckets) {
+    const known = asWindow(window)
+    if (known === undefined || bucketLeaves(parseWindow(known), bucketStartMs) <= nowMs) continue
+    const at = `${lineage} ${window}`
+    spentIn.set(at, (spentIn.get(at) ?? 0) + spentNanoUsd)
+  }
+  const heldIn = new Map<string, number>()
+  for (const { owner, window, nanoUsd } of ledger.openMoney()) {
+    const at = `${owner} ${window}`
+    heldIn.set(at, (heldIn.get(at) ?? 0) + nanoUsd)
+  }
+  const [spent, held, within] = [createTally(), createTally(), createTally()]
+  const look = ({ owner, budgets }: Holder, uses: readonly Use[]) => {
+    for (const use of uses) {
+      if (use.scope !== undefined) continue
+      const at = `${owner} ${use.window}`
+      compare(spent, at, 'spent', spentIn.get(at) ?? 0, use.spentNanoUsd)
+      compare(held, at, 'held', heldIn.get(at) ?? 0, use.heldNanoUsd)
+      const budget = budgets.find(({ window, scope }) => window === use.window && scope === undefined)
+      const raised = budget?.raise && budget.raise.untilMs > nowMs ? budget.raise : budget
+      const over = Math.max(0, use.spentNanoUsd + use.heldNanoUsd - (raised?.limitNanoUsd ?? 0))
+      compare(within, at, 'above the limit', 0, over)
+    }
+  }
+  const lineages = new Map(keys.map(key => [key.lineage, key]))
+  for (const key of lineages.values()) look(holderOfKey(key), ledger.usageOf(key))
+  for (const project of projects) look(holderOfProject(project), ledger.usageOfProject(project))
+  return [
+    { name: 'spent in every budget = its buckets in the store', ...spent },
+    { name: 'held in every budget = its open holds', ...held },
+    { name: 'spent + held ≤ limit', ...within, isNote: true },
+  ]
+}
+
+/** All invariants, each with what does not agree. Rejects with `storage_unavailable` when the store cannot be read. */
+export async function checkLedger(input: CheckInput): Promise<Check[]> {
+  const { store, ledger, nowMs } = input
+  await ledger.fold()
+  const dayStarts = (await store.spend({ fromMs: 0, toMs: nowMs + DAY_MS, nowMs, groupBy: ['day'] })).map(
+    row => Date.parse(row.group.day ?? ''),
+  )
+  const since = Math.max(
+    (await store.oldestDay()) ?? nowMs,
+    Number(await store.setting(KEPT_SINCE)) || 0,
+    Math.floor((input.sinceMs ?? 0) / HOUR_MS) * HOUR_MS,
+  )
+  // The running hour changes under the hand that counts it.
+  const hours = range(since, Math.floor(nowMs / HOUR_MS) * HOUR_MS, HOUR_MS)
+  const today = Math.floor(nowMs / DAY_MS) * DAY_MS
+  const days = dayStarts.filter(startMs => startMs >= since - DAY_MS && startMs < today)
+  return [
+    { name: 'rows = hourly sums', ...(await sumsAgree(input, ['rows', 'hours'], hours, HOUR_MS)) },
+    { name: 'hourly sums = daily sums', ...(await sumsAgree(input, ['hours', 'days'], days, DAY_MS)) },
+    { name: 'key totals = daily sums', ...(await keyTotals(input, dayStarts)) },
+    { name: 'every request ended once', ...(await endedOnce(input, hours)) },
+    ...(await budgetsAgree(input)),
+  ]
+}
