@@ -11,7 +11,7 @@ test('each example is a config file without a fault', () => {
   const examples = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text)
   expect(examples.length).toBeGreaterThan(0)
   for (const text of examples) {
-    const env = { AZURE_OPENAI_API_KEY: 'x' }
+    const env = { AZURE_OPENAI_API_KEY: 'x', AWS_BEARER_TOKEN_BEDROCK: 'x' }
     const loaded = loadConfig(text, { kinds: KINDS, catalog: loadCatalog(), env })
     expect(loaded.ok ? [] : loaded.faults).toEqual([])
   }

@@ -1,6 +1,6 @@
 /** `/v1/chat/completions` in the fidelity matrix: what a chat request can ask for, and how each wire says it. */
 import { PNG } from '../clients/bodies.ts'
-import { callsWith, type Feature, holds, type WireRow } from './feature.ts'
+import { callsWith, type Feature, holds, type WireRow, streamed } from './feature.ts'
 
 const PDF = 'data:application/pdf;base64,JVBERi0xLjQK'
 const PICTURE = `data:image/png;base64,${PNG}`
@@ -532,7 +532,8 @@ const thoughts: readonly Feature[] = [
     arrives: {
       messages: ({ body, headers }) =>
         body.context_management !== undefined &&
-        String(headers['anthropic-beta']).includes('context-management-2025-06-27'),
+        // Bedrock has the betas in the body
+        `${headers['anthropic-beta']} ${body.anthropic_beta}`.includes('context-management-2025-06-27'),
     },
   },
   {
@@ -555,7 +556,7 @@ const routing: readonly Feature[] = [
     names: ['stream'],
     arrives: {
       chat: { stream: true },
-      messages: { stream: true },
+      messages: streamed,
       gemini: ({ url }) => url.endsWith(':streamGenerateContent?alt=sse'),
     },
   },

@@ -51,6 +51,10 @@ export const holds =
     return pieces.every(piece => text.includes(piece))
   }
 
+/** A stream of Claude's: said in the body, and at Bedrock by the path. */
+export const streamed = ({ body, url }: Sent): boolean =>
+  body.stream === true || url.endsWith('/invoke-with-response-stream')
+
 interface Called {
   readonly tool_calls?: readonly { readonly id: string; readonly function: { readonly arguments: string } }[]
   readonly tool_call_id?: string

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Json } from '../../providers/provider.ts'
 import { type ScriptedUpstream, startGateway, startUpstream, type TestGateway } from '../gateway/harness.ts'
 import { chat } from './chat.ts'
+import { CONVERSE } from './converse.ts'
 import { gemini } from './gemini.ts'
 import { messagesWire } from './messages.ts'
 import { completions, embeddings } from './plain.ts'
@@ -98,7 +99,10 @@ function fateOf(wire: WireRow, feature: Feature, told: Told): Fate | string {
   if (dropped.length > 0) return 'reported'
   // Cohere's wire took most of its words from chat
   const near = sent.speech === 'cohere' ? 'chat' : sent.speech
-  const arrival = feature.arrives?.[sent.speech] ?? feature.arrives?.[near]
+  const arrival =
+    sent.speech === 'converse'
+      ? CONVERSE[feature.name]
+      : (feature.arrives?.[sent.speech] ?? feature.arrives?.[near])
   if (arrival !== undefined && arrived(arrival, sent)) return 'exact'
   if (near === wire.speech || feature.here !== undefined) {
     const same = Object.entries(feature.more).every(

@@ -1,6 +1,6 @@
 /** `/v1/messages` in the fidelity matrix: what a Messages request can ask for, and how each wire says it. */
 import { PNG } from '../clients/bodies.ts'
-import { type Feature, holds, type WireRow } from './feature.ts'
+import { type Feature, holds, type WireRow, streamed } from './feature.ts'
 
 const ask = { role: 'user', content: 'Hi' }
 const user = (...content: object[]) => ({ messages: [{ role: 'user', content }] })
@@ -394,7 +394,7 @@ const thoughts: readonly Feature[] = [
   {
     name: '`thinking.display: omitted`',
     more: { thinking: { type: 'adaptive', display: 'omitted' } },
-    names: ['thinking.display'],
+    names: ['thinking.display', 'thinking'],
   },
   {
     name: 'signed thinking in the history',
@@ -411,7 +411,11 @@ const thoughts: readonly Feature[] = [
   {
     name: 'a stream and its usage',
     more: { stream: true },
-    arrives: { chat: { stream: true }, gemini: ({ url }) => url.endsWith(':streamGenerateContent?alt=sse') },
+    arrives: {
+      chat: { stream: true },
+      messages: streamed,
+      gemini: ({ url }) => url.endsWith(':streamGenerateContent?alt=sse'),
+    },
   },
   {
     name: '`models`, `provider`, `session_id`, `usage`',

@@ -1,6 +1,6 @@
 /** `/v1/responses` in the fidelity matrix: what a Responses request can ask for, and how each wire says it. */
 import { PNG } from '../clients/bodies.ts'
-import { callsWith, type Feature, holds, type WireRow } from './feature.ts'
+import { callsWith, type Feature, holds, type WireRow, streamed } from './feature.ts'
 
 const ask = { role: 'user', content: 'Hi' }
 const user = (...content: object[]) => ({ input: [{ role: 'user', content }] })
@@ -396,7 +396,7 @@ const settings: readonly Feature[] = [
     more: { stream: true },
     arrives: {
       chat: { stream: true },
-      messages: { stream: true },
+      messages: streamed,
       gemini: ({ url }) => url.endsWith(':streamGenerateContent?alt=sse'),
     },
   },

@@ -36,6 +36,9 @@ refuses instead. **refused**: 400, and \`param\` names the place. \`here\`: the 
 target. Nothing is lost in silence: a test fails on a cell that is none of these. Other OpenAI-compatible hosts are as OpenAI, less what
 their row in \`providers/hosts.ts\` drops, which is reported.
 
+While a stream waits for its first word, a sign of life goes out in the caller's wire: a comment (\`: waiting\`) in OpenAI's two, a \`ping\`
+in Anthropic's, and in Gemini's an event with an empty text, since Google's SDKs fail on comments. None of them counts as content.
+
 ${sections.join('\n\n')}
 `
 }

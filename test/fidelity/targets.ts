@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Json } from '../../providers/provider.ts'
 import { KINDS } from '../../providers/index.ts'
+import { chunkFrame, eventFrame } from '../wire/frames.ts'
 import { completion, DONE, delta, finish, role, sendJson, sse, usageEvent } from '../gateway/harness.ts'
 
 /** Wires that a target may speak. */
@@ -14,6 +15,7 @@ export type Speech =
   | 'completions'
   | 'embeddings'
   | 'embed'
+  | 'converse'
 
 export interface TargetRow {
   /** Configured provider name and head of the column. */
@@ -77,6 +79,22 @@ const ROWS: readonly TargetRow[] = [
     options: '{ project: p }',
     title: 'Claude on Vertex',
   },
+  {
+    name: 'bedrockclaude',
+    kind: 'bedrock',
+    upstream: 'anthropic.claude-sonnet-4-5-20250929-v1:0',
+    basePath: '',
+    options: '{ region: us-east-1 }',
+    title: 'Claude on Bedrock',
+  },
+  {
+    name: 'nova',
+    kind: 'bedrock',
+    upstream: 'amazon.nova-pro-v1:0',
+    basePath: '',
+    options: '{ region: us-east-1 }',
+    title: 'Nova on Bedrock',
+  },
   { name: 'azure', kind: 'azure', upstream: 'gpt-5.1', basePath: '/openai/v1', title: 'Azure' },
   { name: 'cohere', kind: 'cohere', upstream: 'command-a-03-2025', basePath: '/v2', title: 'Cohere' },
 ]
@@ -104,7 +122,8 @@ egress: { allow: ["127.0.0.1:${port}"] }\ndiscover_env: false\n`
 /** The wire that a request upstream is written in, by its path. */
 export function speechOf(url: string): Speech {
   if (url.includes('enerateContent')) return 'gemini'
-  if (/\/messages(\?|$)|[rR]awPredict$/.test(url)) return 'messages'
+  if (/\/messages(\?|$)|[rR]awPredict$|\/invoke(-with-response-stream)?$/.test(url)) return 'messages'
+  if (/\/converse(-stream)?$/.test(url)) return 'converse'
   if (url.endsWith('/v2/chat')) return 'cohere'
   if (url.endsWith('/v2/embed')) return 'embed'
   if (url.endsWith('/chat/completions')) return 'chat'
@@ -197,6 +216,12 @@ const WHOLE: Readonly<Record<Speech, unknown>> = {
   },
   messages: message,
   gemini: candidate,
+  converse: {
+    output: { message: { role: 'assistant', content: [{ text: 'Hello there.' }] } },
+    stopReason: 'end_turn',
+    usage: { inputTokens: 10, outputTokens: 5, totalTokens: 15 },
+    metrics: { latencyMs: 1 },
+  },
   responses: response,
   completions: {
     id: 'cmpl-1',
@@ -220,9 +245,29 @@ const WHOLE: Readonly<Record<Speech, unknown>> = {
   },
 }
 
+const framed = (response: ServerResponse, frames: readonly Uint8Array[]): void =>
+  void response
+    .writeHead(200, { 'content-type': 'application/vnd.amazon.eventstream' })
+    .end(Buffer.concat(frames))
+
+/** Amazon's binary frames. */
+const CONVERSE = [
+  eventFrame('messageStart', { role: 'assistant' }),
+  eventFrame('contentBlockDelta', { contentBlockIndex: 0, delta: { text: 'Hello there.' } }),
+  eventFrame('contentBlockStop', { contentBlockIndex: 0 }),
+  eventFrame('messageStop', { stopReason: 'end_turn' }),
+  eventFrame('metadata', { usage: { inputTokens: 10, outputTokens: 5, totalTokens: 15 } }),
+]
+const CLAUDE = (STREAMS.messages ?? '')
+  .split('\n')
+  .filter(line => line.startsWith('data: '))
+  .map(line => JSON.parse(line.slice('data: '.length)) as Json)
+
 /** The shortest good answer in the wire that was spoken. */
 export function answer(response: ServerResponse, url: string, body: string): void {
   const speech = speechOf(url)
+  if (url.endsWith('/converse-stream')) return framed(response, CONVERSE)
+  if (url.endsWith('/invoke-with-response-stream')) return framed(response, CLAUDE.map(chunkFrame))
   const streams = url.includes(':streamGenerateContent') || /"stream": ?true/.test(body)
   const events = streams ? STREAMS[speech] : undefined
   if (events === undefined) sendJson(response, 200, WHOLE[speech])
