@@ -15,7 +15,8 @@ const PLANS = 2_000
 const NOW_MS = 1_700_000_000_000
 
 function listing(index: number): Listing {
-  const pico = 500_000 + index * 10_000
+  // in no order: sorting must have something to do
+  const pico = 500_000 + ((index * 7_919) % TARGETS) * 10_000
   const site = {
     name: `provider-${index}`,
     provider: openai,
@@ -47,7 +48,12 @@ const experience = createExperience()
 for (const [index, each] of listings.entries()) {
   const key = targetKey(each, each.site.credentials[0])
   for (let i = 0; i < 20; i++) {
-    const ok = { kind: 'ok', ttftMs: 200 + index * 7 + i, totalMs: 2_000, outputTokens: 150 } as const
+    const ok = {
+      kind: 'ok',
+      ttftMs: 200 + ((index * 31) % TARGETS) * 7 + i,
+      totalMs: 2_000,
+      outputTokens: 150,
+    } as const
     health.observe(key, i % 19 === 18 ? { kind: 'fault' } : ok, NOW_MS - 5_000)
   }
 }

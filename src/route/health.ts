@@ -113,7 +113,10 @@ const ENTRIES_MAX = 20_000
 /** Share of failures as it reads now: those that nobody has seen again since count less. */
 export function errorRateNow({ errorRate, seenAtMs }: HealthState, nowMs: number): number {
   const quietMs = nowMs - seenAtMs
-  return errorRate === 0 || quietMs < 1_000 ? errorRate : errorRate * 0.5 ** (quietMs / FORGIVE_MS)
+  // half after each FORGIVE_MS; asked of every candidate of every request
+  return errorRate === 0 || quietMs < 1_000
+    ? errorRate
+    : errorRate * Math.exp((-Math.LN2 * quietMs) / FORGIVE_MS)
 }
 
 /** The state as it reads now. Pure. */

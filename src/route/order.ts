@@ -9,8 +9,8 @@ import { readersFirst } from './signed.ts'
 import { savedNanoUsd } from './sticky.ts'
 import { type Candidate, missesWish, shuffled, type Sort } from './strategy.ts'
 
-/** What was heard of a target counts half after this. */
-const FADE_MS = 600_000
+/** What was heard of a target counts half after ten minutes. */
+const FADE_MS = 600_000 / Math.LN2
 /** A target that was never timed is taken to be this slow when loads are compared. */
 const UNTIMED_MS = 1_000
 const FAILING_MOST = 0.95
@@ -38,7 +38,7 @@ function measured(open: readonly Open[], { wanted, key }: Ask, deps: RouteDeps):
       success: state ? 1 - Math.min(FAILING_MOST, errorRateNow(state, nowMs)) : 1,
       ttftMs: state?.ttftMs,
       tokensPerSecond: state?.tokensPerSecond,
-      freshness: seenAtMs === 0 ? 1 : 0.5 ** (Math.max(0, nowMs - seenAtMs) / FADE_MS),
+      freshness: seenAtMs === 0 ? 1 : Math.exp(Math.min(0, seenAtMs - nowMs) / FADE_MS),
       seenAtMs,
       weight: site.weight ?? 1,
       place: site.priority ?? 0,

@@ -85,6 +85,31 @@ function unknownOf(order: readonly Ranked[], nowMs: number): Ranked | undefined 
 const inFront = (first: Ranked, order: readonly Ranked[]): readonly Ranked[] =>
   first === order[0] ? order : [first, ...order.filter(ranked => ranked !== first)]
 
+/**
+ * Places of the scores, the lowest first; equals in an order of the dice: without it the first of them would be every
+ * failure's second choice. Binary insertion, since a sort that calls back costs as much as all the rest of a plan.
+ */
+function byScore(scores: readonly number[], random: () => number): readonly number[] {
+  const ties = scores.map(random)
+  const order = scores.map((_, i) => i)
+  for (let i = 0; i < scores.length; i++) {
+    const score = scores[i] as number
+    const tie = ties[i] as number
+    let low = 0
+    let high = i
+    while (low < high) {
+      const middle = (low + high) >> 1
+      const other = order[middle] as number
+      const theirs = scores[other] as number
+      if (score < theirs || (score === theirs && tie < (ties[other] as number))) high = middle
+      else low = middle + 1
+    }
+    for (let at = i; at > low; at--) order[at] = order[at - 1] as number
+    order[low] = i
+  }
+  return order
+}
+
 export function rank(
   candidates: readonly Candidate[],
   strategy: Sort,
@@ -92,11 +117,10 @@ export function rank(
   { nowMs, random, load }: { readonly nowMs: number; readonly random: () => number; readonly load: Load },
 ): Ranking {
   const scores = STRATEGIES[strategy](candidates, random)
-  // equal scores come in an order of the dice: without it the first of them would be every failure's second choice
-  const order = candidates
-    .map((candidate, i) => ({ candidate, score: scores[i] as number, tie: random() }))
-    // infinity less infinity is no number, which is an equal too
-    .sort((a, b) => a.score - b.score || a.tie - b.tie)
+  const order = byScore(scores, random).map(i => ({
+    candidate: candidates[i] as Candidate,
+    score: scores[i] as number,
+  }))
   const [best, second] = order
   if (best === undefined || second === undefined)
     return { order, note: undefined, leader: best?.candidate.key }

@@ -119,9 +119,9 @@ const balanced: Strategy = candidates => {
   )
 }
 
-/** A key of u^(1/w) sorts into a weighted random order (Efraimidis and Spirakis, 2006); negative, since the lowest is first. */
+/** A race of exponential clocks sorts into a weighted random order (Efraimidis and Spirakis, 2006); without a weight: last. */
 const weighted: Strategy = (candidates, dice) =>
-  candidates.map(c => (c.weight > 0 ? -(dice() ** (1 / c.weight)) : 0))
+  candidates.map(c => (c.weight > 0 ? -Math.log(1 - dice()) / c.weight : Number.POSITIVE_INFINITY))
 
 /** As the file says; health alone changes it, by leaving out who is down. */
 const priority: Strategy = candidates => candidates.map(c => c.place)
