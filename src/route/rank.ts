@@ -87,7 +87,7 @@ const inFront = (first: Ranked, order: readonly Ranked[]): readonly Ranked[] =>
 
 /**
  * Places of the scores, the lowest first; equals in an order of the dice: without it the first of them would be every
- * failure's second choice. Binary insertion, since a sort that calls back costs as much as all the rest of a plan.
+ * failure's second choice. Binary insertion: no calls back and no objects, for every request is ranked.
  */
 function byScore(scores: readonly number[], random: () => number): readonly number[] {
   const ties = scores.map(random)
