@@ -80,11 +80,13 @@ export function checkFile(file: ConfigFile, world: ConfigWorld, report: Report):
       continue
     }
     const options = filledOptions(kind.host, provider.options, name => world.env[name])
-    checkOptions(provider, kind.host, options, path, report)
+    const lacks = checkOptions(provider, kind.host, options, path, report)
     const place = placeOf(kind, { options, baseUrl: provider.base_url, ...ANY_MODEL })
     if (provider.base_url !== undefined) checkUrl([...path, 'base_url'], provider.base_url)
-    else if ('why' in place) report([...path, 'options'], place.why)
-    else if (placeholdersOf(place.baseUrl).length === 0) checkUrl(path, place.baseUrl)
+    else if ('why' in place) {
+      // what is lacking was named already
+      if (!lacks) report([...path, 'options'], place.why)
+    } else if (placeholdersOf(place.baseUrl).length === 0) checkUrl(path, place.baseUrl)
   }
   checkAliases(file, world, new Set([...Object.keys(file.providers), ...kinds.keys()]), report)
 }
@@ -133,18 +135,21 @@ function checkModels(provider: FileProvider, path: Spot, report: Report): void {
   }
 }
 
+/** Is an option lacking that the kind cannot do without? */
 function checkOptions(
   provider: FileProvider,
   host: HostRow,
   filled: Readonly<Record<string, string>>,
   path: Spot,
   report: Report,
-): void {
+): boolean {
   const taken = optionsTaken(host)
+  let lacks = false
   for (const [option, row] of Object.entries(taken)) {
     // with an own address the kind's has no place to fill
     const needed = row.optional !== true && provider.base_url === undefined
     if (!needed || option in filled) continue
+    lacks = true
     const or = row.env.length > 0 ? `, or the variable ${row.env.join(' or ')}` : ''
     report([...path, 'options'], `this kind needs the option "${option}"${or}`)
   }
@@ -157,6 +162,7 @@ function checkOptions(
           ? 'this kind takes no options'
           : `unknown option; this kind takes ${names.join(', ')}`,
       )
+  return lacks
 }
 
 function checkAliases(

@@ -135,6 +135,16 @@ export function createMarket(input: MarketInput): Market {
     }),
     listings: goods.filter(good => !good.exactOnly).map(good => good.listing),
     aliases: Object.keys(input.config.aliases),
-    sites: [...new Set([...sites, ...goods.map(good => good.listing.site)])],
+    sites: distinct([...sites, ...goods.map(good => good.listing.site)]),
   }
+}
+
+/** One for each name and address: several wires may be spoken there. The first is the one that was configured. */
+function distinct(sites: readonly Site[]): readonly Site[] {
+  const byPlace = new Map<string, Site>()
+  for (const site of new Set(sites)) {
+    const place = `${site.name} ${site.origin}${site.basePath}`
+    if (!byPlace.has(place)) byPlace.set(place, site)
+  }
+  return [...byPlace.values()]
 }

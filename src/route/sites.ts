@@ -150,9 +150,18 @@ export function createSites(input: MarketInput, kinds: ReadonlyMap<string, Kind>
       ...chosenBy(config, options),
     } satisfies Site
     const isOne = kind.cloud === undefined && kind.overResponses === undefined
-    return isOne ? site : { ...site, at: branches(site, kind, { options, baseUrl }) }
+    if (isOne) return site
+    const branch = branches(site, kind, { options, baseUrl })
+    // a model that is where the site itself is has no site of its own
+    const whole: Site = { ...site, at: good => asOne(branch(good), whole) }
+    return whole
   })
 }
+
+const asOne = (branch: Site | undefined, site: Site): Site | undefined =>
+  branch?.provider === site.provider && branch.origin === site.origin && branch.basePath === site.basePath
+    ? site
+    : branch
 
 /** What the file says of a provider for choosing. A cloud's region is where it was asked to be. */
 function chosenBy(
