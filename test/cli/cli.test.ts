@@ -379,6 +379,7 @@ describe('the folder of a gateway that does not run', () => {
         ['gpt-5 --key nobody', 1, { error: { param: 'key', code: 'not_found' } }],
       ],
       doctor: [['--url http://127.0.0.1:9 --token t', 1, { ok: false }]],
+      reconcile: [['', 64, { error: { code: 'usage' } }]],
     }
     expect(Object.keys(rows).sort()).toEqual(COMMANDS.map(({ name }) => name).sort())
     for (const [name, calls] of Object.entries(rows)) {
