@@ -17,6 +17,7 @@ import {
   type Wait,
   worstWait,
 } from './lanes.ts'
+import { ORGANISATION } from './owners.ts'
 
 /** Things whose rates are remembered. End users are named by callers, so their number must have a bound. */
 const LANES_MAX = 100_000
@@ -42,9 +43,6 @@ const hasLimit = (limits: RateLimits): boolean =>
 
 /** An admission that nothing limits. */
 const FREE: Admission = { state: {}, release() {} }
-
-/** The project whose limits all keys share. */
-const ORGANISATION = 'organisation'
 
 /** Limits of a project by its id, `organisation` among them; undefined = no such project. */
 export type LimitsOf = (project: string) => Limits | undefined

@@ -1,7 +1,7 @@
 /** What a starting process takes over: the journal of the one before it, and the budget windows that the store remembers. */
 import type { Log } from '../deps.ts'
 import type { Store } from '../store/store.ts'
-import type { AttemptRow, Budget, Key } from '../terms.ts'
+import type { AttemptRow, Budget } from '../terms.ts'
 import type { Budgets } from './budgets.ts'
 import type { Settled } from './fold.ts'
 import {
@@ -12,11 +12,12 @@ import {
   parseEntry,
   settlement,
 } from './journal.ts'
+import { ORGANISATION } from './owners.ts'
 import type { Rates } from './rates.ts'
+import { seedDailyRates } from './seed.ts'
 import { asWindow, parseWindow, windowStart } from './windows.ts'
 
 const BATCH_ROWS = 64
-const DAY_MS = 86_400_000
 
 /** What recovery found. `chargedNanoUsd` is the sum of the holds that became `unknown` rows. */
 export interface Recovery {
@@ -105,22 +106,6 @@ function oldestWindow(holders: readonly { readonly budgets: readonly Budget[] }[
   return oldest
 }
 
-/** Counts the last day's requests of keys with a daily limit, which lives in memory only. */
-async function seedDailyRates(
-  store: Store,
-  rates: Rates,
-  keys: readonly Key[],
-  nowMs: number,
-): Promise<void> {
-  const daily = new Map(keys.filter(key => key.limits.rpd !== null).map(key => [key.id, key.lineage]))
-  if (daily.size === 0) return
-  const rows = await store.spend({ fromMs: nowMs - DAY_MS, toMs: nowMs + 1, groupBy: ['key'] })
-  for (const { group, requests } of rows) {
-    const lineage = daily.get(group.key ?? '')
-    if (lineage !== undefined) rates.seed(lineage, requests)
-  }
-}
-
 /**
  * Folds what the journal holds into the store, then reads the windows back and empties the journal. Doing it twice, or
  * dying half-way, changes nothing: rows are known by attempt id. Rejects when the store or the journal cannot be used.
@@ -144,7 +129,7 @@ export async function recoverLedger(input: {
     if (window !== undefined)
       budgets.restore(bucket.lineage, window, bucket.bucketStartMs, bucket.spentNanoUsd)
   }
-  await seedDailyRates(store, rates, keys, nowMs)
+  await seedDailyRates({ store, rates, keys, projects, organisation: ORGANISATION, nowMs })
   // What the store will not take stays on disk, for a later start or a person.
   journal?.rotate(refused.map(settled => formatEntry({ say: 'settle', ...settled })))
   const chargedNanoUsd = interrupted.reduce((sum, { row }) => sum + (row.costNanoUsd ?? 0), 0)
