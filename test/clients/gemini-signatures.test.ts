@@ -2,7 +2,7 @@
 import type { MessageParam } from '@anthropic-ai/sdk/resources/messages'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Json } from '../../providers/provider.ts'
-import { completion, sendJson, sse } from '../gateway/harness.ts'
+import { completion, sendJson, sse, until } from '../gateway/harness.ts'
 import { answered, type GeminiRig, said, startGeminiRig } from './gemini-rig.ts'
 import { ASK } from './messages-rig.ts'
 
@@ -227,7 +227,11 @@ describe('a conversation with signed thoughts stays where they can be read', () 
       )
     const providers = async (signed: boolean) => {
       waiting.length = 0
-      const posts = Array.from({ length: 12 }, () => rig.gateway.post(key, shared(signed)))
+      const posts: ReturnType<typeof rig.gateway.post>[] = []
+      for (let n = 1; n <= 12; n++) {
+        posts.push(rig.gateway.post(key, shared(signed)))
+        await until(() => waiting.length === n)
+      }
       const answers = await Promise.all(posts)
       return [...new Set(answers.map(answer => answer.headers.get('x-switchgate-provider')))].sort()
     }
