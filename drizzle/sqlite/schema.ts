@@ -184,9 +184,9 @@ export const spendDaily = sqliteTable(
   ],
 )
 
-/** What a part of the traffic is: `user` = rows that name an end user, `tag` = rows with this tag, `tagged` = rows with any. '' = none. */
+/** Part of the traffic: kinds are those of `partSums` in src/store/sums.ts; user and tag are '' where the kind has none. */
 const partNames = {
-  kind: text().$type<'user' | 'tag' | 'tagged'>().notNull(),
+  kind: text().$type<'user' | 'tag' | 'tagged' | 'user_tag' | 'user_tagged'>().notNull(),
   user: text().notNull(),
   tag: text().notNull(),
   ...spendNames,

@@ -1,6 +1,6 @@
 /** `GET /admin/v1/spend`: money by key, model, provider, time, user or tag. */
 import type { SpendGroup, SpendQuery, SpendRow } from '../store/store.ts'
-import { parseSpendQuery, spendCsv, spendWire } from '../wire/account.ts'
+import { parseSpendQuery, spendCsv, spendWire, totalOf } from '../wire/account.ts'
 import type { AdminDeps } from './deps.ts'
 import type { AdminAnswer, AdminCall, AdminRoute } from './route.ts'
 import { spendShape } from './shapes.ts'
@@ -18,7 +18,7 @@ export async function readSpend(
 ): Promise<{ readonly rows: readonly SpendRow[]; readonly total: SpendRow | undefined }> {
   await deps.ledger.fold()
   const rows = await deps.store.spend(query)
-  const [total] = await deps.store.spend({ ...query, groupBy: [] })
+  const total = totalOf(query, rows) ?? (await deps.store.spend({ ...query, groupBy: [] }))[0]
   return { rows, total }
 }
 

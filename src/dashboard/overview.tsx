@@ -2,7 +2,7 @@
 import type { AdminDeps } from '../admin/deps.ts'
 import { readSpend } from '../admin/spend.ts'
 import type { SpendRow } from '../store/store.ts'
-import { monthOf } from '../wire/spend.ts'
+import { monthOf, sumOf } from '../wire/spend.ts'
 import { readableCount, readableShare, readableUsd } from '../wire/readable.ts'
 import { StackedChart } from './chart.tsx'
 import { Frame } from './layout.tsx'
@@ -153,13 +153,20 @@ function FirstSteps({ deps, origin }: { deps: AdminDeps; origin: string }) {
   )
 }
 
+/** Rows summed over time, dearest first. */
+function sumBy(rows: readonly SpendRow[], group: 'key'): SpendRow[] {
+  const byName = Map.groupBy(rows, row => row.group[group] ?? '')
+  const sums = Array.from(byName, ([name, list]) => ({ ...sumOf(list), group: { [group]: name } }))
+  return sums.sort((a, b) => b.costNanoUsd - a.costNanoUsd)
+}
+
 /** The overview for a range. `origin` = where the data plane answers, for the first command. */
 export async function overviewPage(deps: AdminDeps, wanted: string | null, origin: string) {
   const range: Range = RANGES.find(known => known === wanted) ?? '7d'
   const slots = slotsOf(range, deps.clock.now())
   const { rows } = await readSpend(deps, queryFor(slots, 'key'))
   const window = { fromMs: slots.fromMs, toMs: slots.toMs }
-  const keys = await deps.store.spend({ ...window, groupBy: ['key'] })
+  const keys = sumBy(rows, 'key')
   const models = await deps.store.spend({ ...window, groupBy: ['model'] })
   const stats = await statsOf(deps)
   const nameOf = (id: string) => deps.keys.get(id)?.name ?? id

@@ -13,6 +13,7 @@ import {
   parseSpendQuery,
   spendCsv,
   spendWire,
+  totalOf,
 } from '../wire/account.ts'
 import { errorBody, errorHeaders } from '../wire/error.ts'
 import { endpointAt } from './endpoints.ts'
@@ -158,7 +159,7 @@ async function spend(c: Context<Env>, key: Key, deps: AccountDeps): Promise<Resp
       headers: { 'content-type': 'text/csv; charset=utf-8' },
     })
   }
-  const [total] = await deps.store.spend({ ...query, groupBy: [] })
+  const total = totalOf(query, rows) ?? (await deps.store.spend({ ...query, groupBy: [] }))[0]
   return jsonText(spendWire(query, rows, total, name))
 }
 

@@ -60,10 +60,22 @@ interface Sums {
 const HOURS: Sums = { spend: sql`${spendHourly}`, parts: sql`${partsHourly}`, start: sql`hour_ms` }
 const DAYS: Sums = { spend: sql`${spendDaily}`, parts: sql`${partsDaily}`, start: sql`day_ms` }
 
-const added = sql`requests, attempts, input_tokens, output_tokens, cached_tokens, cost_nano_usd, estimated_nano_usd,
-  unknown_nano_usd, unpriced_requests`
-const subtracted = sql`-requests, -attempts, -input_tokens, -output_tokens, -cached_tokens, -cost_nano_usd,
-  -estimated_nano_usd, -unknown_nano_usd, -unpriced_requests`
+const SUMS = [
+  'requests',
+  'attempts',
+  'input_tokens',
+  'output_tokens',
+  'cached_tokens',
+  'cost_nano_usd',
+  'estimated_nano_usd',
+  'unknown_nano_usd',
+  'unpriced_requests',
+].map(name => sql.identifier(name))
+const kept = sql.join(SUMS, sql`, `)
+const summed = sql.join(
+  SUMS.map(name => sql`sum(${name}) as ${name}`),
+  sql`, `,
+)
 
 /** A stretch of time, all keys or some of them. */
 interface Stretch {
@@ -72,28 +84,47 @@ interface Stretch {
   readonly keys: SQL
 }
 
+/** One select of `start_ms, key_id, project, model, provider, user, tag` and the nine sums, and what its sums do in a view. */
+interface Source {
+  readonly rows: SQL
+  /** -1 = they are taken away: they are counted elsewhere. */
+  readonly sign: 1 | -1
+  /** The same, the other way round, for those that name no end user. */
+  readonly fromNobody?: true
+}
+
+/** Parts without the names that no group asks for. Their key begins with time, user and tag, so that this sorts nothing. */
+function partRows({ parts, start }: Sums, kind: string, within: SQL, groupBy: readonly SpendGroup[]): SQL {
+  const named = groupBy.some(group => ['key', 'project', 'model', 'provider'].includes(group))
+  const user = sql`nullif(user, '') as user, nullif(tag, '') as tag`
+  if (named)
+    return sql`select ${start} as start_ms, key_id, project, model, provider, ${user}, ${kept}
+      from ${parts} where kind = ${kind} and ${within}`
+  return sql`select start_ms, null as key_id, null as project, null as model, null as provider, ${user}, ${kept}
+    from (select ${start} as start_ms, user, tag, ${summed} from ${parts} where kind = ${kind} and ${within}
+      group by ${start}, user, tag)`
+}
+
 /**
- * Rows of the roll-ups as `start_ms, key_id, project, model, provider, user, tag` and the nine sums. Only rows that name
- * an end user or a tag are summed by them; the others are the rest: what all rows have, less what those have.
+ * What of the roll-ups a view needs. Only rows that name an end user or a tag are summed by them; the others are the
+ * rest: what all rows have, less what those have.
  */
-function fromSums(from: Sums, { fromMs, toMs, keys }: Stretch, groupBy: readonly SpendGroup[]): SQL[] {
+function fromSums(from: Sums, { fromMs, toMs, keys }: Stretch, groupBy: readonly SpendGroup[]): Source[] {
   const { start } = from
-  const named = sql`select ${start} as start_ms, key_id, project, model, provider,`
   const within = sql`${start} >= ${fromMs} and ${start} < ${toMs}${keys}`
-  const spend = sql`${named} null as user, null as tag, ${added} from ${from.spend} where ${within}`
-  const part = (kind: string, user: SQL, tag: SQL, sums: SQL) =>
-    sql`${named} ${user} as user, ${tag} as tag, ${sums} from ${from.parts} where kind = ${kind} and ${within}`
-  const none = sql`null`
-  const user = sql`nullif(user, '')`
-  const byUser = groupBy.includes('user')
-  const byTag = groupBy.includes('tag')
-  const list = [spend]
-  if (byUser) list.push(part('user', none, none, subtracted), part('user', user, none, added))
-  if (byTag) {
-    const whose = byUser ? user : none
-    list.push(part('tagged', whose, none, subtracted), part('tag', whose, sql`tag`, added))
-  }
-  return list
+  const part = (kind: string) => partRows(from, kind, within, groupBy)
+  const spend = sql`select ${start} as start_ms, key_id, project, model, provider, null as user, null as tag, ${kept}
+    from ${from.spend} where ${within}`
+  const sources: Source[] = [{ rows: spend, sign: 1 }]
+  const [byUser, byTag] = [groupBy.includes('user'), groupBy.includes('tag')]
+  if (byUser) sources.push({ rows: part('user'), sign: 1, fromNobody: true })
+  if (byTag) sources.push({ rows: part('tagged'), sign: -1 }, { rows: part('tag'), sign: 1 })
+  if (byUser && byTag)
+    sources.push(
+      { rows: part('user_tagged'), sign: -1, fromNobody: true },
+      { rows: part('user_tag'), sign: 1, fromNobody: true },
+    )
+  return sources
 }
 
 /** The same columns computed from single attempts. A left join: rows without tags are the group null. */
@@ -124,76 +155,87 @@ function split(fromMs: number, toMs: number, startOf: (ms: number) => number, si
   return { whole: { fromMs: first, toMs: last }, rest }
 }
 
-/** Whole days from the days' sums (unless hours are asked for), whole hours from the hours', the edges from the rows. Each list is one statement's. */
-function sourcesOf({ fromMs, toMs, nowMs, groupBy, keyIds }: SpendQuery): SQL[][] {
+/** Whole days from the days' sums (unless hours are asked for), whole hours from the hours', the edges from the rows. */
+function sourcesOf({ fromMs, toMs, nowMs, groupBy, keyIds }: SpendQuery): Source[] {
   const keys = keyFilter(keyIds)
   const byHour = groupBy.includes('hour')
   // Nothing is later than now: the running hour, and the running day, are in their sums as far as they are.
   const open = nowMs !== undefined && toMs > nowMs
   const endMs = open ? upTo(toMs, byHour ? hourOf : dayOf, byHour ? HOUR_MS : DAY_MS) : toMs
-  const lists: SQL[][] = []
+  const sources: Source[] = []
   const days = byHour ? { whole: undefined, rest: [[fromMs, endMs]] } : split(fromMs, endMs, dayOf, DAY_MS)
-  if (days.whole) lists.push(fromSums(DAYS, { ...days.whole, keys }, groupBy))
-  const edges: SQL[] = []
+  if (days.whole) sources.push(...fromSums(DAYS, { ...days.whole, keys }, groupBy))
   for (const [from = 0, to = 0] of days.rest) {
     const hours = split(from, to, hourOf, HOUR_MS)
-    if (hours.whole) lists.push(fromSums(HOURS, { ...hours.whole, keys }, groupBy))
+    if (hours.whole) sources.push(...fromSums(HOURS, { ...hours.whole, keys }, groupBy))
     for (const [edge = 0, end = 0] of hours.rest)
-      edges.push(fromAttempts({ fromMs: edge, toMs: end, keys }, groupBy))
+      sources.push({ rows: fromAttempts({ fromMs: edge, toMs: end, keys }, groupBy), sign: 1 })
   }
-  // Two days have at most two edges each; D1 takes five terms of a compound select (workerd, SQLITE_LIMIT_COMPOUND_SELECT).
-  if (edges.length > 0) lists.push(edges)
-  return lists
+  return sources
 }
 
-/** One statement over these sources: a row holds the groups in the order asked for, then the nine sums. */
-function viewOf(source: readonly SQL[], groupBy: readonly SpendGroup[]): Statement {
+/** A part of a view: a statement whose rows hold the groups in the order asked for, then the nine sums. */
+export interface ViewPart extends Omit<Source, 'rows'> {
+  readonly statement: Statement
+}
+
+/** One statement a source: over a single table the engine groups in the order of its key, over a union it sorts. */
+function partOf({ rows, ...how }: Source, groupBy: readonly SpendGroup[]): ViewPart {
   const names = groupBy.map((_, position) => sql.identifier(`group${position}`))
   const groups = groupBy.map((group, position) => sql`${GROUPS[group]} as ${names[position]}, `)
-  // A group that has nothing left when those with a name are taken from it is none.
-  const by = names.length === 0 ? sql`` : sql` group by ${sql.join(names, sql`, `)} having sum(attempts) > 0`
-  const view = sql`select ${sql.join(groups)}coalesce(sum(requests), 0), coalesce(sum(attempts), 0),
-    coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cached_tokens), 0),
-    coalesce(sum(cost_nano_usd), 0), coalesce(sum(estimated_nano_usd), 0), coalesce(sum(unknown_nano_usd), 0),
-    coalesce(sum(unpriced_requests), 0) from (${sql.join([...source], sql` union all `)})${by}`
-  return dialect.sqlToQuery(view) as Statement
+  const by = names.length === 0 ? sql`` : sql` group by ${sql.join(names, sql`, `)}`
+  const sums = SUMS.map(name => sql`coalesce(sum(${name}), 0)`)
+  const view = sql`select ${sql.join(groups)}${sql.join(sums, sql`, `)} from (${rows})${by}`
+  return { statement: dialect.sqlToQuery(view) as Statement, ...how }
 }
 
-/** The statements whose rows, summed by group, are a view. */
-export const spendStatements = (query: SpendQuery): Statement[] =>
-  sourcesOf(query).map(source => viewOf(source, query.groupBy))
+/** What a view is put together from. */
+export const spendParts = (query: SpendQuery): ViewPart[] =>
+  sourcesOf(query).map(source => partOf(source, query.groupBy))
 
 /** The groups of `Store.summed`: everything that sums are kept by. */
 export const SUMMED_BY: readonly SpendGroup[] = ['key', 'model', 'provider', 'project', 'user', 'tag']
 
 /** What one source has in a span, for comparing the sources with each other. */
-export function summedStatement(from: SummedFrom, fromMs: number, toMs: number): Statement {
+export function summedParts(from: SummedFrom, fromMs: number, toMs: number): ViewPart[] {
   const stretch = { fromMs, toMs, keys: sql`` }
-  if (from === 'rows') return viewOf([fromAttempts(stretch, SUMMED_BY)], SUMMED_BY)
-  return viewOf(fromSums(from === 'hours' ? HOURS : DAYS, stretch, SUMMED_BY), SUMMED_BY)
+  if (from === 'rows') return [partOf({ rows: fromAttempts(stretch, SUMMED_BY), sign: 1 }, SUMMED_BY)]
+  return fromSums(from === 'hours' ? HOURS : DAYS, stretch, SUMMED_BY).map(source =>
+    partOf(source, SUMMED_BY),
+  )
 }
 
-/** What the statements of a view gave, as the port gives it: one row a group, in order. */
+type Answer = readonly (readonly SqlValue[])[]
+
+/** What the parts of a view gave, as the port gives it: one row a group, in order. */
 export function spendView(
   groupBy: readonly SpendGroup[],
-  answers: readonly (readonly (readonly SqlValue[])[])[],
+  parts: readonly ViewPart[],
+  answers: readonly Answer[],
 ): SpendRow[] {
-  const [only] = answers
-  if (answers.length === 1 && only)
-    return orderSpend(
-      groupBy,
-      only.map(values => spendRowOf(groupBy, values)),
-    )
   const sums = new Map<string, SqlValue[]>()
-  for (const values of answers.flat()) {
-    const at = JSON.stringify(values.slice(0, groupBy.length))
-    const sum = sums.get(at)
-    if (sum === undefined) sums.set(at, [...values])
-    else for (let i = groupBy.length; i < values.length; i++) sum[i] = Number(sum[i]) + Number(values[i])
+  const width = groupBy.length
+  const add = (names: readonly SqlValue[], values: readonly SqlValue[], sign: number) => {
+    const at = JSON.stringify(names)
+    let sum = sums.get(at)
+    if (sum === undefined) {
+      sum = [...names, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+      sums.set(at, sum)
+    }
+    for (let i = width; i < values.length; i++) sum[i] = Number(sum[i]) + sign * Number(values[i])
   }
+  const user = groupBy.indexOf('user')
+  for (const [position, { sign, fromNobody }] of parts.entries())
+    for (const values of answers[position] ?? []) {
+      const names = values.slice(0, width)
+      add(names, values, sign)
+      if (fromNobody) add(names.with(user, null), values, -sign)
+    }
+  // A group that has nothing left when those with a name are taken from it is none.
+  const groups = [...sums.values()].filter(values => width === 0 || Number(values[width + 1]) > 0)
   return orderSpend(
     groupBy,
-    [...sums.values()].map(values => spendRowOf(groupBy, values)),
+    groups.map(values => spendRowOf(groupBy, values)),
   )
 }
 

@@ -6,9 +6,9 @@ import { budgetBuckets, credentials, keys, keyUse, projects, settings } from '..
 import { GatewayError } from '../errors.ts'
 import { createFold } from './fold.ts'
 import { type Database, endingsIn, forgetRows, oldestDay, oneRequest, requestPage } from './requests.ts'
-import { SUMMED_BY, spendStatements, spendView, summedStatement } from './spend.ts'
+import { SUMMED_BY, spendParts, spendView, summedParts, type ViewPart } from './spend.ts'
 import type { SqlDriver, SqlValue, Statement } from './sql.ts'
-import type { Op, Store } from './store.ts'
+import type { Op, SpendGroup, SpendRow, Store } from './store.ts'
 import { SCHEMA_VERSION } from './version.ts'
 
 /**
@@ -101,6 +101,10 @@ export function createSqliteStore(driver: SqlDriver): Store {
     const rows = await driver.all({ sql: text, params })
     return { rows: method === 'get' ? (rows[0] as unknown[]) : (rows as unknown[]) } as { rows: unknown[] }
   })
+  async function view(groupBy: readonly SpendGroup[], parts: readonly ViewPart[]): Promise<SpendRow[]> {
+    const answers = await Promise.all(parts.map(({ statement }) => driver.all(statement)))
+    return spendView(groupBy, parts, answers)
+  }
   return {
     schemaVersion: SCHEMA_VERSION,
     commit: ops => guarded(() => driver.batch(ops.map(op => statementOf(db, op)))),
@@ -122,15 +126,10 @@ export function createSqliteStore(driver: SqlDriver): Store {
           .from(budgetBuckets)
           .where(or(gte(budgetBuckets.bucketStartMs, sinceMs), eq(budgetBuckets.window, 'total'))),
       ),
-    spend: query =>
-      guarded(async () => {
-        const answers = spendStatements(query).map(statement => driver.all(statement))
-        return spendView(query.groupBy, await Promise.all(answers))
-      }),
+    spend: query => guarded(() => view(query.groupBy, spendParts(query))),
     requests: query => guarded(() => requestPage(db, query)),
     request: (id, keyIds) => guarded(() => oneRequest(db, id, keyIds)),
-    summed: (from, fromMs, toMs) =>
-      guarded(async () => spendView(SUMMED_BY, [await driver.all(summedStatement(from, fromMs, toMs))])),
+    summed: (from, fromMs, toMs) => guarded(() => view(SUMMED_BY, summedParts(from, fromMs, toMs))),
     endings: (fromMs, toMs) => guarded(() => endingsIn(db, fromMs, toMs)),
     forgetRequests: (beforeMs, most) => guarded(() => forgetRows(db, driver, beforeMs, most)),
     oldestDay: () => guarded(() => oldestDay(db)),

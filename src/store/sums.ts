@@ -12,6 +12,9 @@ export const hourOf = (ms: number): number => startOf(ms, HOUR_MS)
 /** Start of the UTC day, epoch ms. */
 export const dayOf = (ms: number): number => startOf(ms, DAY_MS)
 
+/** What a row of the roll-ups of users and tags counts. */
+export type PartKind = 'user' | 'tag' | 'tagged' | 'user_tag' | 'user_tagged'
+
 /** Sums of rows that share their names. The first name is the hour or the day. */
 export interface Group {
   readonly names: readonly SqlValue[]
@@ -75,8 +78,9 @@ export function hourlySums(rows: readonly AttemptRow[]): Group[] {
 }
 
 /**
- * By hour, kind, user, tag, key, model, provider and project; '' = none. Kind `user` = rows that name an end user;
- * `tag` = rows with this tag, so that a row with two counts under each; `tagged` = rows with any tag, each once.
+ * By hour, kind, user, tag, key, model, provider and project; '' = none. Kind `user` = rows that name an end user; `tag`
+ * = rows with this tag, so that a row with two counts under each; `tagged` = rows with any tag, each once; `user_tag`
+ * and `user_tagged` = the last two, of rows that name an end user too.
  */
 export function partSums(rows: readonly AttemptRow[]): Group[] {
   const groups = new Map<string, Group>()
@@ -85,15 +89,19 @@ export function partSums(rows: readonly AttemptRow[]): Group[] {
     if (user === '' && row.tags.length === 0) continue
     const hourMs = hourOf(row.createdAtMs)
     const parts = sumsOf(row)
-    const add = (kind: 'user' | 'tag' | 'tagged', tag: string) => {
+    const add = (kind: PartKind, whose: string, tag: string) => {
       const { keyId, model, provider, project } = row
-      addTo(groupAt(groups, [hourMs, kind, user, tag, keyId, model, provider, project ?? '']), parts)
+      addTo(groupAt(groups, [hourMs, kind, whose, tag, keyId, model, provider, project ?? '']), parts)
     }
-    if (user !== '') add('user', '')
+    if (user !== '') add('user', user, '')
     const tags = new Set(row.tags)
     tags.delete('')
-    if (tags.size > 0) add('tagged', '')
-    for (const tag of tags) add('tag', tag)
+    if (tags.size === 0) continue
+    add('tagged', '', '')
+    for (const tag of tags) add('tag', '', tag)
+    if (user === '') continue
+    add('user_tagged', user, '')
+    for (const tag of tags) add('user_tag', user, tag)
   }
   return [...groups.values()]
 }

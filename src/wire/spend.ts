@@ -95,6 +95,27 @@ function spendLine(row: SpendRow, query: SpendQuery, keyName: (id: string) => st
   return { ...line, ...spendFigures(row) }
 }
 
+/** Rows of a view added up. */
+export function sumOf(rows: readonly SpendRow[]): SpendRow {
+  const sum = { ...NOTHING }
+  for (const row of rows) {
+    sum.requests += row.requests
+    sum.attempts += row.attempts
+    sum.inputTokens += row.inputTokens
+    sum.outputTokens += row.outputTokens
+    sum.cachedTokens += row.cachedTokens
+    sum.costNanoUsd += row.costNanoUsd
+    sum.estimatedNanoUsd += row.estimatedNanoUsd
+    sum.unknownNanoUsd += row.unknownNanoUsd
+    sum.unpricedRequests += row.unpricedRequests
+  }
+  return sum
+}
+
+/** The ungrouped sum of a view's rows; undefined where rows with several tags are counted several times: ask the store. */
+export const totalOf = (query: SpendQuery, rows: readonly SpendRow[]): SpendRow | undefined =>
+  query.groupBy.includes('tag') ? undefined : sumOf(rows)
+
 /**
  * The contract's spend object. `total` is a view without groups: summing `rows` would count a request with two tags twice.
  * Undefined total = nothing was spent.

@@ -9,7 +9,7 @@ import { RANGES, queryFor, slotsOf } from '../../src/dashboard/series.ts'
 import { billFor, holdFor } from '../../src/meter.ts'
 import type { Price } from '../../src/price.ts'
 import { openSqlite } from '../../src/runtime/node/sqlite.ts'
-import { spendStatements } from '../../src/store/spend.ts'
+import { spendParts } from '../../src/store/spend.ts'
 import type { SpendGroup } from '../../src/store/store.ts'
 import { monthOf, parseSpendQuery } from '../../src/wire/spend.ts'
 import { randomRows, T0 } from './rows.ts'
@@ -95,11 +95,11 @@ it('T86 litellm#13182, #7229: what the dashboard and a month’s view ask for co
     ]),
   ]
   for (const query of queries)
-    for (const { sql } of spendStatements(query))
-      expect(sql, JSON.stringify(query)).not.toContain('"attempts"')
+    for (const { statement } of spendParts(query))
+      expect(statement.sql, JSON.stringify(query)).not.toContain('"attempts"')
   // Only the edges of a span that begins in the middle of an hour need rows.
-  const odd = spendStatements({ fromMs: now - 7 * 86_400_000, toMs: now, groupBy: ['key'] })
-  expect(odd.filter(({ sql }) => sql.includes('"attempts"'))).toHaveLength(1)
+  const odd = spendParts({ fromMs: now - 7 * 86_400_000, toMs: now, groupBy: ['key'] })
+  expect(odd.filter(({ statement }) => statement.sql.includes('"attempts"'))).toHaveLength(2)
 })
 
 /** Holds the write lock of the database for so long, from another thread. */
