@@ -20,7 +20,6 @@ type LimitField = NonNullable<Quirks['maxTokensField']>
  */
 const WANTS_COMPLETION_LIMIT = /^(o[1-9]|gpt-([5-9]|1\d))(?![a-z\d])/
 
-
 /** For clouds, where a deployment of the model may have any name. */
 export const wantsCompletionLimit = (model: string): boolean => WANTS_COMPLETION_LIMIT.test(model)
 

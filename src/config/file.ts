@@ -278,7 +278,9 @@ export const ConfigFile = z.strictObject({
         .max(3_650)
         .nullable()
         .default(null)
-        .describe('Days that single requests are kept, in whole UTC days; null = for good. Sums of money stay'),
+        .describe(
+          'Days that single requests are kept, in whole UTC days; null = for good. Sums of money stay',
+        ),
     })
     .prefault({}),
   discover_env: z
