@@ -157,7 +157,7 @@ const isPicky = ({ one, caller }: Run) =>
 /** What the recording says once the faults are mended that its host's row names: thoughts between tags, an end without a reason. */
 function mended(one: Recording, reading: Reading): Reading {
   const thinks = hostFor(one.kind)?.quirks.reasoningField === 'think_tags'
-  const [all, thought] = (thinks && /^\s*<think>\n?([^]*?)<\/think>\n*/.exec(reading.text)) || []
+  const [all, thought] = (thinks && /^\s*<think>\n?([\s\S]*?)<\/think>\n*/.exec(reading.text)) || []
   const said = all === undefined ? {} : { reasoning: thought ?? '', text: reading.text.slice(all.length) }
   const ended = { finish: reading.tools.length > 0 ? 'tool-calls' : 'stop' }
   return { ...reading, ...said, ...(one.kind === 'unfinished' && reading.finish === 'other' ? ended : {}) }
