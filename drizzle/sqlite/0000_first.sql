@@ -39,6 +39,15 @@ CREATE TABLE `attempts` (
 --> statement-breakpoint
 CREATE INDEX `attempts_key` ON `attempts` (`key_id`,`created_at_ms`,`id`,`answer_id`);--> statement-breakpoint
 CREATE INDEX `attempts_failed` ON `attempts` (`created_at_ms`,`id`,`ended`,`key_id`,`model`) WHERE (ended < 200 or ended >= 400);--> statement-breakpoint
+CREATE TABLE `budget_slices` (
+	`owner` text NOT NULL,
+	`window` text NOT NULL,
+	`holder` text NOT NULL,
+	`nano_usd` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	PRIMARY KEY(`owner`, `window`, `holder`)
+) WITHOUT ROWID;
+--> statement-breakpoint
 CREATE TABLE `budget_buckets` (
 	`lineage` text NOT NULL,
 	`window` text NOT NULL,

@@ -219,6 +219,19 @@ export const keyUse = sqliteTable('key_use', {
   spentNanoUsd: integer('spent_nano_usd').notNull(),
 })
 
+/** What of a budget window a process has set aside for itself: several processes share a limit by it. `owner` as `lineage` below. */
+export const budgetSlices = sqliteTable(
+  'budget_slices',
+  {
+    owner: text().notNull(),
+    window: text().notNull(),
+    holder: text().notNull(),
+    nanoUsd: integer('nano_usd').notNull(),
+    expiresAtMs: integer('expires_at_ms').notNull(),
+  },
+  table => [primaryKey({ columns: [table.owner, table.window, table.holder] })],
+)
+
 /**
  * Spent money per bucket of a budget window, so that a restart knows how full each window is. `lineage` = whose budget: a
  * key's lineage, `project:<id>`, or a part of one of them, as in `project:<id>/user:<name>`.

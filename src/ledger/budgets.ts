@@ -19,6 +19,7 @@ import {
   scopedOf,
   type Who,
 } from './owners.ts'
+import type { Slices } from './slices.ts'
 
 /** Where a budget stands now. Nano-USD; `resetsAtMs` null = never (`total`), or a rolling window with nothing used. */
 export interface BudgetUse {
@@ -94,9 +95,8 @@ function settleIn(
   let passed: SoftPassed[] | undefined
   for (let i = 0; i < buckets.length; i++) {
     const bucket = buckets[i] as Bucket
-    bucket.heldNanoUsd -= heldNanoUsd
-    bucket.spentNanoUsd += spentNanoUsd
     const { lease, budget, holder, name } = purses[i] as Purse
+    lease.settle(bucket, heldNanoUsd, spentNanoUsd)
     const { softNanoUsd, scope } = budget
     if (softNanoUsd === null) continue
     const spent = lease.spentBeside(bucket, nowMs)
@@ -115,11 +115,13 @@ function shortfall(list: readonly Purse[], nanoUsd: number, nowMs: number): Shor
   let tightest: Purse | undefined
   let availableNanoUsd = Number.POSITIVE_INFINITY
   let heldByOthers = true
+  let asked: Purse | undefined
   for (const purse of list) {
     const limit = limitAt(purse.budget, nowMs)
-    const left = Math.max(0, limit - purse.lease.used(nowMs))
+    const left = purse.lease.left(limit, nowMs)
     // One budget that is really spent makes waiting for the others useless.
-    if (left < nanoUsd && purse.lease.spent(nowMs) + nanoUsd > limit) heldByOthers = false
+    if (left < nanoUsd && purse.lease.isSpent(nanoUsd, limit, nowMs)) heldByOthers = false
+    if (purse.lease.isAsked(nanoUsd, limit)) asked ??= purse
     if (left < availableNanoUsd) {
       availableNanoUsd = left
       tightest = purse
@@ -129,9 +131,10 @@ function shortfall(list: readonly Purse[], nanoUsd: number, nowMs: number): Shor
   const { lease, budget, holder } = tightest
   return {
     limit: limitName(holder.level, budget.scope, lease.window),
-    owner: lease.owner,
+    // What other processes have is known in a moment: then whoever waits for the answer looks again.
+    owner: (asked ?? tightest).lease.owner,
     availableNanoUsd,
-    heldByOthers,
+    heldByOthers: heldByOthers || asked !== undefined,
     resetsAtMs: lease.resetsAt(nowMs),
   }
 }
@@ -184,8 +187,9 @@ interface Standing {
 
 const noBudgets = (project: Project | undefined) => project === undefined || project.budgets.length === 0
 
-export function createBudgets(): Budgets {
-  const leases = createLeases()
+/** `slices` where several processes share the windows. */
+export function createBudgets(slices?: Slices): Budgets {
+  const leases = createLeases(slices)
   let projects: ReadonlyMap<string, Project> = new Map()
   let organisation: Project | undefined
   // Keys are immutable values, so what follows from one is worked out once, until a project changes.
@@ -245,12 +249,12 @@ export function createBudgets(): Budgets {
       // Nothing is always affordable: a model that costs nothing works with an empty budget.
       if (nanoUsd > 0)
         for (const { lease, budget } of purses)
-          if (lease.used(nowMs) + nanoUsd > limitAt(budget, nowMs))
+          if (!lease.fits(nanoUsd, limitAt(budget, nowMs), nowMs))
             return shortfall(purses, nanoUsd, nowMs) as Shortfall
       const buckets: Bucket[] = []
       for (const { lease, name } of purses) {
         const bucket = lease.open(nowMs)
-        bucket.heldNanoUsd += nanoUsd
+        lease.hold(bucket, nanoUsd, true)
         buckets.push(bucket)
         if (name !== undefined) leases.began(lease, nowMs)
       }
@@ -259,10 +263,10 @@ export function createBudgets(): Budgets {
     extend({ purses, buckets }, nanoUsd, nowMs) {
       for (let i = 0; i < buckets.length; i++) {
         const { lease, budget } = purses[i] as Purse
-        const beside = lease.usedBeside(buckets[i] as Bucket, nowMs)
-        if (beside === undefined || beside + nanoUsd > limitAt(budget, nowMs)) return false
+        if (!lease.fitsBeside(buckets[i] as Bucket, nanoUsd, limitAt(budget, nowMs), nowMs)) return false
       }
-      for (const bucket of buckets) bucket.heldNanoUsd += nanoUsd
+      for (let i = 0; i < buckets.length; i++)
+        (purses[i] as Purse).lease.hold(buckets[i] as Bucket, nanoUsd, false)
       return true
     },
     settle(taken, heldNanoUsd, spentNanoUsd, nowMs) {
@@ -282,7 +286,7 @@ export function createBudgets(): Budgets {
     },
     usage: (holder, nowMs) => usageIn(leases, holder, nowMs),
     restore(owner, window, bucketStartMs, spentNanoUsd) {
-      leases.restored(owner, window).at(bucketStartMs).spentNanoUsd = spentNanoUsd
+      leases.restored(owner, window).restore(bucketStartMs, spentNanoUsd)
     },
   }
 }

@@ -33,8 +33,14 @@ const NONE: readonly BucketRef[] = []
 const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
 
 /** `onEmpty` is called after a fold in the background that left nothing behind. */
-export function createFolder(input: { store: Store; log: Log; onEmpty: () => void }): Folder {
-  const { store, log, onEmpty } = input
+export function createFolder(input: {
+  store: Store
+  log: Log
+  onEmpty: () => void
+  /** These are in the store now. */
+  onFolded?: ((part: readonly Settled[]) => void) | undefined
+}): Folder {
+  const { store, log, onEmpty, onFolded } = input
   const queue: Settled[] = []
   // A new one for each batch: what `clear` leaves behind refers to its successor (see bag.ts).
   let settledOf: ReadonlyMap<string, Settled> = new Map()
@@ -66,6 +72,7 @@ export function createFolder(input: { store: Store; log: Log; onEmpty: () => voi
     }
     queue.splice(0, part.length)
     folded += part.length
+    onFolded?.(part)
     failures = 0
     size = Math.min(BATCH_ROWS, size * 2)
   }

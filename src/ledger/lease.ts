@@ -1,8 +1,10 @@
 /**
- * The part of one budget window that this process may spend, in time buckets of spent and held money.
- * Today a process leases the whole of every window; smaller leases for several processes would replace this file alone.
+ * The part of one budget window that this process may spend, in time buckets of spent and held money. One process alone
+ * leases the whole of every window; of several, each draws on a slice (slices.ts).
  */
 import type { BudgetWindow } from '../terms.ts'
+import type { Slice } from './slice.ts'
+import type { Slices } from './slices.ts'
 import { bucketLeaves, bucketStart, parseWindow, type Span } from './windows.ts'
 
 /** Which bucket of which window an amount belongs to; what the store adds it up by. */
@@ -36,10 +38,77 @@ export class Lease {
   /** The soft limit that was last told of, and until when that counts. */
   private toldSoft: { readonly softNanoUsd: number; readonly untilMs: number } | undefined
 
-  constructor(window: BudgetWindow, owner?: string) {
+  /** Where the slice of this window is found; undefined = all of it is ours. */
+  private readonly shared: { readonly slices: Slices; readonly name: string } | undefined
+
+  /** `name` = the owner in full. */
+  constructor(window: BudgetWindow, owner?: string, slices?: Slices, name?: string) {
     this.window = window
     this.owner = owner
     this.span = parseWindow(window)
+    if (slices !== undefined && name !== undefined) this.shared = { slices, name }
+  }
+
+  /** What the store remembers of a bucket. Where a window is shared it is only a first figure for views. */
+  restore(startMs: number, spentNanoUsd: number): void {
+    this.at(startMs).spentNanoUsd = spentNanoUsd
+    const slice = this.slice()
+    if (slice !== undefined && startMs >= (this.buckets.at(-1)?.ref.bucketStartMs ?? 0))
+      slice.spentNanoUsd = spentNanoUsd
+  }
+
+  private slice(): Slice | undefined {
+    return this.shared?.slices.of(this.shared.name, this.window)
+  }
+
+  /** May so much more be held under this limit? */
+  fits(nanoUsd: number, limitNanoUsd: number, nowMs: number): boolean {
+    if (this.shared === undefined) return this.used(nowMs) + nanoUsd <= limitNanoUsd
+    return this.shared.slices.fits(this.slice() as Slice, nanoUsd, limitNanoUsd)
+  }
+
+  /** The same for a hold that was opened in this bucket. Where a window is shared, one that has ended takes no more. */
+  fitsBeside(bucket: Bucket, nanoUsd: number, limitNanoUsd: number, nowMs: number): boolean {
+    if (this.shared !== undefined) return bucket.leavesAtMs > nowMs && this.fits(nanoUsd, limitNanoUsd, nowMs)
+    const beside = this.usedBeside(bucket, nowMs)
+    return beside !== undefined && beside + nanoUsd <= limitNanoUsd
+  }
+
+  /** Sets money aside in a bucket; `isNew` = for an attempt that had none here. */
+  hold(bucket: Bucket, nanoUsd: number, isNew: boolean): void {
+    bucket.heldNanoUsd += nanoUsd
+    if (this.shared === undefined) return
+    const slice = this.slice() as Slice
+    if (isNew) slice.holds++
+    this.shared.slices.hold(slice, nanoUsd)
+  }
+
+  /** What an attempt held becomes what it spent. */
+  settle(bucket: Bucket, heldNanoUsd: number, spentNanoUsd: number): void {
+    bucket.heldNanoUsd -= heldNanoUsd
+    bucket.spentNanoUsd += spentNanoUsd
+    const slice = this.slice()
+    if (slice === undefined) return
+    slice.holds--
+    slice.heldNanoUsd -= heldNanoUsd
+    slice.unfoldedNanoUsd += spentNanoUsd
+  }
+
+  /** What could be held at once, nano-USD. */
+  left(limitNanoUsd: number, nowMs: number): number {
+    const slice = this.slice()
+    return Math.max(0, slice === undefined ? limitNanoUsd - this.used(nowMs) : slice.spareNanoUsd)
+  }
+
+  /** Is it being asked whether so much can be had? Nobody asks where the whole is ours. */
+  isAsked(nanoUsd: number, limitNanoUsd: number): boolean {
+    return this.shared?.slices.isUnknown(this.slice() as Slice, nanoUsd, limitNanoUsd) ?? false
+  }
+
+  /** Would it not fit even if all that is held came back? */
+  isSpent(nanoUsd: number, limitNanoUsd: number, nowMs: number): boolean {
+    if (this.shared === undefined) return this.spent(nowMs) + nanoUsd > limitNanoUsd
+    return this.shared.slices.isSpent(this.slice() as Slice, nanoUsd, limitNanoUsd)
   }
 
   /** The bucket that money held at this instant belongs to. */
@@ -77,6 +146,8 @@ export class Lease {
 
   /** Nano-USD spent in the window. Buckets ahead of a clock that jumped back count too: time never refills a budget backwards. */
   spent(nowMs: number): number {
+    const slice = this.slice()
+    if (slice !== undefined) return slice.spentNanoUsd + slice.unfoldedNanoUsd
     let sum = 0
     for (const bucket of this.buckets) if (bucket.leavesAtMs > nowMs) sum += bucket.spentNanoUsd
     return sum
@@ -91,6 +162,7 @@ export class Lease {
 
   /** Spent and held together. */
   used(nowMs: number): number {
+    if (this.shared !== undefined) return this.spent(nowMs) + this.held(nowMs)
     let sum = 0
     for (const bucket of this.buckets)
       if (bucket.leavesAtMs > nowMs) sum += bucket.spentNanoUsd + bucket.heldNanoUsd
@@ -109,6 +181,7 @@ export class Lease {
   /** What is spent in the window that a hold was opened in: an ended calendar window is its bucket alone; undefined = a rolling bucket that has left. */
   spentBeside(bucket: Bucket, nowMs: number): number | undefined {
     if (bucket.leavesAtMs > nowMs) return this.spent(nowMs)
+    if (this.shared !== undefined) return undefined
     return this.span.kind === 'rolling' ? undefined : bucket.spentNanoUsd
   }
 

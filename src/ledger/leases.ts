@@ -1,6 +1,7 @@
 /** All leases of this process by owner and window, and the forgetting of parts (users, tags, models) that have nothing left to count. Part of budgets.ts. */
 import type { BudgetWindow } from '../terms.ts'
 import { Lease } from './lease.ts'
+import type { Slices } from './slices.ts'
 
 /** Parts kept before those that count nothing are looked for. */
 const PARTS_MIN = 10_000
@@ -31,7 +32,7 @@ const isPart = (owner: string) => owner.includes('/')
  * Whoever may name end users may name new ones for ever. Parts are remembered while money of theirs counts or may come to
  * count, so what is kept is bounded by what was really spent in the windows.
  */
-export function createLeases(): Leases {
+export function createLeases(slices?: Slices): Leases {
   const whole = new Map<string, Map<BudgetWindow, Lease>>()
   const parts = new Map<string, Part>()
   let sweepAt = PARTS_MIN
@@ -50,7 +51,7 @@ export function createLeases(): Leases {
     }
     let lease = windows.get(window)
     if (lease === undefined) {
-      lease = new Lease(window, said)
+      lease = new Lease(window, said, slices, owner)
       windows.set(window, lease)
     }
     return lease
@@ -70,7 +71,7 @@ export function createLeases(): Leases {
   const find = (owner: string, window: BudgetWindow): Lease | undefined =>
     isPart(owner) ? parts.get(owner)?.windows.get(window) : whole.get(owner)?.get(window)
   const part = (owner: string, window: BudgetWindow): Lease =>
-    parts.get(owner)?.windows.get(window) ?? new Lease(window, owner)
+    parts.get(owner)?.windows.get(window) ?? new Lease(window, owner, slices, owner)
 
   return {
     get,

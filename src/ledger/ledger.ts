@@ -11,12 +11,13 @@ import type { Store } from '../store/store.ts'
 import type { AttemptRow, Key, Project } from '../terms.ts'
 import type { Alert } from './alerts.ts'
 import { type BudgetUse, createBudgets, type SoftPassed, type Taken } from './budgets.ts'
-import { createFolder } from './fold.ts'
+import { createFolder, type Settled } from './fold.ts'
 import { type Entry, formatEntry, type Journal, settlement } from './journal.ts'
 import type { BucketRef } from './lease.ts'
 import { holderOfKey, holderOfProject } from './owners.ts'
 import { createRates, type LimitsOf } from './rates.ts'
-import { type Recovery, recoverLedger } from './recover.ts'
+import { inheritLedger, type Recovery, recoverLedger } from './recover.ts'
+import { createSlices, noteFolded } from './slices.ts'
 import { vouchFor } from './vouch.ts'
 import { createWaiters } from './waiters.ts'
 
@@ -31,6 +32,12 @@ export type { BudgetUse, Recovery }
 export interface LedgerOwner extends Ledger {
   /** Takes over what an earlier process left; before the first request. Rejects when the store or the journal is unusable. */
   recover(): Promise<Recovery>
+  /**
+   * Takes over what another process left over the same store, once its slices have expired: what it held is charged, the
+   * rest of its slices comes back. Undefined = it may still live, or has nothing. The caller sees to it that nobody
+   * writes that journal any more.
+   */
+  inherit(holder: string, journal: Journal): Promise<Recovery | undefined>
   /**
    * Resolves when everything settled before the call is in the store. A store that answers but takes no rows lags behind
    * (logged and retried) rather than failing every view; one that does not answer rejects with `storage_unavailable`.
@@ -113,6 +120,8 @@ export interface LedgerInput {
   log: Log
   /** Limits of projects; absent = there are none. */
   limitsOf?: LimitsOf
+  /** This process's name where several share the store, the same after a restart; absent = it is alone and owns every window. */
+  holder?: string
   /** Told of what is also logged as a warning: a soft limit passed, an overrun. */
   alert?: Alert
 }
@@ -120,12 +129,15 @@ export interface LedgerInput {
 /** One ledger over one store and one journal; call `recover` before the first request. */
 export function createLedger(input: LedgerInput): LedgerOwner {
   const { store, journal, clock, log } = input
-  const budgets = createBudgets()
+  const waiters = createWaiters()
+  const { wake } = waiters
+  const slices = input.holder && createSlices({ store, holder: input.holder, clock, log, wake })
+  const budgets = createBudgets(slices || undefined)
   const rates = createRates(clock.monotonic, input.limitsOf)
   const warn = warner(log, input.alert)
-  const waiters = createWaiters()
   const open = new Bag<OpenHold>()
-  const folder = createFolder({ store, log, onEmpty: tidy })
+  const onFolded = slices && ((part: readonly Settled[]) => noteFolded(slices, part))
+  const folder = createFolder({ store, log, onEmpty: tidy, onFolded: onFolded || undefined })
   let flushing: Promise<void> | undefined
   let answering: Promise<void> | undefined
 
@@ -208,7 +220,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     const settled = settlement(kept, held.refs)
     say(settled)
     folder.add(settled)
-    for (const { owner } of held.refs) waiters.wake(owner ?? held.key.lineage)
+    for (const { owner } of held.refs) wake(owner ?? held.key.lineage)
   }
 
   function durable(): Promise<void> {
@@ -226,6 +238,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
   async function fold(): Promise<void> {
     try {
       await folder.fold()
+      if (slices) await slices.refresh()
     } catch {
       await store.ping().catch(cause => {
         throw unavailable(cause)
@@ -242,7 +255,9 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     applies: budgets.applies,
     available: (key, facts) => budgets.available(key, clock.now(), facts),
     freed: (key, withinMs, short) => waiters.wait(short?.owner ?? key.lineage, withinMs),
-    recover: () => recoverLedger({ store, journal, budgets, rates, nowMs: clock.now(), log }),
+    recover: () =>
+      recoverLedger({ store, journal, budgets, rates, nowMs: clock.now(), log, holder: input.holder }),
+    inherit: (holder, left) => inheritLedger({ store, journal: left, holder, nowMs: clock.now(), log }),
     fold,
     usageOf: key => budgets.usage(holderOfKey(key), clock.now()),
     usageOfProject: project => budgets.usage(holderOfProject(project), clock.now()),
@@ -256,6 +271,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
       folder.stop()
       try {
         await folder.fold()
+        if (slices) await slices.close()
         tidy(1)
       } finally {
         await journal?.close()

@@ -18,6 +18,8 @@ import { seedDailyRates } from './seed.ts'
 import { asWindow, parseWindow, windowStart } from './windows.ts'
 
 const BATCH_ROWS = 64
+/** Clocks of two machines differ: nobody is taken for dead before this has passed too. */
+const EXPIRY_MARGIN_MS = 5_000
 
 /** What recovery found. `chargedNanoUsd` is the sum of the holds that became `unknown` rows. */
 export interface Recovery {
@@ -106,6 +108,21 @@ function oldestWindow(holders: readonly { readonly budgets: readonly Budget[] }[
   return oldest
 }
 
+/** Everything that the journal tells of into the store, and what the store refused. */
+async function foldJournal(
+  store: Store,
+  journal: Journal | undefined,
+  log: Log,
+): Promise<{ found: Recovery; refused: readonly Settled[] }> {
+  const { settled, interrupted, damaged } = replay(journal?.read() ?? [])
+  const refused = [...(await foldAll(store, settled, log)), ...(await foldAll(store, interrupted, log))]
+  const chargedNanoUsd = interrupted.reduce((sum, { row }) => sum + (row.costNanoUsd ?? 0), 0)
+  const found = { settled: settled.length, interrupted: interrupted.length, chargedNanoUsd, damaged }
+  if (damaged > 0) log('error', 'ledger.journal_damaged', { lines: damaged })
+  if (settled.length + interrupted.length > 0) log('info', 'ledger.recovered', { ...found })
+  return { found, refused }
+}
+
 /**
  * Folds what the journal holds into the store, then reads the windows back and empties the journal. Doing it twice, or
  * dying half-way, changes nothing: rows are known by attempt id. Rejects when the store or the journal cannot be used.
@@ -117,10 +134,12 @@ export async function recoverLedger(input: {
   rates: Rates
   nowMs: number
   log: Log
+  /** Whose slices, if the store is shared, held what the journal tells of. */
+  holder?: string | undefined
 }): Promise<Recovery> {
-  const { store, journal, budgets, rates, nowMs, log } = input
-  const { settled, interrupted, damaged } = replay(journal?.read() ?? [])
-  const refused = [...(await foldAll(store, settled, log)), ...(await foldAll(store, interrupted, log))]
+  const { store, journal, budgets, rates, nowMs, log, holder } = input
+  const { found, refused } = await foldJournal(store, journal, log)
+  if (holder !== undefined) await store.commit([{ op: 'release_slices', holder }])
   const keys = await store.keys()
   const projects = await store.projects()
   budgets.adopt(projects)
@@ -130,11 +149,28 @@ export async function recoverLedger(input: {
       budgets.restore(bucket.lineage, window, bucket.bucketStartMs, bucket.spentNanoUsd)
   }
   await seedDailyRates({ store, rates, keys, projects, organisation: ORGANISATION, nowMs })
-  // What the store will not take stays on disk, for a later start or a person.
+  forget(journal, refused)
+  return found
+}
+
+/** What the store will not take stays on disk, for a later start or a person. */
+function forget(journal: Journal | undefined, refused: readonly Settled[]): void {
   journal?.rotate(refused.map(settled => formatEntry({ say: 'settle', ...settled })))
-  const chargedNanoUsd = interrupted.reduce((sum, { row }) => sum + (row.costNanoUsd ?? 0), 0)
-  const found = { settled: settled.length, interrupted: interrupted.length, chargedNanoUsd, damaged }
-  if (damaged > 0) log('error', 'ledger.journal_damaged', { lines: damaged })
-  if (settled.length + interrupted.length > 0) log('info', 'ledger.recovered', { ...found })
+}
+
+/** The same for a process that is gone, by another one over its store: never while its slices may still be in use. */
+export async function inheritLedger(input: {
+  store: Store
+  journal: Journal
+  holder: string
+  nowMs: number
+  log: Log
+}): Promise<Recovery | undefined> {
+  const { store, journal, holder, nowMs, log } = input
+  const untilMs = (await store.sliceHolders()).get(holder)
+  if (untilMs === undefined || nowMs < untilMs + EXPIRY_MARGIN_MS) return undefined
+  const { found, refused } = await foldJournal(store, journal, log)
+  await store.commit([{ op: 'release_slices', holder }])
+  forget(journal, refused)
   return found
 }

@@ -4,6 +4,7 @@ import type { AttemptRow, Key, Project } from '../terms.ts'
 import { checkAttempt } from './attempts.ts'
 import { encodeCursor, parseCursor } from './cursor.ts'
 import { type BucketsOf, bucketSums } from './fold.ts'
+import { applySlice, type HeldSlice, holdersOf, leaseOf } from './memory-slices.ts'
 import { labelOf, orderSpend, SUMMED_BY } from './spend.ts'
 import type {
   BudgetBucket,
@@ -104,13 +105,13 @@ interface Tables {
   readonly projects: Map<string, Project>
   readonly credentials: Map<string, StoredCredential>
   readonly settings: Map<string, string>
-  /** By attempt id. */
   readonly rows: Map<string, AttemptRow>
   /** By lineage, window and start as JSON. */
   readonly buckets: Map<string, BudgetBucket>
+  readonly slices: Map<string, HeldSlice>
 }
 
-function apply({ keys, projects, credentials, settings, buckets }: Tables, op: Op): void {
+function apply({ keys, projects, credentials, settings, buckets, slices }: Tables, op: Op): void {
   switch (op.op) {
     case 'put_key':
       keys.set(
@@ -141,6 +142,9 @@ function apply({ keys, projects, credentials, settings, buckets }: Tables, op: O
     case 'forget_buckets':
       for (const [at, bucket] of buckets)
         if (bucket.bucketStartMs < op.beforeMs && bucket.window !== 'total') buckets.delete(at)
+      return
+    default:
+      applySlice(slices, op)
   }
 }
 
@@ -256,6 +260,7 @@ export function createMemoryStore(): Store {
     settings: new Map(),
     rows: new Map(),
     buckets: new Map(),
+    slices: new Map(),
   }
   const oldestFirst = <T extends { createdAtMs: number; id: string }>(items: Map<string, T>): T[] =>
     [...items.values()].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1))
@@ -266,6 +271,8 @@ export function createMemoryStore(): Store {
       for (const op of ops) apply(tables, op)
     },
     fold: (rows, bucketsOf) => fold(tables, rows, bucketsOf),
+    lease: async ask => leaseOf(tables.slices, tables.buckets.values(), ask),
+    sliceHolders: async () => holdersOf(tables.slices),
     keys: async () => oldestFirst(tables.keys),
     keyByHash: async hash => [...tables.keys.values()].find(key => key.hash === hash),
     projects: async () => oldestFirst(tables.projects),

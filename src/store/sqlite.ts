@@ -6,6 +6,7 @@ import { budgetBuckets, credentials, keys, keyUse, projects, settings } from '..
 import { GatewayError } from '../errors.ts'
 import { createFold } from './fold.ts'
 import { type Database, endingsIn, forgetRows, oldestDay, oneRequest, requestPage } from './requests.ts'
+import { holdersIn, leaseFrom, sliceStatement } from './slices.ts'
 import { SUMMED_BY, spendParts, spendView, summedParts, type ViewPart } from './spend.ts'
 import type { SqlDriver, SqlValue, Statement } from './sql.ts'
 import type { Op, SpendGroup, SpendRow, Store } from './store.ts'
@@ -92,6 +93,10 @@ function statementOf(db: Database, op: Op): Statement {
         .delete(budgetBuckets)
         .where(and(lt(budgetBuckets.bucketStartMs, op.beforeMs), ne(budgetBuckets.window, 'total')))
         .toSQL() as Statement
+    case 'return_slice':
+    case 'renew_slices':
+    case 'release_slices':
+      return sliceStatement(op)
   }
 }
 
@@ -109,6 +114,8 @@ export function createSqliteStore(driver: SqlDriver): Store {
     schemaVersion: SCHEMA_VERSION,
     commit: ops => guarded(() => driver.batch(ops.map(op => statementOf(db, op)))),
     fold: createFold(driver),
+    lease: ask => guarded(() => leaseFrom(driver, ask)),
+    sliceHolders: () => guarded(() => holdersIn(driver)),
     keys: () => guarded(() => db.select().from(keys).orderBy(keys.createdAtMs, keys.id)),
     keyByHash: hash =>
       guarded(async () => (await db.select().from(keys).where(eq(keys.hash, hash)).limit(1))[0]),

@@ -37,6 +37,43 @@ export type Op =
   | { readonly op: 'put_setting_once'; readonly name: string; readonly value: string }
   /** Buckets that began before this and that no window counts any more; `total` stays. */
   | { readonly op: 'forget_buckets'; readonly beforeMs: number }
+  /** Gives so much of a slice back: what of it was folded as spent, or is not needed. */
+  | {
+      readonly op: 'return_slice'
+      readonly holder: string
+      readonly owner: string
+      readonly window: string
+      readonly nanoUsd: number
+    }
+  | { readonly op: 'renew_slices'; readonly holder: string; readonly expiresAtMs: number }
+  /** All slices of a process whose holds are known to be settled. */
+  | { readonly op: 'release_slices'; readonly holder: string }
+
+/** What one of several processes asks of a budget window for itself. Amounts nano-USD, times epoch ms. */
+export interface SliceAsk {
+  /** The process. */
+  readonly holder: string
+  /** Whose budget (owners.ts). */
+  readonly owner: string
+  readonly window: string
+  /** Buckets that begin at or after this count. */
+  readonly sinceMs: number
+  readonly limitNanoUsd: number
+  /** Less is of no use, unless nobody else has a slice: then the rest. */
+  readonly needNanoUsd: number
+  readonly wantNanoUsd: number
+  readonly expiresAtMs: number
+}
+
+/** Where a window stands after an ask, nano-USD. */
+export interface SliceAnswer {
+  /** All that the process has of it now. */
+  readonly sliceNanoUsd: number
+  /** By everybody, as far as it was folded. */
+  readonly spentNanoUsd: number
+  /** Slices of others. */
+  readonly othersNanoUsd: number
+}
 
 export type SpendGroup = 'key' | 'project' | 'model' | 'provider' | 'day' | 'hour' | 'user' | 'tag'
 
@@ -115,6 +152,10 @@ export interface Store {
     }[],
     detail?: (row: AttemptRow) => string | undefined,
   ): void | Promise<void>
+  /** Enlarges a slice if spent money and all slices together stay within the limit. Two asks at once never get the same money. */
+  lease(ask: SliceAsk): Promise<SliceAnswer>
+  /** Processes that have slices, and when the last of each expires, epoch ms. */
+  sliceHolders(): Promise<ReadonlyMap<string, number>>
   keys(): Promise<readonly Key[]>
   keyByHash(hash: string): Promise<Key | undefined>
   /** The organisation among them, once it was given budgets or limits. */
