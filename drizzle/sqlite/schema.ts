@@ -186,7 +186,7 @@ export const spendDaily = sqliteTable(
 
 /** Part of the traffic: kinds are those of `partSums` in src/store/sums.ts; user and tag are '' where the kind has none. */
 const partNames = {
-  kind: text().$type<'user' | 'tag' | 'tagged' | 'user_tag' | 'user_tagged'>().notNull(),
+  kind: text().$type<'user' | 'tag' | 'tagged' | 'user_tag'>().notNull(),
   user: text().notNull(),
   tag: text().notNull(),
   ...spendNames,

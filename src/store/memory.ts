@@ -286,7 +286,7 @@ export function createMemoryStore(): Store {
     requests: async query => page(tables, query),
     request: async (id, keyIds) => oneRequest(tables, id, keyIds),
     summed: async (_from, fromMs, toMs) =>
-      spendView([...tables.rows.values()], { fromMs, toMs, groupBy: SUMMED_BY }),
+      SUMMED_BY.flatMap(groupBy => spendView([...tables.rows.values()], { fromMs, toMs, groupBy })),
     endings: async (fromMs, toMs) => endingsIn(tables, fromMs, toMs),
     forgetRequests: async (beforeMs, most) => forgetRows(tables, beforeMs, most),
     oldestDay: async () => oldestDay(tables),

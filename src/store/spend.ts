@@ -117,13 +117,8 @@ function fromSums(from: Sums, { fromMs, toMs, keys }: Stretch, groupBy: readonly
     from ${from.spend} where ${within}`
   const sources: Source[] = [{ rows: spend, sign: 1 }]
   const [byUser, byTag] = [groupBy.includes('user'), groupBy.includes('tag')]
-  if (byUser) sources.push({ rows: part('user'), sign: 1, fromNobody: true })
   if (byTag) sources.push({ rows: part('tagged'), sign: -1 }, { rows: part('tag'), sign: 1 })
-  if (byUser && byTag)
-    sources.push(
-      { rows: part('user_tagged'), sign: -1, fromNobody: true },
-      { rows: part('user_tag'), sign: 1, fromNobody: true },
-    )
+  if (byUser) sources.push({ rows: part(byTag ? 'user_tag' : 'user'), sign: 1, fromNobody: true })
   return sources
 }
 
@@ -168,8 +163,19 @@ function sourcesOf({ fromMs, toMs, nowMs, groupBy, keyIds }: SpendQuery): Source
   for (const [from = 0, to = 0] of days.rest) {
     const hours = split(from, to, hourOf, HOUR_MS)
     if (hours.whole) sources.push(...fromSums(HOURS, { ...hours.whole, keys }, groupBy))
-    for (const [edge = 0, end = 0] of hours.rest)
-      sources.push({ rows: fromAttempts({ fromMs: edge, toMs: end, keys }, groupBy), sign: 1 })
+    for (const [edge = 0, end = 0] of hours.rest) {
+      const hourMs = hourOf(edge)
+      const hourEnds = hourMs + HOUR_MS
+      const [beforeMs, afterMs] = [edge - hourMs, Math.min(hourEnds, nowMs ?? hourEnds) - end]
+      const rows = (fromMs: number, toMs: number) => fromAttempts({ fromMs, toMs, keys }, groupBy)
+      // Of the piece of an hour and the rest of it the shorter is read; most views end now, and nothing is later.
+      if (end - edge <= beforeMs + Math.max(0, afterMs)) sources.push({ rows: rows(edge, end), sign: 1 })
+      else {
+        sources.push(...fromSums(HOURS, { fromMs: hourMs, toMs: hourEnds, keys }, groupBy))
+        if (beforeMs > 0) sources.push({ rows: rows(hourMs, edge), sign: -1 })
+        if (end < hourEnds) sources.push({ rows: rows(end, hourEnds), sign: -1 })
+      }
+    }
   }
   return sources
 }
@@ -193,16 +199,22 @@ function partOf({ rows, ...how }: Source, groupBy: readonly SpendGroup[]): ViewP
 export const spendParts = (query: SpendQuery): ViewPart[] =>
   sourcesOf(query).map(source => partOf(source, query.groupBy))
 
-/** The groups of `Store.summed`: everything that sums are kept by. */
-export const SUMMED_BY: readonly SpendGroup[] = ['key', 'model', 'provider', 'project', 'user', 'tag']
+/** The views of `Store.summed`: between them they read every kind of sums that is kept. */
+export const SUMMED_BY: readonly (readonly SpendGroup[])[] = [
+  ['key', 'model', 'provider', 'project', 'user', 'tag'],
+  ['key', 'model', 'provider', 'project', 'user'],
+]
 
 /** What one source has in a span, for comparing the sources with each other. */
-export function summedParts(from: SummedFrom, fromMs: number, toMs: number): ViewPart[] {
+export function summedParts(
+  from: SummedFrom,
+  fromMs: number,
+  toMs: number,
+  groupBy: readonly SpendGroup[],
+): ViewPart[] {
   const stretch = { fromMs, toMs, keys: sql`` }
-  if (from === 'rows') return [partOf({ rows: fromAttempts(stretch, SUMMED_BY), sign: 1 }, SUMMED_BY)]
-  return fromSums(from === 'hours' ? HOURS : DAYS, stretch, SUMMED_BY).map(source =>
-    partOf(source, SUMMED_BY),
-  )
+  if (from === 'rows') return [partOf({ rows: fromAttempts(stretch, groupBy), sign: 1 }, groupBy)]
+  return fromSums(from === 'hours' ? HOURS : DAYS, stretch, groupBy).map(source => partOf(source, groupBy))
 }
 
 type Answer = readonly (readonly SqlValue[])[]

@@ -136,7 +136,11 @@ export function createSqliteStore(driver: SqlDriver): Store {
     spend: query => guarded(() => view(query.groupBy, spendParts(query))),
     requests: query => guarded(() => requestPage(db, query)),
     request: (id, keyIds) => guarded(() => oneRequest(db, id, keyIds)),
-    summed: (from, fromMs, toMs) => guarded(() => view(SUMMED_BY, summedParts(from, fromMs, toMs))),
+    summed: (from, fromMs, toMs) =>
+      guarded(async () => {
+        const views = SUMMED_BY.map(groupBy => view(groupBy, summedParts(from, fromMs, toMs, groupBy)))
+        return (await Promise.all(views)).flat()
+      }),
     endings: (fromMs, toMs) => guarded(() => endingsIn(db, fromMs, toMs)),
     forgetRequests: (beforeMs, most) => guarded(() => forgetRows(db, driver, beforeMs, most)),
     oldestDay: () => guarded(() => oldestDay(db)),

@@ -173,7 +173,7 @@ export interface Store {
    * when `keyIds` is given.
    */
   request(id: string, keyIds?: readonly string[]): Promise<StoredRequest | undefined>
-  /** Sums by key, model, provider, project, user and tag as one of the three sources has them; spans are whole hours, or days for `days`. */
+  /** Sums by key, model, provider, project and user, with and without tags, as one of the three sources has them; spans are whole hours, or days for `days`. */
   summed(from: SummedFrom, fromMs: number, toMs: number): Promise<readonly SpendRow[]>
   /** How many requests began in the span, and those that do not have exactly one row that ends them. */
   endings(fromMs: number, toMs: number): Promise<Endings>

@@ -13,7 +13,9 @@ export const hourOf = (ms: number): number => startOf(ms, HOUR_MS)
 export const dayOf = (ms: number): number => startOf(ms, DAY_MS)
 
 /** What a row of the roll-ups of users and tags counts. */
-export type PartKind = 'user' | 'tag' | 'tagged' | 'user_tag' | 'user_tagged'
+export type PartKind = 'user' | 'tag' | 'tagged' | 'user_tag'
+
+const UNTAGGED: readonly string[] = ['']
 
 /** Sums of rows that share their names. The first name is the hour or the day. */
 export interface Group {
@@ -80,7 +82,7 @@ export function hourlySums(rows: readonly AttemptRow[]): Group[] {
 /**
  * By hour, kind, user, tag, key, model, provider and project; '' = none. Kind `user` = rows that name an end user; `tag`
  * = rows with this tag, so that a row with two counts under each; `tagged` = rows with any tag, each once; `user_tag`
- * and `user_tagged` = the last two, of rows that name an end user too.
+ * = rows of this end user with this tag, or, tag '', with none.
  */
 export function partSums(rows: readonly AttemptRow[]): Group[] {
   const groups = new Map<string, Group>()
@@ -96,12 +98,9 @@ export function partSums(rows: readonly AttemptRow[]): Group[] {
     if (user !== '') add('user', user, '')
     const tags = new Set(row.tags)
     tags.delete('')
-    if (tags.size === 0) continue
-    add('tagged', '', '')
+    if (tags.size > 0) add('tagged', '', '')
     for (const tag of tags) add('tag', '', tag)
-    if (user === '') continue
-    add('user_tagged', user, '')
-    for (const tag of tags) add('user_tag', user, tag)
+    if (user !== '') for (const tag of tags.size > 0 ? tags : UNTAGGED) add('user_tag', user, tag)
   }
   return [...groups.values()]
 }
