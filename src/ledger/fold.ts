@@ -10,6 +10,8 @@ const BATCH_ROWS = 128
 const EAGER_ROWS = BATCH_ROWS
 const IDLE_MS = 150
 const RETRY_MS_MAX = 5_000
+/** A store that is locked or gone for so long stops new work: what is not in it cannot be seen, and a restart would take long. */
+const STUCK_MS = 5_000
 
 /** A finished attempt and the budget buckets that its cost belongs to. */
 export interface Settled {
@@ -25,6 +27,8 @@ export interface Folder {
   fold(): Promise<void>
   /** Rows not yet in the store. */
   pending(): number
+  /** Why the store has taken nothing for a while, if it takes nothing from anybody; a row that alone is refused is no reason. */
+  failure(): Error | undefined
   /** No further timers; rows added later move only by `fold`. */
   stop(): void
 }
@@ -39,8 +43,12 @@ export function createFolder(input: {
   onEmpty: () => void
   /** These are in the store now. */
   onFolded?: ((part: readonly Settled[]) => void) | undefined
+  /** Ms. */
+  monotonic: () => number
+  /** Is it made sure before every batch that the database is still there? Cheap where it is a file. */
+  isChecked: boolean
 }): Folder {
-  const { store, log, onEmpty, onFolded } = input
+  const { store, log, onEmpty, onFolded, monotonic, isChecked } = input
   const queue: Settled[] = []
   // A new one for each batch: what `clear` leaves behind refers to its successor (see bag.ts).
   let settledOf: ReadonlyMap<string, Settled> = new Map()
@@ -55,11 +63,29 @@ export function createFolder(input: {
   let eager = false
   let busy = false
   let stopped = false
+  let failingSinceMs: number | undefined
+  let stuck: Error | undefined
+
+  /** A store that fails for long is asked whether it takes anything at all, and whether it is still the one that was opened. */
+  async function look(): Promise<void> {
+    failingSinceMs ??= monotonic()
+    if (monotonic() - failingSinceMs < STUCK_MS) return
+    try {
+      await store.commit([{ op: 'put_setting', name: 'ledger_probe', value: '' }])
+      await store.ping()
+      stuck = undefined
+    } catch (error) {
+      if (stuck === undefined) log('error', 'ledger.store_stuck', { rows: queue.length })
+      stuck = error instanceof Error ? error : new Error(String(error))
+    }
+  }
 
   async function batch(): Promise<void> {
     const part = queue.slice(0, size)
     settledOf = new Map(part.map(settled => [settled.row.id, settled]))
     try {
+      // A database file that was moved away takes rows as well as ever.
+      if (isChecked) await store.ping()
       const rows = part.map(settled => settled.row)
       const done = store.fold(rows, bucketsOf, detailOf)
       if (done !== undefined) await done
@@ -74,6 +100,8 @@ export function createFolder(input: {
     folded += part.length
     onFolded?.(part)
     failures = 0
+    failingSinceMs = undefined
+    stuck = undefined
     size = Math.min(BATCH_ROWS, size * 2)
   }
 
@@ -118,6 +146,7 @@ export function createFolder(input: {
         failures,
         reason: error instanceof Error ? error.message : String(error),
       })
+      await look()
     }
     busy = false
     if (queue.length === 0) onEmpty()
@@ -132,6 +161,7 @@ export function createFolder(input: {
     },
     fold,
     pending: () => queue.length,
+    failure: () => stuck,
     stop() {
       stopped = true
       clearTimeout(timer)

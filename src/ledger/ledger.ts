@@ -137,7 +137,14 @@ export function createLedger(input: LedgerInput): LedgerOwner {
   const warn = warner(log, input.alert)
   const open = new Bag<OpenHold>()
   const onFolded = slices && ((part: readonly Settled[]) => noteFolded(slices, part))
-  const folder = createFolder({ store, log, onEmpty: tidy, onFolded: onFolded || undefined })
+  const folder = createFolder({
+    store,
+    log,
+    onEmpty: tidy,
+    onFolded: onFolded || undefined,
+    monotonic: clock.monotonic,
+    isChecked: journal !== undefined,
+  })
   let flushing: Promise<void> | undefined
   let answering: Promise<void> | undefined
 
@@ -160,7 +167,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
   }
 
   function refuseWhenDeaf(): void {
-    const failure = journal?.failure()
+    const failure = journal?.failure() ?? folder.failure()
     if (failure !== undefined) throw unavailable(failure)
     if (folder.pending() > PENDING_MAX)
       throw unavailable(new Error('too many settlements wait for the store'))

@@ -8,6 +8,8 @@ import type { DataFolder } from './folder.ts'
 import { openJournal } from './journal.ts'
 import { openSqlite } from './sqlite.ts'
 
+/** Everything waits with a statement, so others may hold it up for a moment only; the ledger tries again. */
+const BUSY_MS = 100
 const syncData = promisify(fdatasync)
 
 /**
@@ -37,7 +39,7 @@ export interface Durable {
 export function openDurable(folder: DataFolder, log: Log): Durable {
   let power = true
   const path = folder.file('switchgate.db')
-  const store = openSqlite(path)
+  const store = openSqlite(path, BUSY_MS)
   const journal = openJournal(folder.file('journal'), log, {
     power: () => power,
     syncStore: () => syncWal(path),

@@ -9,7 +9,7 @@ import { createSqliteStore } from '../../store/sqlite.ts'
 import type { Store } from '../../store/store.ts'
 import { refuseNewer, SCHEMA_VERSION } from '../../store/version.ts'
 
-/** How long a statement waits for another process that writes. */
+/** How long a statement waits for another process that writes, unless told otherwise. */
 const BUSY_MS = 5_000
 /** Prepared statements kept; the hot ones are a dozen. */
 const STATEMENTS_MAX = 200
@@ -56,7 +56,7 @@ function migrate(database: Database.Database): void {
 }
 
 /** Opens the file and sets what holds for the connection. Nothing is written to a database that is too new. */
-function connect(path: string): Database.Database {
+function connect(path: string, busyMs: number): Database.Database {
   // SQLite would create the file with the process's umask; the files beside it (-wal, -shm) take over its mode.
   closeSync(openSync(path, 'a', OWNER_ONLY))
   chmodSync(path, OWNER_ONLY)
@@ -71,6 +71,7 @@ function connect(path: string): Database.Database {
     // What is deleted (a credential's ciphertext) is overwritten, not just forgotten.
     database.pragma('secure_delete = ON')
     migrate(database)
+    database.pragma(`busy_timeout = ${busyMs}`)
     return database
   } catch (error) {
     database.close()
@@ -128,12 +129,13 @@ export function createSqliteDriver(database: Database.Database, path: string): S
 }
 
 /**
- * Opens the database file, creating it when it is missing, and migrates it. Throws SchemaVersionError when a newer
+ * Opens the database file, creating it when it is missing, and migrates it; from then on a statement waits for `busyMs` at
+ * most, and the whole process with it. Throws SchemaVersionError when a newer
  * program has migrated it, and an Error that names the file when it is no database or cannot be opened.
  */
-export function openSqlite(path: string): Store {
+export function openSqlite(path: string, busyMs = BUSY_MS): Store {
   try {
-    return createSqliteStore(createSqliteDriver(connect(path), path))
+    return createSqliteStore(createSqliteDriver(connect(path, busyMs), path))
   } catch (error) {
     if (error instanceof Database.SqliteError && error.code === 'SQLITE_NOTADB')
       throw new Error(`${path} is not a SQLite database: move it away, or name another data folder.`, {
