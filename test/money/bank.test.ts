@@ -114,7 +114,7 @@ async function setUp(gateway: MoneyRig, tight: (typeof LEVELS)[number], usd: num
 
 describe.each(LEVELS)('the %s is the tightest of three levels', tight => {
   test.each([10, 100])(
-    "a budget of %i requests' worth: overshoot 0, at least 95% used",
+    "a budget of %i requests' worth: overshoot 0, at least 95% used, or all but a part of one request",
     async worth => {
       const gateway = await rig.fresh()
       try {
@@ -126,7 +126,8 @@ describe.each(LEVELS)('the %s is the tightest of three levels', tight => {
         const limit = Math.round(usd * NANO)
         expect(served).toBeLessThanOrEqual(limit)
         expect(spent).toBeLessThanOrEqual(limit)
-        expect(spent).toBeGreaterThanOrEqual(limit * 0.95)
+        // of ten requests' worth one request is a tenth: what is left may be too little for another
+        expect(spent).toBeGreaterThanOrEqual(limit * Math.min(0.95, 1 - 1 / worth))
         expect(spent).toBeGreaterThanOrEqual(served)
         expect((await gateway.rows()).every(row => row.overrunNanoUsd === 0)).toBe(true)
         expect(gateway.gateway.ledger.openHolds()).toBe(0)
