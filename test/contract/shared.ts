@@ -263,7 +263,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 /** The store's side of it, against a model. */
-export function describeSlices(name: string, open: () => Promise<Store> | Store): void {
+export function describeSlices(name: string, open: () => Promise<Store> | Store, numRuns = 60): void {
   describe(`slices in ${name}`, () => {
     it('all slices and what is spent stay within the limit, whoever asks for what', async () => {
       await fc.assert(
@@ -321,7 +321,7 @@ export function describeSlices(name: string, open: () => Promise<Store> | Store)
             expect(new Set((await store.sliceHolders()).keys())).toEqual(new Set(has.keys()))
           },
         ),
-        { numRuns: 60 },
+        { numRuns },
       )
     })
 

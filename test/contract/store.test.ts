@@ -10,6 +10,7 @@ import { openSqlite } from '../../src/runtime/node/sqlite.ts'
 import { type D1, openD1 } from '../../src/runtime/worker/d1.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import { describeReading } from './reading.ts'
+import { describeSlices } from './shared.ts'
 import { describeStore } from './store.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'switchgate-store-'))
@@ -50,11 +51,12 @@ describe('D1', () => {
   afterAll(() => proxy?.dispose())
 
   const SUMS = ['spend_hourly', 'spend_daily', 'parts_hourly', 'parts_daily', 'key_use']
-  const tables = ['keys', 'credentials', 'settings', 'attempts', 'budget_buckets', ...SUMS]
+  const tables = ['keys', 'credentials', 'settings', 'attempts', 'budget_buckets', 'budget_slices', ...SUMS]
   const openEmpty = async () => {
     await proxy.env.DB.batch(tables.map(table => proxy.env.DB.prepare(`delete from ${table}`)))
     return openD1(proxy.env.DB)
   }
   describeStore('D1', openEmpty, 'sql')
   describeReading('D1', openEmpty)
+  describeSlices('D1', openEmpty, 8)
 })
