@@ -103,7 +103,7 @@ describe('a server on this machine', () => {
       at(hanging, 'ollama'),
       { ...serverOf('lmstudio'), address: closedAddress },
     ])
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
+    expect(performance.now() - startedAt).toBeLessThan(20_000)
     expect(found.map(server => [server.kind, server.models])).toEqual([['vllm', ['tiny']]])
     expect(seen).toEqual(['/v1/models'])
     const logged: unknown[] = []

@@ -233,7 +233,7 @@ async function curled(ask: Ask, body: string): Promise<{ head: string; text: str
   const args = ['-sSNi', '--noproxy', '*', '-H', `authorization: Bearer ${ask.key}`]
   args.push('-H', 'content-type: application/json', '-H', 'expect:', '--data-binary', '@-')
   const out = await new Promise<string>((resolve, reject) => {
-    const options = { maxBuffer: 1 << 26, timeout: 20_000 }
+    const options = { maxBuffer: 1 << 26, timeout: 100_000 }
     const url = `${ask.baseUrl}/chat/completions`
     const child = execFile('curl', [...args, url], options, (error, stdout) =>
       error ? reject(error) : resolve(stdout),

@@ -29,7 +29,7 @@ const config = (port: number) => `providers:
       gpt-4o: { input_usd_per_mtok: 2.5, output_usd_per_mtok: 10 }
   claude: { kind: anthropic, base_url: "http://127.0.0.1:${port}/v1", models: { own-claude: { input_usd_per_mtok: 3, output_usd_per_mtok: 15 } } }
 egress: { allow: ["127.0.0.1:${port}"] }
-timeouts: { first_token_ms: 500, idle_ms: 400, stall_ms: 700, total_ms: 4000 }
+timeouts: { first_token_ms: 500, idle_ms: 400, stall_ms: 3000, total_ms: 30000 }
 `
 
 const clientFor = (apiKey: string) => new OpenAI({ apiKey, baseURL: `${gateway.url}/v1`, maxRetries: 0 })

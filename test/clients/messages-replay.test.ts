@@ -69,7 +69,7 @@ function bodyOf(one: Recording): MessageCreateParamsNonStreaming {
 }
 
 const client = (over: typeof fetch, baseURL = gateway.url, apiKey = key) =>
-  new Anthropic({ apiKey, baseURL, fetch: over, maxRetries: 0, timeout: 20_000 })
+  new Anthropic({ apiKey, baseURL, fetch: over, maxRetries: 0, timeout: 100_000 })
 
 /** Answers with the recorded bytes, and nothing in between. */
 const recordedFetch = (one: Recording): typeof fetch => {

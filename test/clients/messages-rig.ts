@@ -34,7 +34,7 @@ const configOf = (openai: ScriptedUpstream, gemini: ScriptedUpstream, claude: Sc
     base_url: http://127.0.0.1:${claude.port}/v1
     models: { sonnet: { upstream: claude-sonnet-4-5, ${PRICE} }, shared: { upstream: claude-sonnet-4-5, ${PRICE} } }
 egress: { allow: ["127.0.0.1:${openai.port}", "127.0.0.1:${gemini.port}", "127.0.0.1:${claude.port}"] }
-timeouts: { first_token_ms: 1500, idle_ms: 1500, stall_ms: 800, keepalive_ms: 150, total_ms: 6000 }
+timeouts: { first_token_ms: 5000, idle_ms: 5000, stall_ms: 3000, keepalive_ms: 150, total_ms: 30000 }
 discover_env: false
 `
 

@@ -32,7 +32,7 @@ const config = (port: number) => `providers:
   claude: { kind: anthropic, base_url: "http://127.0.0.1:${port}/v1", models: { claude-sonnet-4-5: { input_usd_per_mtok: 3, output_usd_per_mtok: 15 } } }
   google: { kind: gemini, base_url: "http://127.0.0.1:${port}/v1beta", models: { gemini-3-pro-preview: { input_usd_per_mtok: 2, output_usd_per_mtok: 12 } } }
 egress: { allow: ["127.0.0.1:${port}"] }
-timeouts: { first_token_ms: 500, idle_ms: 400, stall_ms: 700, keepalive_ms: 200, total_ms: 4000 }
+timeouts: { first_token_ms: 500, idle_ms: 400, stall_ms: 3000, keepalive_ms: 200, total_ms: 4000 }
 `
 
 const clientFor = (apiKey: string) => new OpenAI({ apiKey, baseURL: `${gateway.url}/v1`, maxRetries: 0 })

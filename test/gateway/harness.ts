@@ -12,6 +12,8 @@ import { readSettings } from '../../src/runtime/node/settings.ts'
 import { createPeerOf } from '../../src/runtime/node/trust.ts'
 import type { AttemptRow } from '../../src/terms.ts'
 
+export { quickest, settled, sleep, until } from '../waiting.ts'
+
 export interface Seen {
   readonly method: string
   readonly url: string
@@ -210,14 +212,3 @@ export function sse(response: ServerResponse): ServerResponse {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   return response
 }
-
-/** Waits until the condition holds, at most so long. */
-export async function until(holds: () => boolean | Promise<boolean>, ms = 3_000): Promise<void> {
-  const end = Date.now() + ms
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error('the condition did not come to hold')
-    await new Promise(resolve => setTimeout(resolve, 10))
-  }
-}
-
-export const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))

@@ -467,8 +467,9 @@ describe('rates', () => {
 
   test('concurrency: the slot comes back however the request ends', async () => {
     const key = await gateway.key({ limits: { concurrency: 1 } })
+    const refused = Promise.withResolvers<void>()
     upstream.script = async response => {
-      await sleep(150)
+      await refused.promise
       sendJson(response, 200, completion())
     }
     const running = gateway.post(key, CHAT)
@@ -477,12 +478,15 @@ describe('rates', () => {
       status: 429,
       code: 'rate_limit_exceeded',
     })
+    refused.resolve()
     expect((await running).status).toBe(200)
+    upstream.script = () => undefined
     const leave = new AbortController()
     const left = gateway.post(key, CHAT, { signal: leave.signal }).catch(() => undefined)
     await until(() => upstream.seen.length === 2)
     leave.abort()
     await left
+    upstream.script = response => sendJson(response, 200, completion())
     await until(async () => {
       const answer = await gateway.post(key, CHAT)
       return answer.status === 200

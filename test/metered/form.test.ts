@@ -5,6 +5,7 @@ import { GatewayError } from '../../src/errors.ts'
 import { parseForm } from '../../src/wire/metered/form.ts'
 import { durationOf } from '../../src/wire/metered/sound.ts'
 import { wav } from './parts.ts'
+import { quickest } from '../waiting.ts'
 
 const TYPE = 'multipart/form-data; boundary=edge'
 const bytesOf = (text: string) => new TextEncoder().encode(text)
@@ -114,16 +115,19 @@ describe('forms', () => {
     )
   })
 
-  test('a file of 20 MB full of almost-boundaries is read in linear time', () => {
+  test('a file of 20 MB full of almost-boundaries is read in linear time', async () => {
     const filler = bytesOf('\r\n--edg'.repeat(2_500_000))
     const head = bytesOf('--edge\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n')
     const bytes = new Uint8Array(head.length + filler.length + 10)
     bytes.set(head)
     bytes.set(filler, head.length)
     bytes.set(bytesOf('\r\n--edge--'), head.length + filler.length)
-    const began = performance.now()
-    expect(parseForm(bytes, TYPE).json.file).toEqual({ filename: 'a', bytes: filler.length })
-    expect(performance.now() - began).toBeLessThan(3_000)
+    const tookMs = await quickest(3_000, async () => {
+      const began = performance.now()
+      expect(parseForm(bytes, TYPE).json.file).toEqual({ filename: 'a', bytes: filler.length })
+      return performance.now() - began
+    })
+    expect(tookMs).toBeLessThan(3_000)
   })
 })
 

@@ -24,7 +24,7 @@ ${ports
 `,
   )
   .join('')}egress: { allow: [${ports.map(port => `"127.0.0.1:${port}"`).join(', ')}] }
-timeouts: { first_token_ms: 500, first_byte_ms: 600, idle_ms: 400, stall_ms: 700, total_ms: 4000 }
+timeouts: { first_token_ms: 3000, first_byte_ms: 3000, idle_ms: 3000, stall_ms: 3000, total_ms: 30000 }
 `
 
 /** PCM in a WAV file: 16 bit, mono, 8 kHz, so many seconds of a tone. */

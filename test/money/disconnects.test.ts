@@ -54,8 +54,11 @@ afterAll(async () => {
   await rig.close()
   await Promise.all([open, drained, claude, gemini].map(upstream => upstream.close()))
 })
+/** Settled when the caller of this test has gone. */
+let gone = Promise.withResolvers<void>()
 let before = 0
 beforeEach(async () => {
+  gone = Promise.withResolvers()
   before = (await rig.rows()).length
   for (const upstream of [open, drained, claude, gemini]) {
     upstream.seen.length = 0
@@ -79,8 +82,8 @@ const at = (path: string, body: object, init: RequestInit = {}) =>
 
 /** Asks, reads until `seen` is in the answer (a whole one: until the upstream was asked), leaves. */
 async function leave(path: string, body: object, upstream: ScriptedUpstream, seen?: string): Promise<void> {
-  const gone = new AbortController()
-  const answer = at(path, body, { signal: gone.signal })
+  const leaving = new AbortController()
+  const answer = at(path, body, { signal: leaving.signal })
   if (seen === undefined) await until(() => upstream.seen.length > 0)
   else {
     const reader = (await answer).body?.getReader()
@@ -91,8 +94,15 @@ async function leave(path: string, body: object, upstream: ScriptedUpstream, see
       text += decoder.decode(part.value)
     }
   }
-  gone.abort()
+  leaving.abort()
   await answer.catch(nothing)
+  gone.resolve()
+}
+
+/** Until the caller has gone and the gateway has had time to see it. */
+async function left(): Promise<void> {
+  await gone.promise
+  await sleep(300)
 }
 
 const chat = (provider: string, more: object = {}) => ({ ...CHAT, model: `house-model@${provider}`, ...more })
@@ -160,12 +170,13 @@ test('T03 T06 so does one on the Messages wire, and the one token of message_sta
 test('T04 abort: the estimate of what came; drain: what the provider says in the end, to the token', async () => {
   const script = async (response: ServerResponse) => {
     talk(response)
-    await sleep(100)
+    await left()
     response.end(finish() + usageEvent + DONE)
   }
   open.script = script
   drained.script = script
   await leave('/v1/chat/completions', chat('alpha', { stream: true }), open, 'last')
+  gone = Promise.withResolvers()
   await leave('/v1/chat/completions', chat('beta', { stream: true }), drained, 'last')
   const rows = await rowsOf(2)
   const of = (name: string) => rows.find(({ provider }) => provider === name)
@@ -179,8 +190,9 @@ test('T04 abort: the estimate of what came; drain: what the provider says in the
 
 test('T07 a whole answer whose caller leaves is metered: by the hold’s bounds, or drained to the truth', async () => {
   await leave('/v1/chat/completions', chat('alpha'), open)
+  gone = Promise.withResolvers()
   drained.script = async response => {
-    await sleep(100)
+    await left()
     sendJson(response, 200, completion())
   }
   await leave('/v1/chat/completions', chat('beta'), drained)

@@ -14,7 +14,6 @@ import {
   finish,
   role,
   type ScriptedUpstream,
-  sleep,
   sse,
   startUpstream,
   until,
@@ -68,7 +67,7 @@ function start(env: Record<string, string> = {}, args = ['serve']): Started {
 
 async function ready(env: Record<string, string> = {}): Promise<Started> {
   const started = start(env)
-  await until(() => started.url() !== '' || started.child.exitCode !== null, 20_000)
+  await until(() => started.url() !== '' || started.child.exitCode !== null, 120_000)
   if (started.url() === '') throw new Error(started.output())
   return started
 }
@@ -236,9 +235,10 @@ test('SIGTERM: not ready at once, the stream finishes, its row is there, exit 0'
   const gateway = await ready(env)
   const key = keyIn(firstStart())
   const up = upstream as ScriptedUpstream
+  const refused = Promise.withResolvers<void>()
   up.script = async response => {
     sse(response).write(role + delta('one '))
-    await sleep(800)
+    await refused.promise
     response.end(delta('two') + finish() + usageEvent + DONE)
   }
   const answer = await chat(gateway.url(), key, { stream: true })
@@ -246,6 +246,7 @@ test('SIGTERM: not ready at once, the stream finishes, its row is there, exit 0'
   gateway.child.kill('SIGTERM')
   await until(async () => (await fetch(`${gateway.url()}/readyz`)).status === 503)
   expect((await chat(gateway.url(), key, {})).status).toBe(503)
+  refused.resolve()
   expect(await text).toBe(role + delta('one ') + delta('two') + finish() + DONE)
   expect(await gateway.exit).toBe(0)
 
@@ -260,7 +261,9 @@ test('SIGTERM: not ready at once, the stream finishes, its row is there, exit 0'
 
 test('kill -9 in the middle: what was settled stays, what was held is charged as unknown', async () => {
   const env = await withUpstream()
+  const beganMs = performance.now()
   const gateway = await ready(env)
+  const firstMs = performance.now() - beganMs
   const key = keyIn(firstStart())
   const up = upstream as ScriptedUpstream
   for (let i = 0; i < 20; i++)
@@ -276,9 +279,10 @@ test('kill -9 in the middle: what was settled stays, what was held is charged as
   await Promise.all(open)
   await gateway.exit
 
-  const started = performance.now()
+  const diedMs = performance.now()
   const again = await ready(env)
-  expect(performance.now() - started).toBeLessThan(10_000)
+  // as long as any start on this machine, and at most ten seconds for what is put right
+  expect(performance.now() - diedMs).toBeLessThan(10_000 + 3 * firstMs)
   const headers = { authorization: `Bearer ${key}` }
   const spend = (await (await fetch(`${again.url()}/v1/key/spend`, { headers })).json()) as {
     total: { attempts: number; cost_nano_usd: string; unknown_usd: number }
@@ -301,7 +305,7 @@ test('a second signal ends at once and loses nothing', async () => {
   )
   await until(() => up.seen.length === 2)
   gateway.child.kill('SIGTERM')
-  await sleep(200)
+  await until(async () => (await fetch(`${gateway.url()}/readyz`)).status === 503)
   gateway.child.kill('SIGTERM')
   expect(await gateway.exit).toBe(0)
   await open

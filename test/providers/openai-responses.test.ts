@@ -35,7 +35,7 @@ providers:
   router: { models: { routed: { ${PRICE}, ${LIMITS} } } }
   moved: { kind: openai, base_url: "http://127.0.0.1:${chat}/v1", models: { elsewhere: { ${PRICE}, ${LIMITS} }, shared: { ${PRICE}, ${LIMITS} } } }
 egress: { allow: ["127.0.0.1:${native}", "127.0.0.1:${chat}"] }
-timeouts: { first_token_ms: 1500, idle_ms: 1500, stall_ms: 800, total_ms: 6000 }
+timeouts: { first_token_ms: 5000, idle_ms: 5000, stall_ms: 3000, total_ms: 30000 }
 discover_env: false
 `
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { authorsOf } from '../../providers/catalog/authors.ts'
 import { loadCatalog } from '../../providers/catalog/loader.ts'
+import { quickest } from '../waiting.ts'
 import { marketFrom, shortly } from './world.ts'
 
 const FILE = `
@@ -247,7 +248,7 @@ egress: { allow: ["127.0.0.1:9101", "127.0.0.1:9102"] }
       expect(hidden).not.toContain(`${offer.provider} ${offer.upstream}`)
   })
 
-  test('a hit costs a few look-ups', () => {
+  test('a hit costs a few look-ups', async () => {
     const names = [
       'gpt-5',
       'openai/gpt-5',
@@ -257,9 +258,12 @@ egress: { allow: ["127.0.0.1:9101", "127.0.0.1:9102"] }
       'fast',
     ]
     for (let i = 0; i < 50_000; i++) market.resolve(names[i % 6] as string)
-    const started = performance.now()
-    for (let i = 0; i < 200_000; i++) market.resolve(names[i % 6] as string)
     // The aim is 1 µs; the bar leaves room for a busy machine and still fails on any scan of the catalogue.
-    expect(((performance.now() - started) / 200_000) * 1000).toBeLessThan(5)
+    const tookMs = await quickest(100, async () => {
+      const started = performance.now()
+      for (let i = 0; i < 20_000; i++) market.resolve(names[i % 6] as string)
+      return performance.now() - started
+    })
+    expect((tookMs / 20_000) * 1000).toBeLessThan(5)
   })
 })

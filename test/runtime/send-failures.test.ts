@@ -58,7 +58,7 @@ test('a connection that is never accepted is silent after the connect limit', as
   const started = performance.now()
   const report = await exchange(send, { origin: 'http://never.test' }).over
   expect(report.error?.kind).toBe('silent')
-  expect(performance.now() - started).toBeLessThan(2500)
+  expect(performance.now() - started).toBeLessThan(20_000)
 })
 
 test('a name that does not resolve is unreachable', async () => {

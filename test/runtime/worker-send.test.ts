@@ -111,7 +111,7 @@ test('a refused connection fails as unreachable, and the message holds no addres
 test('a connection that breaks in the middle fails after what came', async () => {
   upstream.script = async response => {
     response.writeHead(200, { 'content-length': '100' }).write('half')
-    await sleep(50)
+    await until(() => heard.text === 'half')
     response.destroy()
   }
   const { heard, to } = hear()
@@ -153,10 +153,10 @@ test('while paused nothing is handed on; resuming brings the rest', async () => 
   // one read was already on its way when the pause came; no more than that
   expect(heard.chunks).toBeLessThanOrEqual(2)
   expect(heard.ended).toBe(false)
-  for (let i = 0; i < 5 && !heard.ended; i++) {
+  await until(() => {
     running.resume()
-    await sleep(50)
-  }
+    return heard.ended
+  })
   expect(heard).toMatchObject({ text: 'onetwothree', ended: true })
 })
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { GatewayError } from '../../src/errors.ts'
 import { createSseSplitter } from '../../src/wire/sse.ts'
+import { quickest } from '../waiting.ts'
 
 type Event = [data: string, name: string | undefined]
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -120,16 +121,19 @@ describe('createSseSplitter', () => {
     expect(split([bytes(`${': ping\n'.repeat(100)}data: a\n\n`)], 10)).toEqual([['a', undefined]])
   })
 
-  it('takes a long line in tiny pieces in linear time', () => {
+  it('takes a long line in tiny pieces in linear time', async () => {
     const size = 300_000
     const piece = bytes('x')
-    const started = performance.now()
-    const events = split(
-      [bytes('data: '), ...Array.from({ length: size }, () => piece), bytes('\n\n')],
-      size + 10,
-    )
-    expect(events[0]?.[0].length).toBe(size)
     // Searching the whole line on each piece would copy 45 GB here.
-    expect(performance.now() - started).toBeLessThan(8_000)
+    const tookMs = await quickest(8_000, async () => {
+      const started = performance.now()
+      const events = split(
+        [bytes('data: '), ...Array.from({ length: size }, () => piece), bytes('\n\n')],
+        size + 10,
+      )
+      expect(events[0]?.[0].length).toBe(size)
+      return performance.now() - started
+    })
+    expect(tookMs).toBeLessThan(8_000)
   })
 })

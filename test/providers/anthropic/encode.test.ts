@@ -199,7 +199,8 @@ describe('hostile requests', () => {
     }
     const started = performance.now()
     expect(fitsNative({ $defs: definitions, $ref: '#/$defs/l40' })).toBe(false)
-    expect(performance.now() - started).toBeLessThan(2_000)
+    // 3⁴⁰ ways would not end in a lifetime
+    expect(performance.now() - started).toBeLessThan(20_000)
   })
 
   it('cannot put anything but a beta name into a header', () => {

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { openai } from '../../../providers/openai.ts'
 import type { Failure } from '../../../src/errors.ts'
+import { quickest } from '../../waiting.ts'
 
 const error = (fields: object) => ({ error: { message: 'x', ...fields } })
 
@@ -133,9 +134,12 @@ test.each<[string, number, unknown, Failure | undefined]>([
   expect(openai.classify?.(status, body)).toBe(expected)
 })
 
-test('a huge message is not searched to its end', () => {
+test('a huge message is not searched to its end', async () => {
   const body = error({ message: `${'maximum context length '.repeat(200_000)}is 5` })
-  const before = performance.now()
-  expect(openai.classify?.(400, body)).toBeUndefined()
-  expect(performance.now() - before).toBeLessThan(50)
+  const tookMs = await quickest(50, async () => {
+    const before = performance.now()
+    expect(openai.classify?.(400, body)).toBeUndefined()
+    return performance.now() - before
+  })
+  expect(tookMs).toBeLessThan(50)
 })
