@@ -339,6 +339,7 @@ async function seedKeys(store: Store): Promise<void> {
     defaultModel: null,
     tags: [],
     metadata: {},
+    regions: null,
   } as const
   for (let n = 0; n < 60; n++) {
     const id = keyAt(n)

@@ -228,6 +228,8 @@ export interface Key {
   readonly defaultModel: string | null
   readonly tags: readonly string[]
   readonly metadata: Readonly<Record<string, string>>
+  /** Only providers of these regions, by the rule of `provider.regions`; null = all, [] = none. */
+  readonly regions: readonly string[] | null
 }
 
 /** Budgets and limits above keys: of a project's keys together, or (id `organisation`) of all keys. Times are epoch ms. */

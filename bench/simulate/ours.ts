@@ -41,6 +41,7 @@ const KEY: Key = {
   defaultModel: null,
   tags: [],
   metadata: {},
+  regions: null,
 }
 
 function siteOf(name: string): Site {

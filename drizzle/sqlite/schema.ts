@@ -31,6 +31,7 @@ export const keys = sqliteTable(
     defaultModel: text('default_model'),
     tags: text({ mode: 'json' }).$type<readonly string[]>().notNull(),
     metadata: text({ mode: 'json' }).$type<Readonly<Record<string, string>>>().notNull(),
+    regions: text({ mode: 'json' }).$type<readonly string[]>(),
   },
   table => [uniqueIndex('keys_hash').on(table.hash)],
 )

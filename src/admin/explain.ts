@@ -36,6 +36,7 @@ const ANYBODY: Key = {
   defaultModel: null,
   tags: [],
   metadata: {},
+  regions: null,
 }
 
 function keyOf(deps: AdminDeps, id: string | null): Key {

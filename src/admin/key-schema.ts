@@ -65,7 +65,7 @@ const fields = {
   ip_allow: cidrs,
   ip_deny: cidrs,
   origin_allow: notYet('`origin_allow`'),
-  regions: notYet('`regions`'),
+  regions: names('regions, as in eu or us-east-1'),
   hours: notYet('`hours`'),
   max_output_tokens: limit,
   default_model: line(256).nullish(),
@@ -120,6 +120,7 @@ export function draftOf(patch: Patch & { env?: z.output<typeof env> | undefined 
     ...(patch.ip_deny !== undefined && { ipDeny: patch.ip_deny }),
     ...(patch.max_output_tokens !== undefined && { maxOutputTokens: patch.max_output_tokens }),
     ...(patch.default_model !== undefined && { defaultModel: patch.default_model }),
+    ...(patch.regions !== undefined && { regions: patch.regions }),
     ...(patch.tags !== undefined && { tags: patch.tags ?? [] }),
     ...(patch.metadata !== undefined && { metadata: patch.metadata }),
   }

@@ -55,7 +55,7 @@ export const keyShape = z.object({
   ip_allow: z.array(z.string()).nullable(),
   ip_deny: z.array(z.string()).nullable(),
   origin_allow: z.null(),
-  regions: z.null(),
+  regions: z.array(z.string()).nullable(),
   hours: z.null(),
   max_output_tokens: count,
   default_model: text,

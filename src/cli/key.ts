@@ -10,6 +10,7 @@ const policy = {
   name: { type: 'string' },
   models: { type: 'string', multiple: true },
   providers: { type: 'string', multiple: true },
+  regions: { type: 'string', multiple: true },
   budget: { type: 'string', multiple: true },
   rpm: { type: 'string' },
   tpm: { type: 'string' },
@@ -28,7 +29,7 @@ const policy = {
 } as const
 
 const POLICY_USAGE =
-  '[--name N] [--models A,B] [--providers A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--burst N] [--throttle-ms N] [--expires 2027-01-31] [--ip-allow CIDR] [--max-output-tokens N] [--default-model M] [--owner O] [--project P] [--tag T] [--env live|staging|test]'
+  '[--name N] [--models A,B] [--providers A,B] [--regions A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--burst N] [--throttle-ms N] [--expires 2027-01-31] [--ip-allow CIDR] [--max-output-tokens N] [--default-model M] [--owner O] [--project P] [--tag T] [--env live|staging|test]'
 
 function expiryOf(text: string | undefined): string | undefined {
   return text !== undefined && /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T23:59:59Z` : text
@@ -47,6 +48,7 @@ function bodyOf({ values }: CommandCall): Wire {
     name: textOf(values, 'name'),
     models: listOf(values, 'models'),
     providers: listOf(values, 'providers'),
+    regions: listOf(values, 'regions'),
     budgets: listOf(values, 'budget')?.map(budgetOf),
     ...(Object.values(limits).some(value => value !== undefined) && { limits }),
     expires_at: expiryOf(textOf(values, 'expires')),
@@ -122,6 +124,7 @@ async function show(call: CommandCall): Promise<number> {
       ['project', key.project ?? 'none'],
       ['models', joined(key.models, 'all')],
       ['providers', joined(key.providers, 'all')],
+      ['regions', joined(key.regions, 'all')],
       ['limits', limits.map(([name, value]) => `${name} ${value}`).join(', ') || 'none'],
       ['budgets', budgetsText(key) || 'none'],
       ['spent in all', money(key.spent_usd)],

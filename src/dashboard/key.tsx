@@ -89,6 +89,7 @@ function Facts({ shown, nowMs }: { shown: Key; nowMs: number }) {
     ['Environment', shown.env],
     ['Models', listed(shown.models, 'all')],
     ['Providers', listed(shown.providers, 'all')],
+    ['Regions', listed(shown.regions, 'all')],
     ['Limits', limitsText(shown)],
     ['Addresses', listed(shown.ipAllow, 'any')],
     [

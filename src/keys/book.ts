@@ -25,6 +25,7 @@ export interface KeyDraft {
   readonly ipDeny?: readonly string[] | null
   readonly maxOutputTokens?: number | null
   readonly defaultModel?: string | null
+  readonly regions?: readonly string[] | null
   readonly tags?: readonly string[]
   /** Merged name by name onto what is there; null takes a name away, and null for the whole takes all. */
   readonly metadata?: Readonly<Record<string, string | null>> | null
@@ -96,6 +97,7 @@ const OPEN: Policy = {
   defaultModel: null,
   tags: [],
   metadata: {},
+  regions: null,
 }
 
 /** Members that are set, with `limits` and `metadata` merged one by one; an absent member leaves what was there. */

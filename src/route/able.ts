@@ -9,11 +9,16 @@ import type { Wanted } from './plan.ts'
 
 export const NOT_FOR = 'it is not for'
 export const FORBIDDEN = 'this key may not use it'
+export const ELSEWHERE = 'not in the regions of this key'
 export const UNPRICED = 'its price is unknown and this key has a budget'
 export const CONTEXT = 'its context is too short'
 
+/** `eu` holds for `eu` and `eu-west-1`; a provider whose region is not known is in none. */
+const isIn = ({ region }: Site, regions: readonly string[]): boolean =>
+  region !== undefined && regions.some(wish => region === wish || region.startsWith(`${wish}-`))
+
 /** The contract's `models` and `providers` of a key: canonical id, `model@provider`, `*@provider`, alias. */
-export function keyAllows(key: Key, listing: Listing, alias: string | undefined): boolean {
+function keyNames(key: Key, listing: Listing, alias: string | undefined): boolean {
   const { provider, model } = listing.offer
   if (key.providers && !key.providers.includes(provider)) return false
   if (!key.models) return true
@@ -23,9 +28,12 @@ export function keyAllows(key: Key, listing: Listing, alias: string | undefined)
   )
 }
 
-/** `eu` holds for `eu` and `eu-west-1`; a provider whose region is not known is in none. */
-const isIn = ({ region }: Site, regions: readonly string[]): boolean =>
-  region !== undefined && regions.some(wish => region === wish || region.startsWith(`${wish}-`))
+/** The contract's `regions` of a key, by the rule of `provider.regions`. */
+const keyReaches = ({ regions }: Key, { site }: Listing): boolean => !regions || isIn(site, regions)
+
+/** May this key be served there at all, whatever the request says? */
+export const keyAllows = (key: Key, listing: Listing, alias: string | undefined): boolean =>
+  keyReaches(key, listing) && keyNames(key, listing, alias)
 
 /** What policy says against a site: the caller's and the file's wishes. */
 function whyUnwanted({ site, offer }: Listing, p: Preferences): string | undefined {
@@ -50,7 +58,8 @@ export function whyOut(
   key: Key,
 ): string | undefined {
   const { offer } = listing
-  if (!keyAllows(key, listing, alias)) return FORBIDDEN
+  if (!keyNames(key, listing, alias)) return FORBIDDEN
+  if (!keyReaches(key, listing)) return ELSEWHERE
   const operation = wanted.operation ?? 'chat'
   if (!serves(listing, operation)) return `${NOT_FOR} ${nameOf(operation)}`
   const unwanted = preferences && whyUnwanted(listing, preferences)

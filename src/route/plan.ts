@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts'
 import type { Capability, Key, Operation } from '../terms.ts'
 import type { Preferences } from '../wire/extensions.ts'
 import type { Metering } from '../wire/openai.ts'
-import { CONTEXT, FORBIDDEN, keyAllows, NOT_FOR, UNPRICED, whyOut, whyShort } from './able.ts'
+import { CONTEXT, ELSEWHERE, FORBIDDEN, keyAllows, NOT_FOR, UNPRICED, whyOut, whyShort } from './able.ts'
 import { type Group, named } from './choice.ts'
 import { nameOf, serves } from './codec.ts'
 import type { Experience, Trace } from './experience.ts'
@@ -161,7 +161,7 @@ export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
   if (open.every(group => group.length === 0)) {
     if (excluded.length > 0 && excluded.every(e => e.reason.startsWith(NOT_FOR)))
       throw notFor(wanted, key, deps)
-    throw nothingLeft(wanted, excluded, soonest(able, deps), deps.nowMs)
+    throw nothingLeft(wanted, key, excluded, soonest(able, deps), deps.nowMs)
   }
   const tail = tailOf(out)
   const targets: Target[] = []
@@ -255,6 +255,7 @@ function notFor({ model, operation = 'chat' }: Wanted, key: Key, { market }: Rou
 
 function nothingLeft(
   wanted: Wanted,
+  { regions }: Key,
   excluded: readonly Excluded[],
   soonestMs: number,
   nowMs: number,
@@ -270,6 +271,11 @@ function nothingLeft(
     excluded.length > 0 && excluded.every(e => reasons.includes(e.reason))
   if (only(FORBIDDEN))
     return new GatewayError('forbidden', `This key may not use the model '${model}'.`, { param: 'model' })
+  if (only(FORBIDDEN, ELSEWHERE)) {
+    const where = regions?.length ? `in ${shown(regions.join(', '))}` : 'in no region at all'
+    const message = `This key may only use providers ${where}, and nobody there sells '${model}' (providers.<name>.region says where one is).`
+    return new GatewayError('forbidden', message, { param: 'model', code: 'region_not_allowed' })
+  }
   if (only(FORBIDDEN, UNPRICED)) {
     const message = `The price of '${model}' is unknown and this key has a budget. Set input_usd_per_mtok and output_usd_per_mtok for it in switchgate.yaml.`
     return new GatewayError('model_unpriced', message, { param: 'model' })

@@ -115,7 +115,7 @@ export function keyWire(
     ip_allow: key.ipAllow,
     ip_deny: key.ipDeny,
     origin_allow: null,
-    regions: null,
+    regions: key.regions,
     hours: null,
     max_output_tokens: key.maxOutputTokens,
     default_model: key.defaultModel,

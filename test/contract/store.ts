@@ -88,6 +88,7 @@ export function describeStore(name: string, open: () => Promise<Store>, engine: 
         defaultModel: 'gpt-5',
         tags: ['a"b', 'ü'],
         metadata: { 'x y': "it's" },
+        regions: ['eu', 'us-east-1'],
       })
 
       it('gives keys back as they were put, oldest first', async () => {

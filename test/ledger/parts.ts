@@ -55,6 +55,7 @@ export function keyOf(changes: Partial<Key> = {}): Key {
     defaultModel: null,
     tags: [],
     metadata: {},
+    regions: null,
     ...changes,
   }
 }

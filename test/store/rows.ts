@@ -75,6 +75,7 @@ export function keyRow(changes: Partial<Key> = {}): Key {
     defaultModel: null,
     tags: [],
     metadata: {},
+    regions: null,
     ...changes,
   }
 }

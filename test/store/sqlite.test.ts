@@ -23,7 +23,7 @@ import * as schema from '../../drizzle/sqlite/schema.ts'
 import { openSqlite } from '../../src/runtime/node/sqlite.ts'
 import { openD1 } from '../../src/runtime/worker/d1.ts'
 import { SCHEMA_VERSION, SchemaVersionError } from '../../src/store/version.ts'
-import type { AttemptRow } from '../../src/terms.ts'
+import type { AttemptRow, Key } from '../../src/terms.ts'
 import { attemptRow, createDice, HOUR, keyRow, T0 } from './rows.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'switchgate-sqlite-'))
@@ -143,6 +143,27 @@ describe('schema versions', () => {
       )
     }
     database.close()
+  })
+
+  it('takes the keys of the first version along', async () => {
+    const path = newPath()
+    const old = new Database(path)
+    old.exec(readFileSync(join(migrationsFolder, '0000_first.sql'), 'utf8'))
+    const columns = Object.entries(getTableColumns(schema.keys)).filter(([name]) => name !== 'regions')
+    const values = columns.map(([name, column]) => {
+      const value = keyRow()[name as keyof Key]
+      return value === null ? null : column.mapToDriverValue(value)
+    })
+    const names = columns.map(([, column]) => column.name)
+    old
+      .prepare(`insert into keys (${names.join(', ')}) values (${names.map(() => '?').join(', ')})`)
+      .run(...values)
+    old.close()
+    const store = openSqlite(path)
+    expect(await store.keys()).toEqual([keyRow()])
+    await store.commit([{ op: 'put_key', key: keyRow({ regions: ['eu'] }) }])
+    expect(await store.keys()).toEqual([keyRow({ regions: ['eu'] })])
+    await store.close()
   })
 
   it('reads every derived column of the ledger from the place where the row was packed', async () => {

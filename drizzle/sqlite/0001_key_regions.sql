@@ -1,0 +1,3 @@
+ALTER TABLE `keys` ADD `regions` text;
+--> statement-breakpoint
+INSERT INTO `schema_version` (`version`) VALUES (2);
