@@ -93,36 +93,48 @@ export const rateHeaders = (admission: Admission | undefined): string[] => state
 function stateHeaders(state: RateState | undefined, retryAfterMs = Number.POSITIVE_INFINITY): string[] {
   const headers: string[] = []
   if (state === undefined) return headers
-  for (const family of ['requests', 'tokens'] as const) {
-    const facts = state[family]
-    if (!facts) continue
-    headers.push(
-      `x-ratelimit-limit-${family}`,
-      String(facts.limit),
-      `x-ratelimit-remaining-${family}`,
-      String(facts.remaining),
-      `x-ratelimit-reset-${family}`,
-      resetText(facts.resetMs),
-    )
-  }
+  if (state.requests) addFamily(headers, REQUESTS, state.requests)
+  if (state.tokens) addFamily(headers, TOKENS, state.tokens)
   const { policies } = state
-  if (policies !== undefined && policies.length > 0)
-    headers.push(
-      'ratelimit-policy',
-      policies.map(policyItem).join(', '),
-      'ratelimit',
-      policies.map(policy => limitItem(policy, retryAfterMs)).join(', '),
-    )
+  if (policies === undefined || policies.length === 0) return headers
+  let quotas = ''
+  let left = ''
+  for (const policy of policies) {
+    quotas = quotas === '' ? policyItem(policy) : `${quotas}, ${policyItem(policy)}`
+    left = left === '' ? limitItem(policy, retryAfterMs) : `${left}, ${limitItem(policy, retryAfterMs)}`
+  }
+  headers.push('ratelimit-policy', quotas, 'ratelimit', left)
   return headers
 }
+
+/** Names of a family's three headers. */
+const familyOf = (family: string) => ({
+  limit: `x-ratelimit-limit-${family}`,
+  remaining: `x-ratelimit-remaining-${family}`,
+  reset: `x-ratelimit-reset-${family}`,
+})
+const REQUESTS = familyOf('requests')
+const TOKENS = familyOf('tokens')
+
+function addFamily(headers: string[], names: ReturnType<typeof familyOf>, facts: RatePolicy): void {
+  headers.push(names.limit, String(facts.limit), names.remaining, String(facts.remaining))
+  headers.push(names.reset, resetText(facts.resetMs))
+}
+
+/** The last item of each name: it changes with the limit alone, and there are a dozen names. */
+const said = new Map<string, { readonly limit: number; readonly text: string }>()
 
 /**
  * `"key.rpm";q=60;w=60` (draft-ietf-httpapi-ratelimit-headers-11, section 3). Its registry has no unit for tokens yet:
  * left out, it would read as requests.
  */
 function policyItem({ name, unit, limit, periodMs }: RatePolicy): string {
+  const last = said.get(name)
+  if (last?.limit === limit) return last.text
   const quotaUnit = unit === 'requests' ? '' : `;qu="${unit}"`
-  return `"${name}";q=${limit}${quotaUnit}${periodMs === 0 ? '' : `;w=${periodMs / 1000}`}`
+  const text = `"${name}";q=${limit}${quotaUnit}${periodMs === 0 ? '' : `;w=${periodMs / 1000}`}`
+  said.set(name, { limit, text })
+  return text
 }
 
 /**

@@ -18,7 +18,8 @@ export class Bag<T extends Placed> {
   }
 
   has(item: T): boolean {
-    return this.items[item.place] === item
+    // asked first: an array's element -1 is looked for as a name, slowly
+    return item.place >= 0 && this.items[item.place] === item
   }
 
   add(item: T): void {

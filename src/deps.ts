@@ -119,8 +119,8 @@ export interface RatePolicy {
 
 /** State of the families in `x-ratelimit-*`; a family is absent when that limit does not exist. */
 export interface RateState {
-  readonly requests?: RatePolicy
-  readonly tokens?: RatePolicy
+  readonly requests?: RatePolicy | undefined
+  readonly tokens?: RatePolicy | undefined
   /** Every limit that the request was measured against. */
   readonly policies?: readonly RatePolicy[]
 }

@@ -64,7 +64,7 @@ export interface Meter {
   readonly lanes: Lanes
 }
 
-/** Lets time pass. Before `worstWait`, `take` and `policiesOf`. */
+/** Lets time pass. Before `worstWait`, `take` and `addPolicies`. */
 export function advanceAll({ lanes, limits }: Meter, nowMs: number): void {
   if (limits.rpm !== null) advance(lanes.rpm, limits.rpm, MINUTE_MS, nowMs)
   if (limits.rpd !== null) advance(lanes.rpd, limits.rpd, DAY_MS, nowMs)
@@ -170,10 +170,9 @@ function policy(
   }
 }
 
-/** Every limit of this meter as it stands. */
-export function policiesOf({ name, limits, lanes }: Meter): RatePolicy[] {
+/** Adds every limit of this meter as it stands. */
+export function addPolicies({ name, limits, lanes }: Meter, list: RatePolicy[]): void {
   const { rpm, tpm, rpd, concurrency, burst } = limits
-  const list: RatePolicy[] = []
   if (rpm !== null)
     list.push(policy(`${name}.rpm`, 'requests', MINUTE_MS, lanes.rpm, rpm, roomOf(rpm, burst)))
   if (rpd !== null) list.push(policy(`${name}.rpd`, 'requests', DAY_MS, lanes.rpd, rpd))
@@ -188,5 +187,4 @@ export function policiesOf({ name, limits, lanes }: Meter): RatePolicy[] {
       resetMs: 0,
       nextMs: 0,
     })
-  return list
 }

@@ -6,12 +6,12 @@
 import type { Admission, RateFacts, RatePolicy, RateRefusal, RateState } from '../deps.ts'
 import type { Key, Limits, RateLimits } from '../terms.ts'
 import {
+  addPolicies,
   advanceAll,
   createLanes,
   giveBack,
   type Lanes,
   type Meter,
-  policiesOf,
   type Taken,
   take,
   type Wait,
@@ -35,7 +35,13 @@ function stateOf(policies: readonly RatePolicy[]): RateState {
     if (policy.unit === 'tokens' && (tokens === undefined || policy.remaining < tokens.remaining))
       tokens = policy
   }
-  return { ...(requests && { requests }), ...(tokens && { tokens }), policies }
+  return { requests, tokens, policies }
+}
+
+function stateAt(meters: readonly Meter[]): RateState {
+  const policies: RatePolicy[] = []
+  for (const meter of meters) addPolicies(meter, policies)
+  return stateOf(policies)
 }
 
 const hasLimit = (limits: RateLimits): boolean =>
@@ -130,13 +136,13 @@ export function createRates(monotonic: () => number, limitsOf: LimitsOf = () => 
         if (worst?.never) break
       }
       if (worst !== undefined) {
-        const state = stateOf(meters.flatMap(policiesOf))
+        const state = stateAt(meters)
         const { limit, ms: retryAfterMs } = worst
         return worst.never ? { limit, retryAfterMs, neverFits: true, state } : { limit, retryAfterMs, state }
       }
       const taken: Taken[] = []
       for (const meter of meters) taken.push(take(meter, tokens, nowMs))
-      return admission(taken, tokens, stateOf(meters.flatMap(policiesOf)), monotonic)
+      return admission(taken, tokens, stateAt(meters), monotonic)
     },
   }
 }

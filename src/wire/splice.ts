@@ -100,6 +100,14 @@ function write(text: string, native: Uint8Array | undefined, out: Uint8Array, at
   return at + text.length
 }
 
+/** Below this a loop is sooner done than a view of the bytes is made. */
+const COPIED_BY_HAND = 1_024
+
+function copy(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void {
+  if (end - start > COPIED_BY_HAND) out.set(bytes.subarray(start, end), at)
+  else for (let i = start, to = at; i < end; i++, to++) out[to] = bytes[i] as number
+}
+
 /** `patches` are in ascending order and do not overlap. */
 function patch(bytes: Uint8Array, patches: readonly Patch[]): Uint8Array {
   const natives = patches.map(({ text }) => encoded(text))
@@ -113,10 +121,10 @@ function patch(bytes: Uint8Array, patches: readonly Patch[]): Uint8Array {
   let to = 0
   for (let i = 0; i < patches.length; i++) {
     const { start, end, text } = patches[i] as Patch
-    out.set(bytes.subarray(from, start), to)
+    copy(bytes, from, start, out, to)
     to = write(text, natives[i], out, to + start - from)
     from = end
   }
-  out.set(bytes.subarray(from), to)
+  copy(bytes, from, bytes.length, out, to)
   return out
 }
