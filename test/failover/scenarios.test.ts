@@ -3,7 +3,7 @@
  * the tables too.
  */
 import { describe, expect, test } from 'vitest'
-import { type Guarantee, type Judged, runScenarios, tableOf } from './scenarios.ts'
+import { BESIDE, type Guarantee, type Judged, runScenarios, SCENARIOS, tableOf } from './scenarios.ts'
 
 const full = process.env.SWITCHGATE_FAILOVER === 'full'
 /** A stream whose first content has gone out can only end honestly. */
@@ -22,6 +22,7 @@ describe.concurrent('sixteen ways to fail', () => {
     async (title, guarantee, stream, safe) => {
       const judged = await runScenarios({ quick: !full, guarantee, stream })
       if (full) process.stderr.write(`\n${title}\n\n${tableOf(judged)}\n`)
+      expect(judged).toHaveLength(SCENARIOS.length + BESIDE.length)
       const of = (verdict: Judged['verdict']) =>
         judged.filter(one => one.verdict === verdict).map(one => one.id)
       const shown = judged.filter(one => one.verdict !== 'pass' && !safe.includes(one.id))

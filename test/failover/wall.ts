@@ -1,7 +1,7 @@
 /**
  * A provider that breaks on purpose: the model's name chooses the fault. The sixteen faults and what is right for each are
  * those of Failover Bench's catalogue (github.com/failoverbench/failoverbench, scenarios/catalogue.yaml, v0.1), told here in
- * our own words and code.
+ * our own words and code. S09 is silent for 30 s and then closes, as it is published; S09b is of our own: it goes on after the pause.
  */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -29,7 +29,7 @@ export const FULL: Timing = {
 export const QUICK: Timing = {
   retryAfterS: 2,
   slowMs: 8_000,
-  stallMs: 8_000,
+  stallMs: 6_000,
   silentMs: 20_000,
   downMs: 3_000,
   tokenMs: 2,
@@ -74,6 +74,8 @@ interface Tell {
   /** Words after which the connection is cut. */
   readonly cutAfter?: number
   readonly stallAfter?: number
+  /** After the stall: the rest comes. Else the connection is cut. */
+  readonly goesOn?: boolean
   readonly brokenAt?: number
   readonly noDone?: boolean
   readonly waitMs?: number
@@ -100,7 +102,8 @@ async function tellWhole({ model, response }: Ask, timing: Timing, how: Tell): P
   if (broken === undefined) return void response.end(body)
   response.write(body.slice(0, 200))
   await sleep(how.stallAfter === undefined ? 20 : timing.stallMs)
-  response.destroy()
+  if (how.goesOn) response.end(body.slice(200))
+  else response.destroy()
 }
 
 async function tellStream({ model, response }: Ask, timing: Timing, how: Tell): Promise<void> {
@@ -114,7 +117,7 @@ async function tellStream({ model, response }: Ask, timing: Timing, how: Tell): 
     if (i === how.cutAfter) return void response.destroy()
     if (i === how.stallAfter) {
       await sleep(timing.stallMs)
-      return void response.destroy()
+      if (!how.goesOn) return void response.destroy()
     }
     if (i === how.brokenAt) response.write('data: {"id": "chatcmpl-wall", "choices": [\n\n')
     const content = i === 0 ? word : ` ${word}`
@@ -146,6 +149,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   S07: (ask, timing) => tell(ask, timing, { waitMs: timing.slowMs }),
   S08: cut,
   S09: (ask, timing) => tell(ask, timing, { stallAfter: 20 }),
+  S09b: (ask, timing) => tell(ask, timing, { stallAfter: 20, goesOn: true }),
   S10: (ask, timing) => tell(ask, timing, { brokenAt: 10 }),
   S11: (ask, timing) => tell(ask, timing, { noDone: true }),
   S12: ask => refuse(ask, 400, 'context_length_exceeded'),
