@@ -118,13 +118,26 @@ export interface SeenAnswer {
   readonly contentEvents: number
   /** Bytes of `outputBytes` that were reasoning. */
   readonly reasoningBytes?: number
+  /** Output tokens held when the gateway itself ended the stream for want of money; absent = it did not. */
+  readonly cutAtTokens?: number | undefined
 }
 
-/** Usage of a broken stream; the bill made of it is `estimated`. Output that the provider stated is a floor: more may have come after. */
+/**
+ * What a model may write until it notices that the gateway has hung up: two seconds of a usual one (about 100 tokens a
+ * second), a quarter of a second of the fastest (about 1,000).
+ */
+const ON_ITS_WAY_TOKENS = 256
+
+/**
+ * Usage of a broken stream; the bill made of it is `estimated`. Output that the provider stated is a floor: more may have
+ * come after. Where a budget ended the stream, what was still on its way counts too, as far as it is held: else the next
+ * request would be sold money that the provider is about to bill.
+ */
 export function estimateUsage(seen: SeenAnswer): Usage {
   const { stated = {} } = seen
   const output = Math.max(Math.ceil(seen.outputBytes / BYTES_PER_TOKEN), seen.contentEvents)
-  const outputTokens = Math.max(output, tokens(stated.outputTokens))
+  const seenTokens = Math.max(output, tokens(stated.outputTokens))
+  const outputTokens = Math.max(seenTokens, Math.min(seenTokens + ON_ITS_WAY_TOKENS, seen.cutAtTokens ?? 0))
   const reasoning = Math.max(
     Math.ceil((seen.reasoningBytes ?? 0) / BYTES_PER_TOKEN),
     tokens(stated.reasoningOutputTokens),

@@ -21,6 +21,7 @@ export function meter(
   target: Target,
   likelyInputTokens: number,
   metering?: Metering,
+  heldOutputTokens?: number,
 ): Metered {
   const { price } = target.listing.offer
   const { failure, status, textBytes } = result
@@ -46,6 +47,7 @@ export function meter(
       likelyInputTokens,
       outputBytes: textBytes,
       contentEvents: result.contentEvents,
+      cutAtTokens: result.cutShort ? heldOutputTokens : undefined,
     })
   return { usage: guess, bill: billFor(guess, price, 'estimated') }
 }

@@ -169,4 +169,16 @@ describe('estimateUsage', () => {
       }),
     ).toEqual(usage({ inputTokens: 50, cacheReadInputTokens: 40, outputTokens: 8, reasoningOutputTokens: 2 }))
   })
+
+  it('adds what was on its way when a budget ended the stream, as far as it is held, and never takes from what came', () => {
+    const outputOf = (outputBytes: number, cutAtTokens?: number) =>
+      estimateUsage({ likelyInputTokens: 1, outputBytes, contentEvents: 1, cutAtTokens }).outputTokens
+    expect(outputOf(3_000)).toBe(1_000)
+    expect(outputOf(3_000, 2_048)).toBe(1_256)
+    expect(outputOf(3_000, 1_100)).toBe(1_100)
+    expect(outputOf(3_000, 900)).toBe(1_000)
+    const stated = { inputTokens: 50, outputTokens: 7 }
+    const seen = { likelyInputTokens: 1, outputBytes: 1, contentEvents: 1, cutAtTokens: 512 }
+    expect(estimateUsage({ ...seen, stated })).toEqual(usage({ inputTokens: 50, outputTokens: 263 }))
+  })
 })

@@ -84,7 +84,8 @@ export async function run(job: Job, begun: Begun, deps: Deps): Promise<Ended> {
     deps.health.done(place)
   }
   observe(target, result, deps)
-  const metered = meter(result, target, job.likelyInputTokens, job.facts.metering)
+  const held = carried.money.heldOutputTokens?.()
+  const metered = meter(result, target, job.likelyInputTokens, job.facts.metering, held)
   return { target, place, carried, result, metered }
 }
 

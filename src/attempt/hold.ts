@@ -30,6 +30,8 @@ export interface Money {
   readonly sendMaxTokens: number | undefined
   /** For running streams of budgeted keys; undefined = nothing to watch. */
   readonly afford: ((textBytes: number) => boolean) | undefined
+  /** Output tokens that are held by now, where `afford` watches over them. */
+  readonly heldOutputTokens?: () => number
 }
 
 /** Output tokens held at first for a stream without a limit, and added each time the text nears what is held. */
@@ -110,8 +112,8 @@ export async function holdMoney(
     if (clamped < floor) throw refuse(taken)
     const less = deps.ledger.hold(key, attemptId, cost(clamped), facts)
     if (!('attemptId' in less)) throw refuse(less)
-    const send = wish.slices ? undefined : clamped
-    return money(less, { ...wish, send: send ?? wish.send }, clamped, input, offer, s, deps)
+    // nothing is left to extend a stream with: the model itself is to stop there, and says what it used
+    return money(less, { ...wish, send: clamped, slices: false }, clamped, input, offer, s, deps)
   }
 }
 
@@ -149,7 +151,8 @@ function money(
     }
     return true
   }
-  return { hold, sendMaxTokens: wish.send, afford }
+  const heldOutputTokens = () => covered
+  return { hold, sendMaxTokens: wish.send, afford, heldOutputTokens }
 }
 
 /** `askedNanoUsd` = the least that would have been worth having. */
