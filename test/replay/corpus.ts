@@ -37,6 +37,7 @@ interface Line {
   readonly protocol?: string
   readonly stream: boolean
   readonly scenario: string
+  readonly request?: { readonly path?: string; readonly body?: unknown }
   readonly response: {
     readonly status: number
     readonly headers?: Readonly<Record<string, string>>
@@ -68,14 +69,16 @@ const PROTOCOLS: Readonly<Record<string, AnswerWire>> = {
 }
 
 /** Recordings without a protocol are told by words that stand in every answer of the wire, the first that fits. */
-const SIGNS: readonly (readonly [RegExp, AnswerWire])[] = [
+const SIGNS: readonly (readonly [RegExp, AnswerWire | undefined])[] = [
   [/"object": ?"chat\.completion/, 'chat'],
   [/"object": ?"response"/, 'responses'],
   [/"object": ?"text_completion"/, 'completions'],
   [/"object": ?"list",\s*"data": ?\[\s*\{\s*"object": ?"embedding"/, 'embeddings'],
   [/"(?:candidates|promptFeedback)": ?[[{]/, 'gemini'],
   [/"type": ?"message(?:_start)?"/, 'anthropic'],
+  [/"chat_history": ?\[/, undefined],
   [/"finish_reason": ?"(?:COMPLETE|MAX_TOKENS|TOOL_CALL)"/, 'cohere'],
+  [/^data: \{"id":[^\n]*"choices":\[\{"index":0,"delta"/, 'chat'],
 ]
 
 const isError = ({ response }: Line): boolean => /^\s*\{\s*"error":/.test(response.body ?? '')
@@ -89,6 +92,8 @@ function whyLeft(line: Line, wire: AnswerWire | undefined, body: string): string
   if (wire === 'responses' && !line.stream && ['queued', 'in_progress'].includes(String(jsonOf(body).status)))
     return 'a response in the background, which is not offered here'
   // Writer's chat lies under the name of Cohere's wire in the index, and says the message where a delta belongs.
+  if (wire === 'cohere' && line.request?.path === '/v1/chat' && provider === 'cohere')
+    return "Cohere's first chat wire, which no adapter asks in"
   if (wire === 'cohere' && provider === 'writer')
     return "a host's own variant of a wire, which no adapter claims"
   if (wire === 'completions' && /^data: \{"value"/.test(body))

@@ -48,6 +48,19 @@ const OWN_CALLS = new Set(['apply_patch', 'local_shell', 'shell', 'tool_search']
 
 const RULES: readonly Rule[] = [
   {
+    why: 'the text of a custom tool is an argument where calls have arguments',
+    applies: (one, inWire, { tools }) =>
+      (inWire === 'messages' || inWire === 'gemini') &&
+      /"type": ?"custom_tool_call"/.test(one.body) &&
+      tools.some(({ args }) => typeof args === 'string'),
+    change: ({ tools }) => ({
+      tools: tools.map(({ name, args }) => ({
+        name,
+        args: typeof args === 'string' ? { input: args } : args,
+      })),
+    }),
+  },
+  {
     why: "thoughts in several parts stand apart, and those in plain text are told: OpenAI's package runs them together, or has no eye for them",
     applies: (one, inWire, { reasoning }) =>
       one.wire === 'responses' && inWire !== 'responses' && thoughtsIn(one) !== reasoning,
@@ -63,8 +76,8 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    why: "chat's package has no place for tokens that were written to a cache; the ledger has them",
-    applies: (one, inWire) => one.wire !== 'chat' && inWire === 'chat',
+    why: "chat's and Google's packages have no place for tokens that were written to a cache; the ledger has them",
+    applies: (one, inWire) => (one.wire !== 'chat' && inWire === 'chat') || inWire === 'gemini',
     change: ({ tokens }) => ({ tokens: tokens && { ...tokens, written: 0 } }),
   },
   {
@@ -74,14 +87,16 @@ const RULES: readonly Rule[] = [
     free: 'tokens',
   },
   {
-    why: 'the Messages wire has to state usage: an estimate where the host states none',
-    applies: (_, inWire, { tokens }) => inWire === 'messages' && tokens === undefined,
+    why: 'the Messages and Gemini wires have to state usage: an estimate where the host states none, and so marked',
+    applies: (_, inWire, { tokens }) =>
+      (inWire === 'messages' || inWire === 'gemini') && tokens === undefined,
     change: () => ({}),
     free: 'tokens',
   },
   {
-    why: "a refusal in the model's own words ends a turn; Anthropic's `refusal` says that the provider stopped the model",
-    applies: (one, inWire) => inWire === 'messages' && /"refusal": ?"[^"]/.test(one.body),
+    why: "a refusal in the model's own words ends a turn; Anthropic's `refusal` and Gemini's `SAFETY` say that the provider stopped the model",
+    applies: (one, inWire) =>
+      (inWire === 'messages' || inWire === 'gemini') && /"refusal": ?"[^"]/.test(one.body),
     change: ({ finish }) => ({ finish: finish === 'content-filter' ? 'stop' : finish }),
   },
   {

@@ -5,7 +5,8 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { failed, HOME, readCorpus } from './corpus.ts'
-import { replay, reportedNanoUsd, type Verdict } from './replay.ts'
+import { replay, type Verdict } from './replay.ts'
+import { reportedNanoUsd } from './stated.ts'
 import { table, wantings } from './table.ts'
 
 const corpus = readCorpus(HOME)

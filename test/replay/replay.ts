@@ -3,14 +3,15 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Json } from '../../providers/provider.ts'
 import { HOSTS } from '../../providers/hosts.ts'
 import { recordingFetch } from '../clients/callers.ts'
-import { independent, meteredOf, type Reading, type Tokens } from '../clients/reading.ts'
+import { independent, type Reading, type Tokens } from '../clients/reading.ts'
 import type { Recording } from '../clients/recordings.ts'
-import { costOf } from '../clients/replayer.ts'
 import { eventsOf } from '../clients/recordings.ts'
 import { type Case, type Corpus, failed, jsonOf } from './corpus.ts'
 import { explained } from './explained.ts'
+import { genaiDiffers } from './genai.ts'
 import { direct, IN_WIRES, type InWire, partsOf, readerOf, readingOf } from './judges.ts'
 import { kindOf, promptFor, SECRET, type Stage, siteOf, startStage } from './stage.ts'
+import { billIn, tokensIn } from './stated.ts'
 
 export interface Verdict {
   readonly one: Case
@@ -22,7 +23,12 @@ export interface Verdict {
 }
 
 /** The wire of a caller for whom an answer passes untouched. */
-const SAME: Readonly<Record<string, InWire>> = { chat: 'chat', anthropic: 'messages', responses: 'responses' }
+const SAME: Readonly<Record<string, InWire>> = {
+  chat: 'chat',
+  anthropic: 'messages',
+  responses: 'responses',
+  gemini: 'gemini',
+}
 
 /** Replays a corpus. `all` = each recording in every wire; else in its own, where callers speak it, and one other, taking turns. */
 export async function replay(corpus: Corpus, all: boolean): Promise<readonly Verdict[]> {
@@ -67,14 +73,14 @@ async function ask(stage: Stage, one: Case, inWire: InWire): Promise<Asked> {
   const mark = `${one.id}-${inWire}`
   const { fetch, exchanges } = recordingFetch()
   const place = {
-    baseURL: `${stage.gateway.url}/v1`,
+    baseURL: `${stage.gateway.url}/${inWire === 'gemini' ? 'v1beta' : 'v1'}`,
     apiKey: stage.key,
     model: `replayed@${siteOf(one, inWire)}`,
     fetch,
   }
   const model = readerOf(inWire)?.(place)
   if (model === undefined) throw new Error(`no package asks in ${inWire}`)
-  const outcome = await reading(() => partsOf(model, promptFor(one, mark), one.stream))
+  const outcome = await reading(() => partsOf(model, promptFor(one, mark), one.stream, inWire))
   const [exchange] = await exchanges()
   if (exchange === undefined) throw new Error('nothing was asked')
   return { ...outcome, ...exchange, calls: stage.callsOf(mark) }
@@ -107,8 +113,10 @@ async function judgeAnswer(stage: Stage, one: Case, inWire: InWire) {
   const differences = untold(told, stage, 1)
   if (native) differences.push(...nativeDiffers(one, source.parts, told))
   else if (isBroken(told)) differences.push(`the caller gets ${told.error || 'an error'}`)
-  const have = native || isBroken(told) || told.parts === undefined ? undefined : readingOf(told.parts)
-  const want = { ...read, tokens: meteredOf(asRecording(one), read) }
+  const said = isBroken(told) || told.parts === undefined ? undefined : readingOf(told.parts)
+  if (inWire === 'gemini' && said) differences.push(...(await genaiDiffers(told.body, one.stream, said)))
+  const have = native ? undefined : said
+  const want = { ...read, tokens: tokensIn(one, read) }
   const verdict = explained({ one, inWire, differences, want, have })
   return {
     ...verdict,
@@ -204,7 +212,7 @@ function lasting(one: Case, parts: readonly Json[] | undefined): unknown {
 
 /** The ledger's row of the asking against the provider's own count and its own bill. */
 async function ledgerDiffers(stage: Stage, one: Case, read: Reading, told: Asked): Promise<string[]> {
-  const tokens = meteredOf(asRecording(one), read)
+  const tokens = tokensIn(one, read)
   const answer = await fetch(`${stage.gateway.url}/v1/generation?id=${told.headers['x-request-id']}`, {
     headers: { authorization: `Bearer ${stage.key}` },
   })
@@ -215,7 +223,7 @@ async function ledgerDiffers(stage: Stage, one: Case, read: Reading, told: Asked
   const counted = rowOf(tokens)
   if (!isDeepStrictEqual(generation.usage, counted))
     differences.push(`ledger: ${JSON.stringify(counted)} ≠ ${JSON.stringify(generation.usage)}`)
-  const cost = reportedNanoUsd(one) ?? costOf(tokens)
+  const cost = billIn(one, tokens)
   if (generation.cost_nano_usd !== String(cost))
     differences.push(`bill: ${cost} ≠ ${generation.cost_nano_usd} nano-USD`)
   return differences
@@ -230,28 +238,6 @@ const rowOf = (tokens: Tokens): Json => ({
 })
 
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null
-const isNumber = (value: unknown): value is number => typeof value === 'number'
-
-/** Every `usage` that stands in an answer, wherever the host puts it. */
-function usagesIn({ body, stream }: Case): Json[] {
-  const answers = (stream ? eventsOf(body) : [body]).map(jsonOf)
-  return answers
-    .map(answer => answer.usage ?? (isObject(answer.response) ? answer.response.usage : undefined))
-    .filter(isObject)
-}
-
-/** What the provider says that it cost, reckoned apart from the gateway. */
-export function reportedNanoUsd(one: Case): number | undefined {
-  const { body, wire } = one
-  if (wire !== 'chat' && wire !== 'responses') return undefined
-  const ticks = [...body.matchAll(/"cost_in_usd_ticks": ?(\d+)/g)].at(-1)?.[1]
-  if (ticks !== undefined && ticks !== '0') return Math.round(Number(ticks) / 10)
-  const usages = usagesIn(one)
-  const cost = usages
-    .map(usage => (isObject(usage.cost) ? usage.cost.total_cost : usage.cost))
-    .findLast(isNumber)
-  return cost === undefined ? undefined : Math.round(cost * 1e9)
-}
 
 async function judgeFailure(stage: Stage, one: Case, inWire: InWire) {
   const told = await ask(stage, one, inWire)

@@ -3,7 +3,7 @@ import type { Corpus } from './corpus.ts'
 import { IN_WIRES } from './judges.ts'
 import type { Verdict } from './replay.ts'
 
-const WIDTHS = [20, 12, 11, 14, 14, 14, 10]
+const WIDTHS = [20, 12, 11, 12, 14, 14, 12, 11]
 const row = (cells: readonly (string | number)[]): string =>
   cells
     .map((cell, i) => (i < 2 ? String(cell).padEnd(WIDTHS[i] ?? 0) : String(cell).padStart(WIDTHS[i] ?? 0)))

@@ -1,7 +1,7 @@
 /** A whole chat completion → a GenerateContentResponse, https://ai.google.dev/api/generate-content#generatecontentresponse. */
 import { isObject } from '../extensions.ts'
 import type { RenderContext } from '../inbound.ts'
-import { inputOf } from '../messages/answer.ts'
+import { calledIn } from '../messages/answer.ts'
 import { detailsOf, saidIn } from '../messages/usage.ts'
 import { usageOfAnswer } from '../openai.ts'
 import { signatureOf } from './signatures.ts'
@@ -70,12 +70,8 @@ function partsOf(message: Json, text: string, thought: string, context: RenderCo
 
 /** `functionCall` of an entry of `tool_calls`; its arguments keep the digits that the model wrote. */
 export function callOf(call: Json): Json {
-  const its = isObject(call.function) ? call.function : {}
-  return {
-    ...(typeof call.id === 'string' && call.id !== '' ? { id: call.id } : {}),
-    name: String(its.name ?? ''),
-    args: inputOf(its.arguments),
-  }
+  const { name, input } = calledIn(call)
+  return { ...(typeof call.id === 'string' && call.id !== '' ? { id: call.id } : {}), name, args: input }
 }
 
 /** Google's signature of a call: from its `extra_content`, or from the detail that has its id. */

@@ -60,11 +60,18 @@ function thinkingBlocks(message: Json, thought: string): Json[] {
   return [...shown, ...redacted]
 }
 
-function callBlocks(call: Json, context: RenderContext): Json[] {
+/** Name and input of an entry of `tool_calls`; the text of a custom tool, which this wire has no word for, is an argument. */
+export function calledIn(call: Json): { readonly name: string; readonly input: unknown } {
+  if (isObject(call.custom) && !isObject(call.function))
+    return { name: String(call.custom.name ?? ''), input: { input: call.custom.input ?? '' } }
   const its = isObject(call.function) ? call.function : {}
+  return { name: String(its.name ?? ''), input: inputOf(its.arguments) }
+}
+
+function callBlocks(call: Json, context: RenderContext): Json[] {
   const id = typeof call.id === 'string' && call.id !== '' ? call.id : context.newId('toolu_')
   const extra = isObject(call.extra_content) ? [callBlock(id, call.extra_content)] : []
-  return [...extra, { type: 'tool_use', id, name: String(its.name ?? ''), input: inputOf(its.arguments) }]
+  return [...extra, { type: 'tool_use', id, ...calledIn(call) }]
 }
 
 /** ES2025: text that JSON.stringify writes as it stands. */
