@@ -27,6 +27,7 @@ COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./
 COPY drizzle ./drizzle
 COPY src/switchgate.cjs ./src/switchgate.cjs
+COPY src/tokenizer/o200k_base.br src/tokenizer/o200k_base.md ./src/tokenizer/
 RUN ln -s /app/src/switchgate.cjs /usr/local/bin/switchgate && chmod +x src/switchgate.cjs \
   && mkdir /data && chown node:node /data && chmod 700 /data
 USER node

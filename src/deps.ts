@@ -8,6 +8,7 @@ import type { Market } from './route/market.ts'
 import type { Pressure } from './route/pressure.ts'
 import type { Store } from './store/store.ts'
 import type { AttemptRow, Caller, Environment, Key, Send } from './terms.ts'
+import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
 /** Byte work that runtimes do natively (Node: Buffer). `from` and results are offsets; -1 = not found. */
 export interface Bytes {
@@ -168,6 +169,9 @@ export interface Signatures {
   find(lineage: string, callId: string): string | undefined
 }
 
+/** The tokenizer, loaded when it is first asked for; undefined = it is not to be had. Beside the request's way only. */
+export type Tokens = () => Promise<Tokenizer | undefined>
+
 export interface Deps {
   readonly config: () => Config
   /** Snapshot of what can be bought now; replaced whole on reload. */
@@ -197,6 +201,8 @@ export interface Deps {
   readonly log: Log
   /** Absent = signatures that a client loses are lost. */
   readonly signatures?: Signatures
+  /** Absent = tokens are guessed by the kinds of characters. */
+  readonly tokens?: Tokens
   /** Last-line scrubber for texts that come from upstreams. */
   readonly scrub: (text: string) => string
   /** Workers: keeps the isolate alive until this is done. */

@@ -279,7 +279,7 @@ describe('tidy', () => {
     ])
       expect(forbiddenWords('a.md', text), text).toHaveLength(1)
     const found = tracked
-      .filter(path => !path.startsWith('test/fixtures/') && !/\.(png|ico|woff2)$/.test(path))
+      .filter(path => !path.startsWith('test/fixtures/') && !/\.(png|ico|woff2|br)$/.test(path))
       .flatMap(path => {
         const text = textOf(path)
         return [...leftovers(path, text), ...forbiddenWords(path, text)]

@@ -43,6 +43,7 @@ const LAYERS: readonly (readonly [prefix: string, layer: number])[] = [
   ['src/price.ts', 0],
   ['src/deps.ts', 0],
   ['src/redact.ts', 0],
+  ['src/tokenizer/', 0],
   ['src/wire/', 0],
 ]
 

@@ -37,6 +37,7 @@ import { createSend } from './send.ts'
 import type { Settings } from './settings.ts'
 import { createSigning } from './signing.ts'
 import { createSupply, type Supply } from './supply.ts'
+import { createTokens } from './tokens.ts'
 import { createWatch } from './watch.ts'
 
 export type Bindings = AdminBindings
@@ -168,6 +169,7 @@ async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> 
     random: Math.random,
     newId,
     log,
+    tokens: createTokens(log),
     scrub: text => redactor.scrub(text),
     closed: () => (vault.sealed ? 'sealed' : draining ? 'draining' : undefined),
   }

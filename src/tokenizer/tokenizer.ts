@@ -1,0 +1,68 @@
+/**
+ * Counts the tokens of a text as a byte-level vocabulary has them (o200k_base: GPT-4o and later, gpt-oss). Pure, exact on
+ * any string, near to linear in its length. Beside the request's way: where usage is missing, for counts, for tighter bounds.
+ */
+import { merge } from './merge.ts'
+import { pieceEnd } from './split.ts'
+import { readVocabulary } from './vocabulary.ts'
+
+export interface Tokenizer {
+  /** Tokens of the text. Names of special tokens in it are text like any other. */
+  count(text: string): number
+  /** Ranks of the tokens, in order. */
+  encode(text: string): number[]
+}
+
+const encoder = new TextEncoder()
+
+/** `data` = a vocabulary as `readVocabulary` takes it. */
+export function createTokenizer(data: Uint8Array): Tokenizer {
+  const vocabulary = readVocabulary(data)
+
+  function walk(text: string, tell?: (rank: number) => void): number {
+    const bytes = encoder.encode(text)
+    const told = tell && ((start: number, end: number) => tell(vocabulary.rank(bytes, start, end)))
+    let tokens = 0
+    let from = 0
+    for (let at = 0; at < text.length; ) {
+      const end = pieceEnd(text, at)
+      const to = from + utf8Bytes(text, at, end)
+      const whole = vocabulary.rank(bytes, from, to)
+      if (whole < 0) tokens += merge(bytes, from, to, vocabulary, told)
+      else {
+        tokens++
+        tell?.(whole)
+      }
+      at = end
+      from = to
+    }
+    return tokens
+  }
+
+  return {
+    count: text => walk(text),
+    encode(text) {
+      const ranks: number[] = []
+      walk(text, rank => ranks.push(rank))
+      return ranks
+    },
+  }
+}
+
+/** A surrogate without its other half is three bytes too, as the encoder writes U+FFFD for it. */
+function utf8Bytes(text: string, from: number, to: number): number {
+  let bytes = to - from
+  for (let at = from; at < to; at++) {
+    const unit = text.charCodeAt(at)
+    if (unit < 0x80) continue
+    if (unit < 0x800) bytes++
+    else if (unit >= 0xd800 && unit <= 0xdbff && isLow(text.charCodeAt(at + 1))) {
+      // four bytes for two units
+      bytes += 2
+      at++
+    } else bytes += 2
+  }
+  return bytes
+}
+
+const isLow = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff
