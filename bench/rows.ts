@@ -86,16 +86,16 @@ const TO_DAYS = (
   sum(unknown_nano_usd), sum(unpriced_requests)`
 const ROLL_UPS = [
   'delete from spend_hourly; delete from spend_daily; delete from key_use',
-  `insert into spend_hourly select ${HOUR}, ${NAMES}, ${SUMS} from attempts group by 1, 2, 3, 4, 5`,
+  `insert into spend_hourly select ${HOUR}, ${NAMES}, ${SUMS} from attempt_facts group by 1, 2, 3, 4, 5`,
   `insert into spend_daily ${TO_DAYS('key_id, model, provider, project')} from spend_hourly group by 1, 2, 3, 4, 5`,
-  `insert into parts_hourly select ${HOUR}, 'user', user, '', ${NAMES}, ${SUMS} from attempts
+  `insert into parts_hourly select ${HOUR}, 'user', user, '', ${NAMES}, ${SUMS} from attempt_facts
     where user is not null group by 1, 3, 5, 6, 7, 8`,
-  `insert into parts_hourly select ${HOUR}, 'tagged', '', '', ${NAMES}, ${SUMS} from attempts
+  `insert into parts_hourly select ${HOUR}, 'tagged', '', '', ${NAMES}, ${SUMS} from attempt_facts
     where tags <> '[]' group by 1, 5, 6, 7, 8`,
   // A row has one tag at most.
-  `insert into parts_hourly select ${HOUR}, 'tag', '', tags ->> 0, ${NAMES}, ${SUMS} from attempts
+  `insert into parts_hourly select ${HOUR}, 'tag', '', tags ->> 0, ${NAMES}, ${SUMS} from attempt_facts
     where tags <> '[]' group by 1, 4, 5, 6, 7, 8`,
-  `insert into parts_hourly select ${HOUR}, 'user_tag', user, coalesce(tags ->> 0, ''), ${NAMES}, ${SUMS} from attempts
+  `insert into parts_hourly select ${HOUR}, 'user_tag', user, coalesce(tags ->> 0, ''), ${NAMES}, ${SUMS} from attempt_facts
     where user is not null group by 1, 3, 4, 5, 6, 7, 8`,
   `insert into parts_daily ${TO_DAYS('kind, user, tag, key_id, model, provider, project')} from parts_hourly
     group by 1, 2, 3, 4, 5, 6, 7, 8`,

@@ -1,6 +1,15 @@
 /** The tables of the store for SQLite and D1. The migrations beside this file are generated from it. Money is integer nano-USD, times are epoch ms. */
 import { sql } from 'drizzle-orm'
-import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import {
+  index,
+  integer,
+  primaryKey,
+  real,
+  sqliteTable,
+  sqliteView,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/sqlite-core'
 import type { Budget, Environment, KeyStatus, Limits, Project } from '../../src/terms.ts'
 
 /** One row per applied migration; the highest number is the schema's version. Each migration inserts its own, so that D1 and SQLite agree. */
@@ -68,13 +77,10 @@ export const settings = sqliteTable('settings', {
   value: text().notNull(),
 })
 
-/** Read from `detail`, at the place that src/store/packed.ts gives it: costs nothing to write and some time to read. */
-const derived = { mode: 'virtual' } as const
-
 /**
  * The ledger: one row per attempt, `<request id>.<n>`. Time comes first in the key, so that inserts append and a span
  * of time is one range; all attempts of a request have the time at which it began. Most of a row is one JSON text, as
- * the journal has it, and the columns behind it are read from it. The migration says WITHOUT ROWID by hand: one tree.
+ * the journal has it (src/store/packed.ts). The migration says WITHOUT ROWID by hand: one tree.
  * Facts of the whole request are those of the `last` row. All token columns are null together when the usage is not known.
  */
 export const attempts = sqliteTable(
@@ -89,43 +95,6 @@ export const attempts = sqliteTable(
     /** The request's status, on the row that ended it; null on the earlier ones. */
     ended: integer(),
     detail: text().notNull(),
-    inputTokens: integer('input_tokens').generatedAlwaysAs(sql`detail ->> '$[0][0]'`, derived),
-    cacheReadInputTokens: integer('cache_read_input_tokens').generatedAlwaysAs(
-      sql`detail ->> '$[0][1]'`,
-      derived,
-    ),
-    cacheCreationInputTokens: integer('cache_creation_input_tokens').generatedAlwaysAs(
-      sql`detail ->> '$[0][2]'`,
-      derived,
-    ),
-    outputTokens: integer('output_tokens').generatedAlwaysAs(sql`detail ->> '$[0][4]'`, derived),
-    reasoningOutputTokens: integer('reasoning_output_tokens').generatedAlwaysAs(
-      sql`detail ->> '$[0][5]'`,
-      derived,
-    ),
-    last: integer().generatedAlwaysAs(sql`detail ->> '$[1]'`, derived),
-    lineage: text().generatedAlwaysAs(sql`detail ->> '$[2]'`, derived),
-    project: text().generatedAlwaysAs(sql`detail ->> '$[3]'`, derived),
-    requestedModel: text('requested_model').generatedAlwaysAs(sql`detail ->> '$[4]'`, derived),
-    provider: text().generatedAlwaysAs(sql`detail ->> '$[5]'`, derived),
-    upstreamModel: text('upstream_model').generatedAlwaysAs(sql`detail ->> '$[7]'`, derived),
-    credential: text().generatedAlwaysAs(sql`detail ->> '$[8]'`, derived),
-    operation: text().generatedAlwaysAs(sql`detail ->> '$[9]'`, derived),
-    stream: integer().generatedAlwaysAs(sql`detail ->> '$[10]'`, derived),
-    status: integer().generatedAlwaysAs(sql`detail ->> '$[11]'`, derived),
-    error: text().generatedAlwaysAs(sql`detail ->> '$[12]'`, derived),
-    finishReason: text('finish_reason').generatedAlwaysAs(sql`detail ->> '$[13]'`, derived),
-    costNanoUsd: integer('cost_nano_usd').generatedAlwaysAs(sql`detail ->> '$[14]'`, derived),
-    heldNanoUsd: integer('held_nano_usd').generatedAlwaysAs(sql`detail ->> '$[15]'`, derived),
-    overrunNanoUsd: integer('overrun_nano_usd').generatedAlwaysAs(sql`detail ->> '$[16]'`, derived),
-    certainty: text().generatedAlwaysAs(sql`detail ->> '$[17]'`, derived),
-    priceId: text('price_id').generatedAlwaysAs(sql`detail ->> '$[18]'`, derived),
-    ttftMs: real('ttft_ms').generatedAlwaysAs(sql`detail ->> '$[19]'`, derived),
-    totalMs: real('total_ms').generatedAlwaysAs(sql`detail ->> '$[20]'`, derived),
-    peer: text().generatedAlwaysAs(sql`detail ->> '$[21]'`, derived),
-    user: text().generatedAlwaysAs(sql`detail ->> '$[22]'`, derived),
-    tags: text().generatedAlwaysAs(sql`detail ->> '$[23]'`, derived),
-    why: text().generatedAlwaysAs(sql`detail ->> '$[24]'`, derived),
   },
   table => [
     primaryKey({ columns: [table.createdAtMs, table.id] }),
@@ -136,6 +105,78 @@ export const attempts = sqliteTable(
       .on(table.createdAtMs, table.id, table.ended, table.keyId, table.model)
       .where(sql`(ended < 200 or ended >= 400)`),
   ],
+)
+
+/**
+ * `attempts` with every member of the detail by name, for spans of time and for people with a SQL shell. A view, not
+ * columns derived in the table: those are computed with each row that is inserted too, twice the cost of the insert.
+ */
+export const attemptFacts = sqliteView('attempt_facts', {
+  createdAtMs: integer('created_at_ms').notNull(),
+  id: text().notNull(),
+  keyId: text('key_id').notNull(),
+  answerId: text('answer_id'),
+  model: text().notNull(),
+  ended: integer(),
+  inputTokens: integer('input_tokens'),
+  cacheReadInputTokens: integer('cache_read_input_tokens'),
+  cacheCreationInputTokens: integer('cache_creation_input_tokens'),
+  outputTokens: integer('output_tokens'),
+  reasoningOutputTokens: integer('reasoning_output_tokens'),
+  last: integer(),
+  lineage: text(),
+  project: text(),
+  requestedModel: text('requested_model'),
+  provider: text(),
+  upstreamModel: text('upstream_model'),
+  credential: text(),
+  operation: text(),
+  stream: integer(),
+  status: integer(),
+  error: text(),
+  finishReason: text('finish_reason'),
+  costNanoUsd: integer('cost_nano_usd'),
+  heldNanoUsd: integer('held_nano_usd'),
+  overrunNanoUsd: integer('overrun_nano_usd'),
+  certainty: text(),
+  priceId: text('price_id'),
+  ttftMs: real('ttft_ms'),
+  totalMs: real('total_ms'),
+  peer: text(),
+  user: text(),
+  tags: text(),
+  why: text(),
+}).as(
+  sql`select created_at_ms, id, key_id, answer_id, model, ended,
+    detail ->> '$[0][0]' as input_tokens,
+    detail ->> '$[0][1]' as cache_read_input_tokens,
+    detail ->> '$[0][2]' as cache_creation_input_tokens,
+    detail ->> '$[0][4]' as output_tokens,
+    detail ->> '$[0][5]' as reasoning_output_tokens,
+    detail ->> '$[1]' as last,
+    detail ->> '$[2]' as lineage,
+    detail ->> '$[3]' as project,
+    detail ->> '$[4]' as requested_model,
+    detail ->> '$[5]' as provider,
+    detail ->> '$[7]' as upstream_model,
+    detail ->> '$[8]' as credential,
+    detail ->> '$[9]' as operation,
+    detail ->> '$[10]' as stream,
+    detail ->> '$[11]' as status,
+    detail ->> '$[12]' as error,
+    detail ->> '$[13]' as finish_reason,
+    detail ->> '$[14]' as cost_nano_usd,
+    detail ->> '$[15]' as held_nano_usd,
+    detail ->> '$[16]' as overrun_nano_usd,
+    detail ->> '$[17]' as certainty,
+    detail ->> '$[18]' as price_id,
+    detail ->> '$[19]' as ttft_ms,
+    detail ->> '$[20]' as total_ms,
+    detail ->> '$[21]' as peer,
+    detail ->> '$[22]' as "user",
+    detail ->> '$[23]' as tags,
+    detail ->> '$[24]' as why
+  from attempts`,
 )
 
 /** `project` is '' where a key has none: a primary key must not hold nulls. */

@@ -1,7 +1,13 @@
 /** Spend views: which SQL answers a query, and how a group is named and ordered. Whole days and hours come from their sums, the rest from the ledger's rows. */
 import { type SQL, sql } from 'drizzle-orm'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
-import { attempts, partsDaily, partsHourly, spendDaily, spendHourly } from '../../drizzle/sqlite/schema.ts'
+import {
+  attemptFacts,
+  partsDaily,
+  partsHourly,
+  spendDaily,
+  spendHourly,
+} from '../../drizzle/sqlite/schema.ts'
 import type { SqlValue, Statement } from './sql.ts'
 import type { SpendGroup, SpendQuery, SpendRow, SummedFrom } from './store.ts'
 import { DAY_MS, dayOf, HOUR_MS, hourOf } from './sums.ts'
@@ -126,7 +132,7 @@ function fromSums(from: Sums, { fromMs, toMs, keys }: Stretch, groupBy: readonly
 function fromAttempts({ fromMs, toMs, keys }: Stretch, groupBy: readonly SpendGroup[]): SQL {
   const byTag = groupBy.includes('tag')
   const tag = byTag ? sql`tags.value` : sql`null`
-  const join = byTag ? sql` left join json_each(${attempts.tags}) as tags on tags.value <> ''` : sql``
+  const join = byTag ? sql` left join json_each(${attemptFacts.tags}) as tags on tags.value <> ''` : sql``
   return sql`select created_at_ms / 3600000 * 3600000 as start_ms, key_id, coalesce(project, '') as project, model,
     provider, nullif(user, '') as user, ${tag} as tag, last as requests, 1 as attempts,
     coalesce(input_tokens, 0) as input_tokens, coalesce(output_tokens, 0) as output_tokens,
@@ -134,7 +140,7 @@ function fromAttempts({ fromMs, toMs, keys }: Stretch, groupBy: readonly SpendGr
     case when certainty = 'estimated' then coalesce(cost_nano_usd, 0) else 0 end as estimated_nano_usd,
     case when certainty = 'unknown' then coalesce(cost_nano_usd, 0) else 0 end as unknown_nano_usd,
     last and cost_nano_usd is null as unpriced_requests
-    from ${attempts}${join} where created_at_ms >= ${fromMs} and created_at_ms < ${toMs}${keys}`
+    from ${attemptFacts}${join} where created_at_ms >= ${fromMs} and created_at_ms < ${toMs}${keys}`
 }
 
 const upTo = (ms: number, startOf: (ms: number) => number, sizeMs: number): number => startOf(ms + sizeMs - 1)

@@ -20,7 +20,7 @@ import { json, type Served, serveUpstream } from './worker-gateway.ts'
 let served: Served
 beforeAll(async () => {
   served = await serveUpstream()
-}, 120_000)
+})
 afterAll(() => served?.close())
 
 const client = () => new OpenAI({ apiKey: served.key, baseURL: `${served.url}/v1`, maxRetries: 0 })
@@ -153,7 +153,7 @@ describe('requests', () => {
     await until(() => served.upstream.seen.length === before + 1)
     socket.resetAndDestroy()
     await until(() => served.upstream.aborted === aborted + 1)
-    const left = 'select status, error, certainty from attempts where "user" = ?'
+    const left = 'select status, error, certainty from attempt_facts where "user" = ?'
     const rows = async () => (await served.database.prepare(left).bind('impatient').all()).results
     await until(async () => (await rows()).length === 1)
     expect((await rows())[0]).toMatchObject({ error: 'cancelled' })
@@ -200,7 +200,7 @@ describe('requests', () => {
     }
     const caller = await rawStream()
     caller.socket.pause()
-    await until(() => full, 20_000)
+    await until(() => full)
     caller.socket.resetAndDestroy()
     // socket buffers on the way hold some megabytes; without back-pressure all 64 would have gone
     expect(written).toBeLessThan(40 << 20)
@@ -218,7 +218,7 @@ describe('requests', () => {
     })
     // the target has to come back to health for the tests after this one
     served.upstream.script = response => sendJson(response, 200, completion())
-    await until(async () => (await served.post('/v1/chat/completions', CHAT)).status === 200, 20_000)
+    await until(async () => (await served.post('/v1/chat/completions', CHAT)).status === 200)
   })
 
   test('a redirect is not followed', async () => {
@@ -230,7 +230,7 @@ describe('requests', () => {
     expect((await served.post('/v1/chat/completions', CHAT)).status).toBe(502)
     expect(served.upstream.seen.slice(before).map(seen => seen.url)).not.toContain('/elsewhere')
     served.upstream.script = response => sendJson(response, 200, completion())
-    await until(async () => (await served.post('/v1/chat/completions', CHAT)).status === 200, 20_000)
+    await until(async () => (await served.post('/v1/chat/completions', CHAT)).status === 200)
   })
 })
 
@@ -250,7 +250,7 @@ describe('storage', () => {
     } finally {
       await rename('attempts_away', 'attempts')
     }
-    await until(async () => (await served.get(`/v1/generation?id=${id}`)).status === 200, 20_000)
+    await until(async () => (await served.get(`/v1/generation?id=${id}`)).status === 200)
     expect(await json(served.get(`/v1/generation?id=${id}`))).toMatchObject({ cost_nano_usd: '20000' })
   })
 

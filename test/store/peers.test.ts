@@ -96,10 +96,10 @@ it('T86 litellm#13182, #7229: what the dashboard and a month’s view ask for co
   ]
   for (const query of queries)
     for (const { statement } of spendParts(query))
-      expect(statement.sql, JSON.stringify(query)).not.toContain('from "attempts"')
+      expect(statement.sql, JSON.stringify(query)).not.toContain('from "attempt')
   // Only the edges of a span that begins in the middle of an hour need rows.
   const odd = spendParts({ fromMs: now - 7 * 86_400_000, toMs: now, groupBy: ['key'] })
-  expect(odd.filter(({ statement }) => statement.sql.includes('from "attempts"'))).toHaveLength(2)
+  expect(odd.filter(({ statement }) => statement.sql.includes('from "attempt_facts"'))).toHaveLength(2)
 })
 
 /** Holds the write lock of the database for so long, from another thread. */

@@ -16,12 +16,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
-import { getTableColumns, getTableName } from 'drizzle-orm'
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
+import { getTableColumns, getTableName, getViewSelectedFields, is } from 'drizzle-orm'
+import { type SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { afterAll, describe, expect, it } from 'vitest'
 import * as schema from '../../drizzle/sqlite/schema.ts'
 import { openSqlite } from '../../src/runtime/node/sqlite.ts'
 import { openD1 } from '../../src/runtime/worker/d1.ts'
+import { valuesOfAttempt } from '../../src/store/attempts.ts'
 import { SCHEMA_VERSION, SchemaVersionError } from '../../src/store/version.ts'
 import type { AttemptRow, Key } from '../../src/terms.ts'
 import { attemptRow, createDice, HOUR, keyRow, T0 } from './rows.ts'
@@ -130,7 +131,7 @@ describe('schema versions', () => {
     const path = newPath()
     await openSqlite(path).close()
     const database = new Database(path)
-    const tables = Object.values(schema) as SQLiteTable[]
+    const tables = Object.values(schema).filter(one => is(one, SQLiteTable))
     expect(tables.length).toBeGreaterThan(5)
     for (const table of tables) {
       const migrated = database.prepare('select name, type, "notnull" as needed from pragma_table_xinfo(?)')
@@ -145,7 +146,7 @@ describe('schema versions', () => {
     database.close()
   })
 
-  it('takes the keys of the first version along', async () => {
+  it('takes the keys and the ledger of the first version along', async () => {
     const path = newPath()
     const old = new Database(path)
     old.exec(readFileSync(join(migrationsFolder, '0000_first.sql'), 'utf8'))
@@ -158,15 +159,26 @@ describe('schema versions', () => {
     old
       .prepare(`insert into keys (${names.join(', ')}) values (${names.map(() => '?').join(', ')})`)
       .run(...values)
+    const row = attemptRow()
+    old
+      .prepare(
+        'insert into attempts (created_at_ms, id, key_id, answer_id, model, ended, detail) values (?, ?, ?, ?, ?, ?, ?)',
+      )
+      .run(...valuesOfAttempt(row))
     old.close()
     const store = openSqlite(path)
     expect(await store.keys()).toEqual([keyRow()])
     await store.commit([{ op: 'put_key', key: keyRow({ regions: ['eu'] }) }])
     expect(await store.keys()).toEqual([keyRow({ regions: ['eu'] })])
     await store.close()
+    const migrated = new Database(path)
+    expect(migrated.prepare('select id, cost_nano_usd from attempt_facts').all()).toEqual([
+      { id: row.id, cost_nano_usd: row.costNanoUsd },
+    ])
+    migrated.close()
   })
 
-  it('reads every derived column of the ledger from the place where the row was packed', async () => {
+  it('reads every fact of the view over the ledger from the place where the row was packed', async () => {
     const path = newPath()
     const store = openSqlite(path)
     const usage = {
@@ -187,11 +199,19 @@ describe('schema versions', () => {
     await store.fold([row], noBuckets)
     await store.close()
     const database = new Database(path)
-    const stored = database.prepare('select * from attempts').get() as Record<string, unknown>
-    const derived = Object.entries(getTableColumns(schema.attempts)).filter(([, column]) => column.generated)
-    expect(derived).toHaveLength(28)
-    const members: Record<string, unknown> = { ...row, ...usage, tags: '["a","b"]', last: 1, stream: 1 }
-    for (const [name, column] of derived) expect(stored[column.name], name).toBe(members[name])
+    const stored = database.prepare('select * from attempt_facts').get() as Record<string, unknown>
+    const facts = Object.entries(getViewSelectedFields(schema.attemptFacts)) as [string, SQLiteColumn][]
+    expect(facts).toHaveLength(34)
+    expect(Object.keys(stored)).toEqual(facts.map(([, column]) => column.name))
+    const members: Record<string, unknown> = {
+      ...row,
+      ...usage,
+      tags: '["a","b"]',
+      last: 1,
+      stream: 1,
+      ended: 200,
+    }
+    for (const [name, column] of facts) expect(stored[column.name], name).toBe(members[name])
     database.close()
   })
 
@@ -290,7 +310,7 @@ describe('a killed writer', () => {
       promised = total?.attempts ?? 0
       await store.close()
     }
-  }, 60_000)
+  })
 })
 
 describe('200,000 rows', () => {
@@ -345,5 +365,5 @@ describe('200,000 rows', () => {
     })
     await store.close()
     expect(existsSync(`${path}-wal`)).toBe(false)
-  }, 120_000)
+  })
 })
