@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts'
 import { answerResponse, asGatewayError, errorResponse } from './answer.ts'
 import type { AdminBindings, AdminDeps } from './deps.ts'
 import { openApiOf } from './openapi.ts'
-import { readJson, readQuery, wantsCsv } from './read.ts'
+import { readJson, readOnce, readQuery, wantsCsv } from './read.ts'
 import type { AdminRoute } from './route.ts'
 import { ADMIN_ROUTES } from './routes.ts'
 import { parseStrict } from './validate.ts'
@@ -23,7 +23,8 @@ async function serveRow(row: AdminRoute, context: Context<Env>, deps: AdminDeps)
   const query = readQuery(request.url, row.query ?? {})
   const body = row.method === 'GET' ? {} : parseStrict(row.body ?? EMPTY_BODY, await readJson(request))
   const csv = wantsCsv(request.headers.get('accept'))
-  const answer = await row.handle(deps, { params: context.req.param(), query, body, wantsCsv: csv })
+  const once = row.method === 'GET' ? undefined : readOnce(request.headers, row.once !== undefined)
+  const answer = await row.handle(deps, { params: context.req.param(), query, body, wantsCsv: csv, once })
   if (row.method !== 'GET') logChange(row, context, deps)
   return answerResponse(answer, row.status ?? 200)
 }

@@ -144,10 +144,11 @@ export const keyRoutes: readonly AdminRoute[] = [
     path: '/keys/:id/top-up',
     summary: 'Add to the prepaid budget (`total`) of the key and its kin.',
     body: topUpSchema,
+    once: 'The same top-up sent again with the same key (any text of your own) counts once.',
     response: keyShape,
     async handle(deps, call) {
       const key = keyOf(deps, call.params.id ?? '')
-      const changed = await deps.keys.topUp(key.id, nanoFromUsd(call.body.usd))
+      const changed = await deps.keys.topUp(key.id, nanoFromUsd(call.body.usd), call.once)
       return { json: await wireOf(deps, changed ?? key) }
     },
   }),

@@ -1,5 +1,6 @@
 /** The OpenAPI 3.1 document and the docs page, made of the admin table: what validates is what is documented. */
 import { z } from 'zod'
+import { ONCE_CHARS } from './read.ts'
 import type { AdminRoute } from './route.ts'
 
 type Json = Record<string, unknown>
@@ -27,6 +28,13 @@ const errorSchema: Json = {
 
 const openPath = (path: string): string => path.replace(/:(\w+)/g, '{$1}')
 
+const onceParameter = (description: string): Json => ({
+  name: 'Idempotency-Key',
+  in: 'header',
+  description,
+  schema: { type: 'string', maxLength: ONCE_CHARS },
+})
+
 function parametersOf(row: AdminRoute): Json[] {
   const inPath = [...row.path.matchAll(/:(\w+)/g)].map(match => ({
     name: match[1],
@@ -40,7 +48,8 @@ function parametersOf(row: AdminRoute): Json[] {
     description,
     schema: { type: 'string' },
   }))
-  return [...inPath, ...inQuery]
+  const inHeader = row.once === undefined ? [] : [onceParameter(row.once)]
+  return [...inPath, ...inQuery, ...inHeader]
 }
 
 function operationOf(row: AdminRoute): Json {

@@ -114,10 +114,11 @@ export const projectRoutes: readonly AdminRoute[] = [
     path: '/projects/:id/top-up',
     summary: 'Add to the prepaid budget (`total`).',
     body: topUpSchema,
+    once: 'The same top-up sent again with the same key (any text of your own) counts once.',
     response: projectShape,
     async handle(deps, call) {
       const project = projectOf(deps, call.params.id ?? '')
-      const changed = await bookOf(deps).topUp(project.id, nanoFromUsd(call.body.usd))
+      const changed = await bookOf(deps).topUp(project.id, nanoFromUsd(call.body.usd), call.once)
       return { json: await wireOf(deps, changed ?? project) }
     },
   }),

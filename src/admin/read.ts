@@ -72,3 +72,21 @@ export function wantsCsv(accept: string | null): boolean {
   const csv = weights.get('text/csv') ?? 0
   return csv > 0 && csv >= (weights.get('application/json') ?? 0)
 }
+
+export const ONCE_CHARS = 255
+
+/**
+ * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07), in quotes or bare; undefined = none is given. Refused
+ * where nothing would come of it: who sends one relies on it. Throws `invalid_request`.
+ */
+export function readOnce(headers: Headers, isKept: boolean): string | undefined {
+  const given = headers.get('idempotency-key')
+  if (given === null) return undefined
+  const param = 'Idempotency-Key'
+  if (!isKept)
+    throw new GatewayError('invalid_request', `${param} is not kept for this route: leave it out`, { param })
+  const once = /^"(.*)"$/.exec(given)?.[1] ?? given
+  if (/^[\x21-\x7e]+$/.test(once) && once.length <= ONCE_CHARS) return once
+  const message = `${param} must be 1 to ${ONCE_CHARS} visible ASCII characters without spaces`
+  throw new GatewayError('invalid_request', message, { param })
+}

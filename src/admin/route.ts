@@ -10,6 +10,8 @@ export interface AdminCall<Body> {
   readonly body: Body
   /** The caller's `Accept` prefers CSV. */
   readonly wantsCsv: boolean
+  /** `Idempotency-Key`, for routes with a `once`. */
+  readonly once: string | undefined
 }
 
 /** A JSON value (money through `usd`), or text of another type. */
@@ -28,6 +30,8 @@ export interface AdminRoute {
   readonly body?: z.ZodType
   readonly response: z.ZodType
   readonly status?: number
+  /** What an `Idempotency-Key` does here; absent = the header is refused. */
+  readonly once?: string
   /** Only for the data folder's socket and the in-process command line: not for a stolen token or cookie. */
   readonly localOnly?: true
   readonly handle: (deps: AdminDeps, call: AdminCall<unknown>) => AdminAnswer | Promise<AdminAnswer>

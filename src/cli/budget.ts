@@ -1,5 +1,5 @@
 /** Budgets as words of the command line: `25/month`, `5/day@Europe/Berlin`, `1/day:user`, `2/month:tag=batch`. For keys and projects. */
-import { type Command, CommandError, EXIT } from './command.ts'
+import { type Command, CommandError, EXIT, textOf } from './command.ts'
 import { money, plain } from './print.ts'
 
 type Wire = Record<string, unknown>
@@ -42,14 +42,18 @@ export function topUpCommand(noun: 'key' | 'project'): Command {
   return {
     name: `${noun} top-up`,
     summary: 'Add to the prepaid budget (25/total)',
-    usage: '<id> <usd>',
+    usage: '<id> <usd> [--once ID]',
+    options: { once: { type: 'string' } },
     words: [2, 2],
     async run(call) {
       const [id = '', amount = ''] = call.words
       const usd = Number(amount.replace(/^\$/, ''))
       if (amount.trim() === '' || !Number.isFinite(usd))
         throw new CommandError(`"${amount}" is not an amount in USD, as in 25 or 0.5`, EXIT.usage)
-      const { text } = await call.admin.send('POST', `/${noun}s/${encodeURIComponent(id)}/top-up`, { usd })
+      const once = textOf(call.values, 'once')
+      if (once === '') throw new CommandError('--once: give an id of your own', EXIT.usage)
+      const path = `/${noun}s/${encodeURIComponent(id)}/top-up`
+      const { text } = await call.admin.send('POST', path, { usd }, undefined, once)
       if (call.json) call.shell.out(text)
       else call.shell.out(`${budgetsText(JSON.parse(text) as Wire)}\n`)
       return EXIT.ok

@@ -10,11 +10,17 @@ export interface AdminAnswer {
   readonly text: string
 }
 
-type Reach = (method: string, path: string, body: string | undefined, accept: string) => Promise<AdminAnswer>
+type Reach = (
+  method: string,
+  path: string,
+  body: string | undefined,
+  headers: Readonly<Record<string, string>>,
+) => Promise<AdminAnswer>
 
 /** The admin plane below `/admin/v1`. Every call throws CommandError with the gateway's own message on failure. */
 export interface AdminClient {
-  send(method: string, path: string, body?: unknown, accept?: string): Promise<AdminAnswer>
+  /** `once` = `Idempotency-Key`. */
+  send(method: string, path: string, body?: unknown, accept?: string, once?: string): Promise<AdminAnswer>
   /** Parsed body of `send`. */
   get(path: string): Promise<Record<string, unknown>>
   /** Where calls go, for `doctor`. */
@@ -33,8 +39,8 @@ const CONNECT_MS_MAX = 60_000
 /** Over the network, with the admin token. Redirects are not followed: the token is for this address alone. */
 function reachRemote(url: string, token: string): Reach {
   const base = url.replace(/\/+$/, '').replace(/\/admin\/v1$/, '')
-  return async (method, path, body, accept) => {
-    const headers = { authorization: `Bearer ${token}`, accept, 'content-type': 'application/json' }
+  return async (method, path, body, own) => {
+    const headers = { ...own, authorization: `Bearer ${token}` }
     try {
       const signal = AbortSignal.timeout(CONNECT_MS_MAX)
       const init: RequestInit = { method, headers, redirect: 'manual', signal }
@@ -65,9 +71,9 @@ function readAnswer(
 
 /** Over the unix socket of the running gateway. Rejects with the socket's error. */
 function reachSocket(socketPath: string): Reach {
-  return (method, path, body, accept) =>
+  return (method, path, body, own) =>
     new Promise((done, fail) => {
-      const headers = { host: 'localhost', accept, 'content-type': 'application/json' }
+      const headers = { ...own, host: 'localhost' }
       const options = { socketPath, method, path: `/admin/v1${path}`, headers, timeout: CONNECT_MS_MAX }
       const request = httpRequest(options, response => readAnswer(response, done, fail))
       request.on('timeout', () => request.destroy(new Error('the gateway does not answer')))
@@ -79,7 +85,7 @@ function reachSocket(socketPath: string): Reach {
 async function isListening(socketPath: string): Promise<boolean> {
   if (!existsSync(socketPath)) return false
   try {
-    await reachSocket(socketPath)('GET', '/openapi.json', undefined, 'application/json')
+    await reachSocket(socketPath)('GET', '/openapi.json', undefined, { accept: 'application/json' })
     return true
   } catch {
     // A socket file without a listener is what a killed gateway leaves behind.
@@ -106,8 +112,8 @@ async function openHere(env: Env): Promise<Way> {
   }
   const { openOffline } = await import('../runtime/node/offline.ts')
   const offline = await openOffline(env)
-  const reach: Reach = async (method, path, body, accept) => {
-    const init: RequestInit = { method, headers: { accept, 'content-type': 'application/json' } }
+  const reach: Reach = async (method, path, body, headers) => {
+    const init: RequestInit = { method, headers }
     if (body !== undefined) init.body = body
     const answer = await offline.fetch(new Request(`http://localhost/admin/v1${path}`, init))
     return { status: answer.status, text: await answer.text() }
@@ -161,9 +167,16 @@ export function createClient(options: ClientOptions): AdminClient {
         : Promise.resolve(openRemote(options))
     return way
   }
-  async function send(method: string, path: string, body?: unknown, accept = 'application/json') {
+  async function send(
+    method: string,
+    path: string,
+    body?: unknown,
+    accept = 'application/json',
+    once?: string,
+  ) {
     const { reach } = await open()
-    const answer = await reach(method, path, body === undefined ? undefined : JSON.stringify(body), accept)
+    const headers = { accept, 'content-type': 'application/json', ...(once && { 'idempotency-key': once }) }
+    const answer = await reach(method, path, body === undefined ? undefined : JSON.stringify(body), headers)
     const isFine = answer.status >= 200 && answer.status <= 299
     if (!isFine || (accept === 'application/json' && !isJson(answer.text))) throw failureOf(answer)
     return answer

@@ -7,6 +7,7 @@ import type { Budget, Environment, Key, Limits, Project } from '../terms.ts'
 import { mint } from './format.ts'
 import { type Hmac, KeyMemory } from './memory.ts'
 import { mergeMetadata } from './metadata.ts'
+import { topUpNote } from './once.ts'
 import { refuseStrange, toppedUp } from './projects.ts'
 import { createTurns } from './turns.ts'
 
@@ -43,8 +44,8 @@ export interface KeyBook extends KeyRing {
   create(draft: KeyDraft): Promise<MintedKey>
   /** Merges; null clears. Project, budgets and limits are the lineage's: all its keys get them in the same commit. Undefined = no such key. */
   patch(id: string, changes: KeyDraft): Promise<Key | undefined>
-  /** The `total` budget without a scope grows by this, nano-USD, in one step. Throws `invalid_request` when there is none. */
-  topUp(id: string, nanoUsd: number): Promise<Key | undefined>
+  /** The `total` budget without a scope grows by this, nano-USD, in one step; under the same `once` only one time (409 for another amount). Throws `invalid_request` when there is none. */
+  topUp(id: string, nanoUsd: number, once?: string): Promise<Key | undefined>
   /** Ends every key of a project that is closed. In force in memory before the promise resolves. */
   revokeProject(project: string): Promise<void>
   /** A successor in the same lineage; the old key ends after the grace. */
@@ -60,7 +61,7 @@ export interface KeyBook extends KeyRing {
 }
 
 export interface KeyBookOptions {
-  readonly store: Pick<Store, 'keys' | 'commit'>
+  readonly store: Pick<Store, 'keys' | 'commit' | 'setting'>
   /** Versions of the pepper that exist; new keys use the highest. */
   readonly peppers: readonly number[]
   readonly hmac: Hmac
@@ -172,13 +173,15 @@ class Book implements KeyBook {
     })
   }
 
-  topUp(id: string, nanoUsd: number): Promise<Key | undefined> {
+  topUp(id: string, nanoUsd: number, once?: string): Promise<Key | undefined> {
     return this.#inTurn(async () => {
       const key = this.#memory.get(id)
       if (key === undefined) return undefined
       if (key.status === 'revoked') throw conflict(`Key ${id} is revoked; a revoked key cannot be topped up.`)
+      const note = await topUpNote(this.#options.store, `key.${key.lineage}`, nanoUsd, once)
+      if (note === 'done') return key
       const changed = { ...key, budgets: toppedUp(key.budgets, nanoUsd) }
-      await this.#save(changed, ...this.#kinOf(changed, { budgets: changed.budgets }))
+      await this.#saveWith(note, changed, ...this.#kinOf(changed, { budgets: changed.budgets }))
       this.#options.log('info', 'key_topped_up', { key: id, usd: usdFromNano(nanoUsd) })
       return changed
     })
@@ -275,8 +278,12 @@ class Book implements KeyBook {
     return { key, text }
   }
 
-  async #save(...keys: Key[]): Promise<void> {
-    await this.#options.store.commit(keys.map((key): Op => ({ op: 'put_key', key })))
+  #save(...keys: Key[]): Promise<void> {
+    return this.#saveWith([], ...keys)
+  }
+
+  async #saveWith(ops: readonly Op[], ...keys: Key[]): Promise<void> {
+    await this.#options.store.commit([...ops, ...keys.map((key): Op => ({ op: 'put_key', key }))])
     for (const key of keys) this.#adopt(key)
   }
 

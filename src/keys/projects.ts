@@ -2,10 +2,11 @@
 import type { Clock, Log } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { ORGANISATION } from '../ledger/owners.ts'
-import type { Store } from '../store/store.ts'
+import type { Op, Store } from '../store/store.ts'
 import type { Budget, Key, Limits, Project } from '../terms.ts'
 import { randomBase62 } from './format.ts'
 import { mergeMetadata } from './metadata.ts'
+import { topUpNote } from './once.ts'
 import { createTurns } from './turns.ts'
 
 /** What a caller of `POST /admin/v1/projects` may set; absent = default, on a change = as it was. */
@@ -25,8 +26,8 @@ export interface ProjectBook {
   create(id: string | undefined, draft: ProjectDraft): Promise<Project>
   /** Undefined = no such project. A closed one cannot be changed (409). */
   patch(id: string, draft: ProjectDraft): Promise<Project | undefined>
-  /** The `total` budget without a scope grows by this, in one step. 400 when there is none. */
-  topUp(id: string, nanoUsd: number): Promise<Project | undefined>
+  /** The `total` budget without a scope grows by this, in one step; under the same `once` only one time (409 for another amount). 400 when there is none. */
+  topUp(id: string, nanoUsd: number, once?: string): Promise<Project | undefined>
   /** From now on no key may join it; whoever closes it revokes its keys. Closing twice is the same. */
   close(id: string): Promise<Project | undefined>
   /** Called with all projects, the organisation among them, after any change. */
@@ -34,7 +35,7 @@ export interface ProjectBook {
 }
 
 export interface ProjectBookOptions {
-  readonly store: Pick<Store, 'projects' | 'commit'>
+  readonly store: Pick<Store, 'projects' | 'commit' | 'setting'>
   readonly clock: Clock
   readonly randomBytes: (count: number) => Uint8Array
   readonly log: Log
@@ -92,8 +93,8 @@ export async function createProjectBook(options: ProjectBookOptions): Promise<Pr
   const nobody = fresh(ORGANISATION)
   const get = (id: string) => byId.get(id) ?? (id === ORGANISATION ? nobody : undefined)
 
-  async function save(project: Project, event: string): Promise<Project> {
-    await store.commit([{ op: 'put_project', project }])
+  async function save(project: Project, event: string, ops: readonly Op[] = []): Promise<Project> {
+    await store.commit([...ops, { op: 'put_project', project }])
     byId.set(project.id, project)
     log('info', event, { project: project.id })
     const all = [...byId.values()]
@@ -101,14 +102,11 @@ export async function createProjectBook(options: ProjectBookOptions): Promise<Pr
     return project
   }
 
-  const change = (id: string, event: string, how: (project: Project) => Project) =>
-    inTurn(async () => {
-      const project = get(id)
-      if (project === undefined) return undefined
-      if (project.status === 'closed')
-        throw conflict(`Project ${id} is closed; a closed project cannot be changed.`)
-      return save(how(project), event)
-    })
+  const open = (id: string): Project | undefined => {
+    const project = get(id)
+    if (project?.status !== 'closed') return project
+    throw conflict(`Project ${id} is closed; a closed project cannot be changed.`)
+  }
 
   return {
     get,
@@ -119,12 +117,19 @@ export async function createProjectBook(options: ProjectBookOptions): Promise<Pr
         if (get(made) !== undefined) throw conflict(`There is a project ${made} already.`)
         return save(changed(fresh(made), draft), 'project_created')
       }),
-    patch: (id, draft) => change(id, 'project_changed', project => changed(project, draft)),
-    topUp: (id, nanoUsd) =>
-      change(id, 'project_topped_up', project => ({
-        ...project,
-        budgets: toppedUp(project.budgets, nanoUsd),
-      })),
+    patch: (id, draft) =>
+      inTurn(async () => {
+        const project = open(id)
+        return project && save(changed(project, draft), 'project_changed')
+      }),
+    topUp: (id, nanoUsd, once) =>
+      inTurn(async () => {
+        const project = open(id)
+        if (project === undefined) return undefined
+        const note = await topUpNote(store, `project.${id}`, nanoUsd, once)
+        if (note === 'done') return project
+        return save({ ...project, budgets: toppedUp(project.budgets, nanoUsd) }, 'project_topped_up', note)
+      }),
     close: id =>
       inTurn(async () => {
         const project = byId.get(id)

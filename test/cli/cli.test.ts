@@ -316,6 +316,7 @@ describe('the folder of a gateway that does not run', () => {
       'key top-up': [
         [`${made.id} 5`, 1, { error: { param: 'budgets' } }],
         [`${made.id} much`, 64, { error: { code: 'usage' } }],
+        [`${made.id} 5 --once`, 64, { error: { code: 'usage' } }],
       ],
       'project create': [
         ['team --budget 5/total --budget 1/day@Europe/Berlin:user --rpm 60', 0, { id: 'team', keys: 0 }],
@@ -330,7 +331,12 @@ describe('the folder of a gateway that does not run', () => {
       'project change': [
         ['team --name Team', 0, { name: 'Team', budgets: [{ usd: 5 }, { per: 'user', fullest: null }] }],
       ],
-      'project top-up': [['team 2.5', 0, { budgets: [{ window: 'total', usd: 7.5 }, {}] }]],
+      'project top-up': [
+        ['team 2.5', 0, { budgets: [{ window: 'total', usd: 7.5 }, {}] }],
+        ['team 1 --once invoice-7', 0, { budgets: [{ window: 'total', usd: 8.5 }, {}] }],
+        ['team 1 --once invoice-7', 0, { budgets: [{ window: 'total', usd: 8.5 }, {}] }],
+        ['team 2 --once invoice-7', 1, { error: { code: 'conflict', param: 'Idempotency-Key' } }],
+      ],
       'project close': [['team', 0, { status: 'closed' }]],
       'credential add': [
         ['opanai --secret-env PATH', 1, { error: { param: 'provider' } }],

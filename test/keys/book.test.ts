@@ -123,7 +123,7 @@ test('revocation is final', async () => {
 test('when the store fails a revoked key stays revoked in memory, and asking again saves it', async () => {
   let broken = false
   const flaky = {
-    keys: () => at.store.keys(),
+    ...at.store,
     commit: (ops: Parameters<typeof at.store.commit>[0]) =>
       broken ? Promise.reject(new Error('disk full')) : at.store.commit(ops),
   }
@@ -178,7 +178,7 @@ test('budgets and limits are the lineage’s: changed through any of its keys, f
   const commits: number[] = []
   const counted = await at.book({
     store: {
-      keys: () => at.store.keys(),
+      ...at.store,
       commit: ops => {
         commits.push(ops.length)
         return at.store.commit(ops)

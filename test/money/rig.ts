@@ -9,7 +9,7 @@ export interface AdminReply {
 
 export interface MoneyRig extends Omit<TestGateway, 'key'> {
   /** As the command line beside the data folder: trusted. */
-  admin(method: string, path: string, body?: object): Promise<AdminReply>
+  admin(method: string, path: string, body?: object, headers?: object): Promise<AdminReply>
   /** Made by `POST /admin/v1/keys`. */
   key(body: object): Promise<{ readonly id: string; readonly key: string }>
   /** Another gateway with the same upstreams and nothing in it; it is the caller's to close. */
@@ -28,8 +28,9 @@ export async function startMoney(
 ): Promise<MoneyRig> {
   const config = text ?? configFor(ports, more)
   const under = await startGateway({ config, ...(folder !== undefined && { folder }) })
-  const admin: MoneyRig['admin'] = async (method, path, body) => {
-    const init: RequestInit = { method, headers: { host: '127.0.0.1', 'content-type': 'application/json' } }
+  const admin: MoneyRig['admin'] = async (method, path, body, headers) => {
+    const own = { host: '127.0.0.1', 'content-type': 'application/json' }
+    const init: RequestInit = { method, headers: { ...own, ...headers } }
     if (body !== undefined) init.body = JSON.stringify(body)
     const request = new Request(`http://127.0.0.1/admin/v1${path}`, init)
     const answer = await under.gateway.admin.fetch(request, { trusted: true, peer: '127.0.0.1' })

@@ -38,7 +38,7 @@ export function withoutLimits(book: KeyBook): KeyBook {
     lineage: lineage => book.lineage(lineage),
     onChange: listener => book.onChange(listener),
     // no key here has a budget or a project
-    topUp: (id, nanoUsd) => book.topUp(id, nanoUsd),
+    topUp: (id, nanoUsd, once) => book.topUp(id, nanoUsd, once),
     revokeProject: project => book.revokeProject(project),
     rotate: (id, graceSeconds) => book.rotate(id, graceSeconds),
     setStatus: (id, status) => book.setStatus(id, status),
