@@ -1,10 +1,13 @@
 /** What `serve` says when it cannot start: exit code, the variable, and the cure, within seconds. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createRedactor } from '../../src/redact.ts'
 import { serve } from '../../src/runtime/node/main.ts'
+import { openGateway } from '../../src/runtime/node/open.ts'
+import { readSettings } from '../../src/runtime/node/settings.ts'
 
 // Each start listens to the process it believes to be its own.
 for (const shared of [process, process.stdout, process.stderr]) shared.setMaxListeners(50)
@@ -81,3 +84,35 @@ test.each([
   expect(said).toContain('Set it to a folder that this user may write to.')
   expect(code).toBe(78)
 })
+
+const DESCRIPTORS = '/proc/self/fd'
+const openIn = (folder: string) =>
+  readdirSync(DESCRIPTORS).flatMap(fd => {
+    try {
+      const path = readlinkSync(join(DESCRIPTORS, fd))
+      return path.startsWith(folder) ? [path] : []
+    } catch {
+      // the one that lists them is gone by now
+      return []
+    }
+  })
+
+test.skipIf(!existsSync(DESCRIPTORS))(
+  'a start that fails leaves nothing open in the data folder: the next one may have it at once',
+  async () => {
+    const good = { SWITCHGATE_CONFIG: join(root, 'empty.yaml'), SWITCHGATE_DATA: join(root, 'data') }
+    const wrong = join(root, 'wrong.yaml')
+    writeFileSync(wrong, 'providers: { alpha: { kind: nobody } }\n')
+    const log = () => undefined
+    const open = (env: Record<string, string>) =>
+      openGateway({ settings: readSettings(env), log, redactor: createRedactor() })
+    for (let i = 0; i < 3; i++) {
+      await expect(open({ ...good, SWITCHGATE_CONFIG: wrong })).rejects.toThrow('providers.alpha.kind')
+      expect(openIn(root)).toEqual([])
+      const gateway = await open(good)
+      expect(openIn(root)).not.toEqual([])
+      await gateway.close()
+      expect(openIn(root)).toEqual([])
+    }
+  },
+)

@@ -30,7 +30,7 @@ import { openCatalog, type OwnCatalog } from './catalog.ts'
 import { newId, nodeClock } from './clock.ts'
 import { testCredential } from './credential-test.ts'
 import { nodeRandomBytes } from './digest.ts'
-import { openDurable } from './durable.ts'
+import { type Durable, openDurable } from './durable.ts'
 import { type DataFolder, type MasterKey, openDataFolder, readMasterKey } from './folder.ts'
 import { createReadRef } from './refs.ts'
 import { createSend } from './send.ts'
@@ -81,18 +81,26 @@ export interface OpenOptions {
 
 export async function openGateway(options: OpenOptions): Promise<Gateway> {
   const folder = openDataFolder(options.settings.dataFolder, options.log)
+  let durable: Durable | undefined
   try {
-    return await wire(folder, options)
+    durable = openDurable(folder, options.log)
+    return await wire(folder, durable, options)
   } catch (error) {
+    // The journal may still be dropping segments, which the next holder of the folder would miss.
+    await durable?.journal.close().catch(() => {})
+    await durable?.store.close()
     folder.release()
     throw error
   }
 }
 
-async function wire(folder: DataFolder, options: OpenOptions): Promise<Gateway> {
+async function wire(
+  folder: DataFolder,
+  { store, journal, promise }: Durable,
+  options: OpenOptions,
+): Promise<Gateway> {
   const { settings, log, redactor, origin } = options
   const { env } = settings
-  const { store, journal, promise } = openDurable(folder, log)
   const masterKey = readMasterKey({ folder, env, expected: await expectedFingerprint(store), mayMake: true })
   const readRef = createReadRef({ env, privateFolder: folder.path })
   const remember = (secret: string) => redactor.remember(secret)
