@@ -86,6 +86,8 @@ export interface DecodeContext {
   readonly keepSeal?: ((sealed: string) => void) | undefined
   /** The request as the caller sent it (for schema unwrapping and the like). */
   readonly request: Json
+  /** A header of the whole answer, by its name in lower case; for hosts that count there. Absent in streams. */
+  answerHeader?(name: string): string | undefined
 }
 
 /**

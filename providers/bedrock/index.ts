@@ -3,6 +3,7 @@ import { type Cloud, isClaude } from '../cloud.ts'
 import type { Provider } from '../provider.ts'
 import { claudeOnBedrock } from './claude.ts'
 import { decode } from './decode.ts'
+import { embeddings } from './embeddings.ts'
 import { encode } from './encode.ts'
 import { classify } from './failure.ts'
 import { createMantle, isClosed, type MantleWires } from './mantle.ts'
@@ -10,11 +11,12 @@ import { NAME } from './model.ts'
 import { REASONING_FORMAT } from './reasoning.ts'
 import { decodeStream, unframe } from './stream.ts'
 
-/** Chat ⇄ Converse and ConverseStream, for models of any maker. */
+/** Chat ⇄ Converse and ConverseStream, for models of any maker; embeddings ⇄ InvokeModel. */
 export const converse: Provider = {
   name: NAME,
   auth: 'sigv4',
   chat: { encode, decode, decodeStream, unframe },
+  embeddings,
   classify,
   readsSignature: format => format === REASONING_FORMAT,
 }

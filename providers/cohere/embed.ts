@@ -1,6 +1,7 @@
 /** OpenAI's /embeddings ⇄ Cohere's /v2/embed: https://docs.cohere.com/reference/embed. */
 import { GatewayError } from '../../src/errors.ts'
-import type { ChatCodec, ChatRequest, DecodeContext, Decoded, Encoded, Json } from '../provider.ts'
+import { embeddingsAnswer } from '../../src/wire/vectors.ts'
+import type { ChatCodec, ChatRequest, DecodeContext, Decoded, Encoded } from '../provider.ts'
 import { refuse } from './messages.ts'
 import { whole } from './usage.ts'
 import { embedSchema } from './wire.ts'
@@ -36,15 +37,6 @@ function encode({ body, offer, extensions }: ChatRequest): Encoded {
   }
 }
 
-/** Little-endian 32-bit floats in base64, as OpenAI sends them. */
-function base64Of(vector: readonly number[]): string {
-  const view = new DataView(new ArrayBuffer(vector.length * 4))
-  for (const [i, value] of vector.entries()) view.setFloat32(i * 4, value, true)
-  let text = ''
-  for (let at = 0; at < view.byteLength; at++) text += String.fromCharCode(view.getUint8(at))
-  return btoa(text)
-}
-
 function decode(answer: unknown, { offer, request }: DecodeContext): Decoded {
   const parsed = embedSchema.safeParse(answer)
   if (!parsed.success)
@@ -53,24 +45,11 @@ function decode(answer: unknown, { offer, request }: DecodeContext): Decoded {
   const billed = meta?.billed_units
   const tokens = whole(billed?.input_tokens) + whole(billed?.image_tokens)
   const known = typeof billed?.input_tokens === 'number' || typeof billed?.image_tokens === 'number'
-  const body: Json = {
-    object: 'list',
-    data: embeddings.float.map((vector, index) => ({
-      object: 'embedding',
-      index,
-      embedding: request.encoding_format === 'base64' ? base64Of(vector) : vector,
-    })),
+  return embeddingsAnswer(embeddings.float, known ? tokens : undefined, {
+    request,
     model: offer.upstream,
-    ...(known && { usage: { prompt_tokens: tokens, total_tokens: tokens } }),
-  }
-  const usage = {
-    inputTokens: tokens,
-    cacheReadInputTokens: 0,
-    cacheCreationInputTokens: 0,
-    outputTokens: 0,
-    reasoningOutputTokens: 0,
-  }
-  return { body, usage: known ? usage : undefined, finishReason: undefined, answerId: id ?? undefined }
+    ...(id != null && { answerId: id }),
+  })
 }
 
 /** Texts in, floats out; base64 is made here when the caller asked for it. */

@@ -1,6 +1,7 @@
 /** The Gemini API (https://ai.google.dev/api/generate-content) behind the chat wire. */
 import type { Provider } from '../provider.ts'
 import { decode } from './decode.ts'
+import { embeddings } from './embeddings.ts'
 import { encode, pathOf } from './encode.ts'
 import { classify } from './failure.ts'
 import { nativeAt } from './native.ts'
@@ -13,6 +14,7 @@ export const gemini: Provider = {
   auth: 'x-goog-api-key',
   chat: { encode, decode, decodeStream },
   gemini: nativeAt(pathOf),
+  embeddings,
   classify,
   readsSignature: format => format === SIGNATURE_FORMAT,
 }

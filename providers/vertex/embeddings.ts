@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { GatewayError } from '../../src/errors.ts'
-import type { Usage } from '../../src/terms.ts'
+import { embeddingsAnswer } from '../../src/wire/vectors.ts'
 import type { ChatCodec, ChatRequest, DecodeContext, Decoded, Encoded, Json } from '../provider.ts'
 
 const READ = new Set(['model', 'input', 'dimensions', 'encoding_format', 'task_type', 'title'])
@@ -97,37 +97,7 @@ function read(answer: unknown): { vectors: readonly number[][]; tokens: number |
 
 function decode(answer: unknown, context: DecodeContext): Decoded {
   const { vectors, tokens } = read(answer)
-  const usage: Usage | undefined =
-    tokens === undefined
-      ? undefined
-      : {
-          inputTokens: tokens,
-          cacheReadInputTokens: 0,
-          cacheCreationInputTokens: 0,
-          outputTokens: 0,
-          reasoningOutputTokens: 0,
-        }
-  const write = context.request.encoding_format === 'base64' ? base64 : (values: readonly number[]) => values
-  return {
-    body: {
-      object: 'list',
-      data: vectors.map((values, index) => ({ object: 'embedding', index, embedding: write(values) })),
-      model: context.offer.upstream,
-      ...(tokens !== undefined && { usage: { prompt_tokens: tokens, total_tokens: tokens } }),
-    },
-    usage,
-    finishReason: undefined,
-    answerId: undefined,
-  }
-}
-
-/** Little-endian 32-bit floats, as OpenAI sends them and its SDKs ask for unasked. */
-function base64(values: readonly number[]): string {
-  const view = new DataView(new ArrayBuffer(values.length * 4))
-  for (const [i, value] of values.entries()) view.setFloat32(i * 4, value, true)
-  let binary = ''
-  for (const byte of new Uint8Array(view.buffer)) binary += String.fromCharCode(byte)
-  return btoa(binary)
+  return embeddingsAnswer(vectors, tokens, { request: context.request, model: context.offer.upstream })
 }
 
 /** Vertex's embeddings behind OpenAI's wire. */

@@ -230,7 +230,8 @@ class Exchange implements Receiver, Watched {
   }
 
   private wholeEnd(): void {
-    const result = readWhole(this.deps.bytes.concat(this.parts), this.i, this.deps.bytes)
+    const { bytes } = this.deps
+    const result = readWhole(bytes.concat(this.parts), this.i, bytes, this.responseHeaders)
     if (result instanceof GatewayError) return this.finish(result)
     this.ttftMs = this.deps.clock.monotonic() - this.startedMs
     this.i.onContent?.(this.ttftMs)

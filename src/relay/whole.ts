@@ -1,6 +1,6 @@
 /** Reads a whole answer: its usage, its finish reason, and whether it is an answer at all. Bytes stay as they came unless a codec translates. */
 import type { ChatCodec, DecodeContext, Json, NativeCodec } from '../../providers/provider.ts'
-import { classify, upstreamError } from '../attempt/classify.ts'
+import { classify, type HeaderMap, headerOf, upstreamError } from '../attempt/classify.ts'
 import type { Bytes } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import type { Usage } from '../terms.ts'
@@ -31,7 +31,13 @@ type Loose = Record<string, unknown>
 const isObject = (value: unknown): value is Loose =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnswer | GatewayError {
+/** `headers` = of the answer, for codecs of hosts that count there. */
+export function readWhole(
+  bytes: Uint8Array,
+  r: Reading,
+  port: Bytes,
+  headers: HeaderMap = {},
+): WholeAnswer | GatewayError {
   let json: unknown
   try {
     json = JSON.parse(port.text(bytes))
@@ -57,7 +63,8 @@ export function readWhole(bytes: Uint8Array, r: Reading, port: Bytes): WholeAnsw
     }
   }
   try {
-    const decoded = r.codec.decode(json, r.context)
+    const answerHeader = (name: string) => headerOf(headers, name)
+    const decoded = r.codec.decode(json, { ...r.context, answerHeader })
     const shown = r.answerAs?.(decoded.body)
     return {
       bytes: port.of(JSON.stringify(shown ?? decoded.body)),

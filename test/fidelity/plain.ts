@@ -43,10 +43,22 @@ export const embeddings: WireRow = {
   some: true,
   smallest: model => ({ model, input: 'Once' }),
   features: [
-    plain('input', ['Once', 'Twice'], { embed: { texts: ['Once', 'Twice'] } }),
+    plain('input', ['Once', 'Twice'], {
+      embed: { texts: ['Once', 'Twice'] },
+      batchEmbedContents: {
+        requests: ['Once', 'Twice'].map(text => ({ content: { parts: [{ text }] } })),
+      },
+    }),
     { ...plain('input', [1, 2, 3]), name: '`input`: token ids' },
-    plain('dimensions', 256, { embed: { output_dimension: 256 } }),
-    plain('encoding_format', 'base64', { embed: { texts: ['Once'] } }),
+    plain('dimensions', 256, {
+      embed: { output_dimension: 256 },
+      batchEmbedContents: { requests: [{ outputDimensionality: 256 }] },
+    }),
+    // made here, of the numbers that came
+    plain('encoding_format', 'base64', {
+      embed: { texts: ['Once'] },
+      batchEmbedContents: { requests: [{ content: { parts: [{ text: 'Once' }] } }] },
+    }),
     plain('x_unknown', 1),
     { name: '`user`', more: { user: 'ann' }, here: 'spend by user' },
   ],

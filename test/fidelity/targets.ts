@@ -15,6 +15,7 @@ export type Speech =
   | 'completions'
   | 'embeddings'
   | 'embed'
+  | 'batchEmbedContents'
   | 'converse'
 
 export interface TargetRow {
@@ -122,6 +123,7 @@ egress: { allow: ["127.0.0.1:${port}"] }\ndiscover_env: false\n`
 /** The wire that a request upstream is written in, by its path. */
 export function speechOf(url: string): Speech {
   if (url.includes('enerateContent')) return 'gemini'
+  if (url.endsWith(':batchEmbedContents')) return 'batchEmbedContents'
   if (/\/messages(\?|$)|[rR]awPredict$|\/invoke(-with-response-stream)?$/.test(url)) return 'messages'
   if (/\/converse(-stream)?$/.test(url)) return 'converse'
   if (url.endsWith('/v2/chat')) return 'cohere'
@@ -237,6 +239,7 @@ const WHOLE: Readonly<Record<Speech, unknown>> = {
     texts: ['Once'],
     meta: { billed_units: { input_tokens: 3 } },
   },
+  batchEmbedContents: { embeddings: [{ values: [0.1, 0.2] }], usageMetadata: { promptTokenCount: 3 } },
   embeddings: {
     object: 'list',
     model: 'm',

@@ -16,6 +16,14 @@ export type AnswerWire =
   | 'bedrock'
   | 'completions'
   | 'embeddings'
+  | ForeignEmbeddings
+
+/** Embeddings in a wire of the host's own. */
+export type ForeignEmbeddings =
+  | 'bedrock-embeddings'
+  | 'cohere-embeddings'
+  | 'gemini-embeddings'
+  | 'vertex-embeddings'
 
 export interface Case {
   readonly id: string
@@ -29,6 +37,8 @@ export interface Case {
   readonly body: string
   readonly bytes: Uint8Array
   readonly type: string
+  /** What was asked, where that was kept. */
+  readonly asked: { readonly path?: string; readonly body?: unknown } | undefined
 }
 
 interface Line {
@@ -65,7 +75,6 @@ const PROTOCOLS: Readonly<Record<string, AnswerWire>> = {
   cohere: 'cohere',
   converse: 'bedrock',
   completions: 'completions',
-  embeddings: 'embeddings',
 }
 
 /** Recordings without a protocol are told by words that stand in every answer of the wire, the first that fits. */
@@ -98,7 +107,6 @@ function whyLeft(line: Line, wire: AnswerWire | undefined, body: string): string
     return "a host's own variant of a wire, which no adapter claims"
   if (wire === 'completions' && /^data: \{"value"/.test(body))
     return "a host's own variant of a wire, which no adapter claims"
-  if (wire === 'embeddings' && !/"data": ?\[/.test(body)) return "embeddings in a form that is not OpenAI's"
   if (wire === 'bedrock' && line.stream && response.body_b64 === undefined)
     return 'a binary stream that was kept as text: its frames are lost'
   return undefined
@@ -117,9 +125,22 @@ const firstAnswer = (wire: AnswerWire | undefined, body: string): string =>
     ? (body.split(/(?<="type": ?"(?:message_stop|response\.completed)"[^\n]*\n\n)(?=.)/)[0] ?? body)
     : body
 
-function wireOf({ protocol, provider, response }: Line): AnswerWire | undefined {
+/** Told by what the answer is made of, since four hosts share a name for it. */
+function embeddingsOf({ request, response: { body = '' } }: Line): AnswerWire | undefined {
+  if (/^\/model\/[^/]*(?:embed|titan-embed)/.test(request?.path ?? '')) return 'bedrock-embeddings'
+  if (/"predictions": ?\[/.test(body) || /^\/v1beta1\/projects/.test(request?.path ?? ''))
+    return 'vertex-embeddings'
+  if (/"data": ?\[/.test(body)) return 'embeddings'
+  return /"values": ?\[/.test(body) ? 'gemini-embeddings' : 'cohere-embeddings'
+}
+
+function wireOf(line: Line): AnswerWire | undefined {
+  const { protocol, provider, request, response } = line
+  if (protocol === 'embeddings') return embeddingsOf(line)
+  if (protocol === 'bedrock-invoke' && /embed/.test(request?.path ?? '')) return embeddingsOf(line)
   if (protocol !== undefined) return PROTOCOLS[protocol]
   const { body = '' } = response
+  if (/"(?:embeddings|predictions)": ?[[{]/.test(body)) return embeddingsOf(line)
   if (provider === 'amazon-bedrock') return 'bedrock'
   if (/^\s*\{\s*"error":/.test(body)) return provider === 'google' ? 'gemini' : 'responses'
   return SIGNS.find(([sign]) => sign.test(body))?.[1]
@@ -138,7 +159,8 @@ function caseOf(line: Line, wire: AnswerWire, body: string): Case {
     : stream && status < 400
       ? 'text/event-stream'
       : 'application/json'
-  return { id, provider, scenario, wire, stream, status, headers: response.headers ?? {}, body, bytes, type }
+  const headers = response.headers ?? {}
+  return { id, provider, scenario, wire, stream, status, headers, body, bytes, type, asked: line.request }
 }
 
 /** Every interaction of a folder. Throws with the file and the line for what is no recording. */

@@ -26,7 +26,21 @@ const PRICE =
 export const siteOf = (one: Case, inWire: InWire): string =>
   failed(one)
     ? `failing-${one.id}-${inWire}`
-    : `${one.provider.toLowerCase().replace(/[^a-z0-9-]/g, '-')}-${one.wire}`
+    : (isForeign(one) ? `${one.wire}-${upstreamOf(one)}` : `${one.provider}-${one.wire}`)
+        .toLowerCase()
+        .replace(/[^a-z0-9-]/g, '-')
+
+/** Each embedding model of a cloud has a form of its own. */
+const isForeign = ({ wire }: Case): boolean => wire.endsWith('-embeddings')
+
+/** The model that was asked, by the path of the request or its body. */
+function upstreamOf({ asked, wire }: Case): string {
+  const [, model] = /\/models?\/([^/]+?)(?::[a-zA-Z]+|\/invoke)$/.exec(asked?.path ?? '') ?? []
+  const { model: named } = (asked?.body ?? {}) as { model?: string }
+  return decodeURIComponent(
+    model ?? named ?? (wire === 'vertex-embeddings' ? 'text-embedding-004' : 'embed-v4.0'),
+  )
+}
 
 /** The words in a prompt that choose a recording, and a mark of which asking it was. */
 export const promptFor = (one: Case, mark: string): string => `replay ${one.id} as ${mark}.`
@@ -35,6 +49,7 @@ export const promptFor = (one: Case, mark: string): string => `replay ${one.id} 
 export function kindOf({ wire, provider }: Case): string | undefined {
   if (wire === 'responses') return 'speaker'
   if (wire === 'chat') return Object.hasOwn(HOSTS, provider) ? provider : 'openai'
+  if (wire.endsWith('-embeddings')) return wire.slice(0, -'-embeddings'.length)
   if (wire === 'completions' || wire === 'embeddings') return 'openai'
   return KINDS.has(wire) ? wire : undefined
 }
@@ -46,20 +61,32 @@ const UPSTREAM: Readonly<Record<string, string>> = {
 }
 
 /** The version segment that a kind's address ends with. */
-const VERSION: Readonly<Record<string, string>> = { gemini: '/v1beta', cohere: '/v2', bedrock: '' }
+const VERSION: Readonly<Record<string, string>> = {
+  gemini: '/v1beta',
+  cohere: '/v2',
+  bedrock: '',
+  vertex: '',
+}
+
+const OPTIONS: Readonly<Record<string, string>> = {
+  bedrock: 'options: { region: us-east-1, inference_profile: none }, ',
+  vertex: 'options: { project: p, location: us-central1 }, ',
+}
+const SECRETS: Readonly<Record<string, string>> = { bedrock: 'aws://default' }
 
 function configOf(cases: readonly Case[], port: number): string {
-  const kinds = new Map<string, string>()
+  const kinds = new Map<string, { kind: string; one: Case }>()
   for (const one of cases) {
     const kind = kindOf(one)
-    if (kind !== undefined) for (const inWire of IN_WIRES) kinds.set(siteOf(one, inWire), kind)
+    if (kind !== undefined) for (const inWire of IN_WIRES) kinds.set(siteOf(one, inWire), { kind, one })
   }
-  const rows = [...kinds].map(([name, kind]) => {
+  const rows = [...kinds].map(([name, { kind, one }]) => {
     const address =
       kind === 'speaker' ? '' : `base_url: "http://127.0.0.1:${port}${VERSION[kind] ?? '/v1'}", `
-    const options = kind === 'bedrock' ? 'options: { region: us-east-1 }, ' : ''
-    const upstream = UPSTREAM[kind] ?? 'recorded'
-    return `  ${name}: { kind: ${kind}, ${address}${options}credentials: [{ name: main, secret: ${kind === 'bedrock' ? 'aws://default' : 'env://REPLAY_SECRET'} }], models: { replayed: { upstream: "${upstream}", ${PRICE}, context_tokens: 1000000, max_output_tokens: 32000 } } }`
+    const options = OPTIONS[kind] ?? ''
+    const upstream = isForeign(one) ? upstreamOf(one) : (UPSTREAM[kind] ?? 'recorded')
+    const secret = SECRETS[kind] ?? 'env://REPLAY_SECRET'
+    return `  ${name}: { kind: ${kind}, ${address}${options}credentials: [{ name: main, secret: ${secret} }], models: { replayed: { upstream: "${upstream}", ${PRICE}, context_tokens: 1000000, max_output_tokens: 32000 } } }`
   })
   return `providers:
 ${rows.join('\n')}
@@ -105,10 +132,12 @@ export async function startStage(cases: readonly Case[]): Promise<Stage> {
 const PIECES = [1, 7, 61, 3, 1_460, 17, 5, 257, 2]
 
 async function play(response: ServerResponse, one: Case): Promise<void> {
-  const { 'retry-after': retryAfter } = one.headers
+  const passed = Object.entries(one.headers).filter(
+    ([name]) => name === 'retry-after' || name.startsWith('x-amzn-bedrock-'),
+  )
   response.writeHead(one.status, {
     'content-type': one.type,
-    ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
+    ...Object.fromEntries(passed),
   })
   response.socket?.setNoDelay(true)
   for (let at = 0, n = 0; at < one.bytes.length && !response.destroyed; n++) {
