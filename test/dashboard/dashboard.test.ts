@@ -86,7 +86,7 @@ describe.skipIf(!found)('the dashboard with a month of traffic', () => {
   let world: World
   beforeAll(async () => {
     world = await openWorld(true)
-  }, 120_000)
+  })
   afterAll(() => world?.close())
 
   it.each([

@@ -375,4 +375,4 @@ test('for any script of faults: attempts within the budget, one row each, one of
     ),
     { numRuns: runs, endOnFailure: true },
   )
-}, 120_000)
+})

@@ -1,6 +1,7 @@
 /** A translated stream holds nothing back: each delta is with the client before the upstream writes the next. Causal, so no clock decides. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { sleep, sse } from '../gateway/harness.ts'
+import { sse } from '../gateway/harness.ts'
 import {
   block,
   chunk,
@@ -82,7 +83,7 @@ test.each([
       response.end(script.after.join(''))
     })
     // The upstream goes on only when the client says so; a delta that is held back never comes, and this ends the waiting.
-    const late = sleep(60_000).then(() => undefined)
+    const late = pause(60_000, undefined, { ref: false })
     gates[0]?.resolve()
     const answer = await Promise.race([ask(), late])
     if (answer === undefined) throw new Error('delta 1 was held back: the client has no answer')

@@ -65,7 +65,6 @@ function fill(path: string): void {
 
 it.skipIf(folder === undefined)(
   'full: new work is refused with 503, the running stream ends well and is billed, and it heals by itself',
-  { timeout: 60_000 },
   async () => {
     const root = folder as string
     upstream = await startUpstream(response => sendJson(response, 200, completion()))
@@ -91,7 +90,7 @@ it.skipIf(folder === undefined)(
 
     fill(join(root, FILLER))
     // the last page of a file may still have room for some lines
-    await until(async () => (await gateway?.post(keys[1] as string, CHAT))?.status === 503, 20_000)
+    await until(async () => (await gateway?.post(keys[1] as string, CHAT))?.status === 503)
     const seen = up.seen.length
     for (const key of [...keys, ...keys, ...keys]) {
       const refused = await gateway.post(key, CHAT)
@@ -112,7 +111,7 @@ it.skipIf(folder === undefined)(
     expect(text).not.toContain('error')
 
     unlinkSync(join(root, FILLER))
-    await until(async () => (await gateway?.post(keys[0] as string, CHAT))?.status === 200, 20_000)
+    await until(async () => (await gateway?.post(keys[0] as string, CHAT))?.status === 200)
     const rows = await gateway.rows()
     const served = rows.filter(row => row.status === 200)
     expect(served.length).toBe(up.seen.length)

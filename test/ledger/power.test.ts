@@ -7,18 +7,12 @@ import { openJournal } from '../../src/runtime/node/journal.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
 import { budget, createFolderFor, createTestClock, createTestLog, held, keyOf, rowOf } from './parts.ts'
+import { sleep, until } from '../waiting.ts'
 
 const cleanups: (() => void)[] = []
 afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup()
 })
-const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
-async function until(holds: () => boolean): Promise<void> {
-  for (let tries = 0; !holds(); tries++) {
-    if (tries > 1_000) throw new Error('it did not come to hold')
-    await sleep(10)
-  }
-}
 const turn = () => new Promise(resolve => setImmediate(resolve))
 
 /** A disk whose syncs end when told, and that keeps apart what was synced: `cut` makes a folder as a power cut would leave it. */
@@ -127,7 +121,7 @@ describe.runIf(process.platform === 'linux')('a journal that survives a power cu
     journal.append('later')
     const before = disk.writes
     disk.broken = false
-    for (let i = 0; i < 100 && journal.failure() !== undefined; i++) await sleep(20)
+    await until(() => journal.failure() === undefined)
     await journal.flush()
     expect(disk.writes).toBeGreaterThan(before)
     expect(readFileSync(join(folder, '0000000001.jsonl'), 'utf8')).toBe('safe\nshaky\nlater\n')
@@ -168,9 +162,7 @@ describe.runIf(process.platform === 'linux')('a journal that survives a power cu
     await journal.close()
   })
 
-  it('40 cuts at any instant lose no acknowledged settlement and charge what was open', {
-    timeout: 60_000,
-  }, async () => {
+  it('40 cuts at any instant lose no acknowledged settlement and charge what was open', async () => {
     const root = createFolderFor(cleanups)
     const folder = join(root, 'journal')
     const { disk, sync, write, cut } = createPowerDisk()

@@ -82,7 +82,7 @@ const step = fc.oneof(
 )
 
 describe('several ledgers, any order of events', () => {
-  it('never pass the limit together, and leave nothing behind', { timeout: 120_000 }, async () => {
+  it('never pass the limit together, and leave nothing behind', async () => {
     const happened = { held: 0, refused: 0, died: 0, full: 0 }
     await fc.assert(
       fc.asyncProperty(

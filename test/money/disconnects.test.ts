@@ -68,7 +68,7 @@ beforeEach(async () => {
 
 /** The rows of this test, once there are so many. */
 async function rowsOf(count = 1): Promise<AttemptRow[]> {
-  await until(async () => (await rig.rows()).length >= before + count, 10_000)
+  await until(async () => (await rig.rows()).length >= before + count)
   return (await rig.rows()).slice(before)
 }
 
@@ -314,7 +314,7 @@ test('T13 whenever its caller leaves, a request has one row, and no money stays 
       await answer?.text().catch(nothing)
     }),
   )
-  await until(() => rig.gateway.ledger.openHolds() === 0, 10_000)
+  await until(() => rig.gateway.ledger.openHolds() === 0)
   const rows = (await rig.rows()).slice(before)
   expect(rows.length).toBe(new Set(rows.map(row => row.requestId)).size)
   // every request that reached the provider is there

@@ -4,7 +4,7 @@ import { playRounds, POINTS } from './kill/rounds.ts'
 import { faultsOf, lineOf } from './kill/table.ts'
 
 it('killed at every named point with a hundred requests in flight: nothing acknowledged is lost', {
-  timeout: 180_000,
+  timeout: 600_000,
 }, async () => {
   const lines: string[] = []
   const rounds = await playRounds(POINTS, (round, n) => lines.push(lineOf(round, n)))

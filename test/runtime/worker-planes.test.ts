@@ -14,7 +14,7 @@ import {
 let served: Served
 beforeAll(async () => {
   served = await serveUpstream()
-}, 120_000)
+})
 afterAll(() => served?.close())
 
 describe('keys', () => {

@@ -21,7 +21,7 @@ const SLOW = 60_000
 let bundle: Bundle
 beforeAll(async () => {
   bundle = await buildBundle()
-}, 120_000)
+})
 afterAll(() => bundle?.remove())
 
 describe('without a configuration', () => {
