@@ -31,9 +31,14 @@ function keyNames(key: Key, listing: Listing, alias: string | undefined): boolea
 /** The contract's `regions` of a key, by the rule of `provider.regions`. */
 const keyReaches = ({ regions }: Key, { site }: Listing): boolean => !regions || isIn(site, regions)
 
-/** May this key be served there at all, whatever the request says? */
+/** Why a key may not be served there, whatever the request says; undefined = it may. */
+export function whyForbidden(key: Key, listing: Listing, alias: string | undefined): string | undefined {
+  if (!keyNames(key, listing, alias)) return FORBIDDEN
+  return keyReaches(key, listing) ? undefined : ELSEWHERE
+}
+
 export const keyAllows = (key: Key, listing: Listing, alias: string | undefined): boolean =>
-  keyReaches(key, listing) && keyNames(key, listing, alias)
+  whyForbidden(key, listing, alias) === undefined
 
 /** What policy says against a site: the caller's and the file's wishes. */
 function whyUnwanted({ site, offer }: Listing, p: Preferences): string | undefined {
@@ -58,8 +63,8 @@ export function whyOut(
   key: Key,
 ): string | undefined {
   const { offer } = listing
-  if (!keyNames(key, listing, alias)) return FORBIDDEN
-  if (!keyReaches(key, listing)) return ELSEWHERE
+  const forbidden = whyForbidden(key, listing, alias)
+  if (forbidden) return forbidden
   const operation = wanted.operation ?? 'chat'
   if (!serves(listing, operation)) return `${NOT_FOR} ${nameOf(operation)}`
   const unwanted = preferences && whyUnwanted(listing, preferences)
@@ -74,7 +79,7 @@ export function whyOut(
 }
 
 /** A host that can be told a schema in words is told so. */
-const takes = ({ offer, site }: Listing, need: Capability): boolean =>
+export const takes = ({ offer, site }: Listing, need: Capability): boolean =>
   offer.supports.has(need) || (need === 'json_schema' && site.quirks.jsonSchema !== undefined)
 
 /** It would answer, but shorter than was asked for: out only while somebody is there who need not. */

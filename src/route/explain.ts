@@ -2,7 +2,6 @@
 import { GatewayError } from '../errors.ts'
 import type { Key } from '../terms.ts'
 import { type Excluded, type RouteDeps, route, type Target, type Wanted } from './plan.ts'
-import type { Ranked } from './rank.ts'
 import { sessionOf } from './sticky.ts'
 import type { Candidate, Sort } from './strategy.ts'
 
@@ -28,10 +27,10 @@ export interface Explanation {
 
 /** Nothing is sent, counted or learned. Errors of ours are part of the answer; others are thrown. */
 export function explain(wanted: Wanted, key: Key, deps: RouteDeps): Explanation {
-  const ranked: Ranked[] = []
+  const ranked: Candidate[] = []
   let excluded: readonly Excluded[] = []
   const onlooker = {
-    ranked: (order: readonly Ranked[]) => void ranked.push(...order),
+    ranked: (order: readonly Candidate[]) => void ranked.push(...order),
     excluded: (out: readonly Excluded[]) => {
       excluded = out
     },
@@ -41,9 +40,9 @@ export function explain(wanted: Wanted, key: Key, deps: RouteDeps): Explanation 
   try {
     const plan = route(wanted, key, { ...deps, onlooker })
     const targets = plan.targets.map(target => {
-      const judged = ranked.find(({ candidate }) => candidate.listing === target.listing)
+      const candidate = ranked.find(({ listing }) => listing === target.listing)
       const inFlight = deps.health.inFlight(target.key)
-      return { target, score: judged?.score, candidate: judged?.candidate, inFlight }
+      return { target, score: candidate?.score, candidate, inFlight }
     })
     return { strategy: plan.strategy, targets, excluded, refusal: undefined, session: named }
   } catch (error) {

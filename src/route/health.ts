@@ -1,5 +1,6 @@
 /** Health of targets and credentials from live traffic: a pure fold, and the small in-memory book that keeps it. */
 import { type Durations, withSample } from './durations.ts'
+import { createStates } from './states.ts'
 import { createTraffic } from './traffic.ts'
 
 /** Key of a target: `<provider>/<upstream>/<credential id>`; of an offer: `<provider>/<upstream>`; of a credential: its id. */
@@ -54,6 +55,8 @@ export interface Place {
 
 export interface Health {
   observe(key: HealthKey, what: Observation, nowMs: number): void
+  /** Nobody is out: everything is usable. */
+  readonly calm: boolean
   /** With `nowMs`, failures that nobody has seen again since count less (`asOf`). */
   state(key: HealthKey, nowMs?: number): HealthState | undefined
   /** May a request be sent there now? After a cool-down one probe at a time is let through. */
@@ -108,7 +111,6 @@ const PROBE_MS = 10_000
 /** Longer than a guess may last; a provider's own word is kept up to an hour. */
 const COOL_DOWN_MS_MAX = 60_000
 const TOLD_MS_MAX = 3_600_000
-const ENTRIES_MAX = 20_000
 
 /** Share of failures as it reads now: those that nobody has seen again since count less. */
 export function errorRateNow({ errorRate, seenAtMs }: HealthState, nowMs: number): number {
@@ -221,46 +223,44 @@ function afterAnswer(s: HealthState, what: Observation & { kind: 'ok' }, nowMs: 
 
 /** The book of this process. Bounded: the oldest entry goes when it is full. */
 export function createHealth(): Health {
-  const states = new Map<HealthKey, HealthState>()
+  const { states, out, put } = createStates()
   const probes = new Map<HealthKey, number>()
   const traffic = createTraffic()
   const busyProbing = (key: HealthKey, nowMs: number) => {
     const probing = probes.get(key)
     return probing !== undefined && nowMs - probing <= PROBE_MS
   }
-  const isOut = (key: HealthKey | undefined): key is HealthKey =>
-    key !== undefined && (states.get(key)?.outUntilMs ?? 0) !== 0
+  const isOut = (key: HealthKey | undefined): key is HealthKey => key !== undefined && out.has(key)
   return {
+    get calm() {
+      return out.size === 0
+    },
     observe(key, what, nowMs) {
-      if (!states.has(key) && states.size >= ENTRIES_MAX) {
-        const oldest = states.keys().next().value
-        if (oldest !== undefined) states.delete(oldest)
-      }
       if (probes.size > 0 && what.kind !== 'content') probes.delete(key)
-      states.set(key, foldHealth(states.get(key), what, nowMs))
+      put(key, foldHealth(states.get(key), what, nowMs))
     },
     state(key, nowMs) {
       const state = states.get(key)
       return state && nowMs !== undefined ? asOf(state, nowMs) : state
     },
     usable(key, nowMs) {
-      const state = states.get(key)
-      if (!state || state.outUntilMs === 0) return true
+      const state = out.has(key) ? states.get(key) : undefined
+      if (!state) return true
       // half open: one request at a time finds out
       return nowMs >= state.outUntilMs && !busyProbing(key, nowMs)
     },
     closedUntil(key, nowMs) {
-      const until = states.get(key)?.closedUntilMs ?? 0
+      const until = out.has(key) ? (states.get(key)?.closedUntilMs ?? 0) : 0
       return until > nowMs ? until : 0
     },
     probe({ target, offer, credential }, nowMs, anyway = false) {
-      const out = [target, offer, credential].filter(isOut)
-      for (const key of out) {
+      const troubled = out.size > 0 ? [target, offer, credential].filter(isOut) : []
+      for (const key of troubled) {
         const state = states.get(key)
         if (state && state.closedUntilMs > nowMs) return false
         if (!anyway && state && nowMs >= state.outUntilMs && busyProbing(key, nowMs)) return false
       }
-      for (const key of out) probes.set(key, nowMs)
+      for (const key of troubled) probes.set(key, nowMs)
       traffic.begin(target, nowMs)
       return true
     },
@@ -277,7 +277,7 @@ export function createHealth(): Health {
     entries: () => states.entries(),
     restore(entries) {
       // an older program's entries lack the newer members
-      for (const [key, state] of entries) states.set(key, { ...FRESH, ...state })
+      for (const [key, state] of entries) put(key, { ...FRESH, ...state })
     },
   }
 }

@@ -3,8 +3,10 @@ import { likelyCost } from './cost.ts'
 import { errorRateNow } from './health.ts'
 import type { Habit } from './habits.ts'
 import type { Listing } from './market.ts'
-import type { Ask, Open, RouteDeps, Target } from './plan.ts'
-import { type Load, type Ranked, rank } from './rank.ts'
+import type { Open } from './open.ts'
+import type { Ask, RouteDeps, Target } from './plan.ts'
+import { type Load, rank } from './rank.ts'
+import type { Spot } from './ready.ts'
 import { readersFirst } from './signed.ts'
 import { savedNanoUsd } from './sticky.ts'
 import { type Candidate, missesWish, shuffled, type Sort } from './strategy.ts'
@@ -17,33 +19,40 @@ const FAILING_MOST = 0.95
 const UNLED = { leader: undefined, requests: 0 }
 const NO_HABIT: Habit = { outputTokens: undefined, cachedShare: 0 }
 
+/** Several credentials of one listing: tried in an order of the dice, by their weights. */
+const inTurn = (spots: readonly Spot[], random: () => number): readonly Spot[] =>
+  spots.length > 1 ? shuffled(spots, spot => spot.credential?.weight ?? 1, random) : spots
+
 /** What is known of each now. The habit is looked up once for each model. */
 function measured(open: readonly Open[], { wanted, key }: Ask, deps: RouteDeps): readonly Candidate[] {
   const { health, experience, nowMs, random } = deps
+  const candidates: Candidate[] = []
   let model: string | undefined
   let habit = NO_HABIT
-  return open.map(({ ready: { listing }, spots }) => {
+  for (const { listing, spots } of open) {
     const { offer, site } = listing
     if (experience && offer.model !== model) habit = experience.habits.expect(key.lineage, offer.model)
     model = offer.model
-    const sorted = spots.length > 1 ? shuffled(spots, spot => spot.credential?.weight ?? 1, random) : spots
-    const first = (sorted[0] as (typeof sorted)[number]).key
+    const sorted = inTurn(spots, random)
+    const first = (sorted[0] as Spot).key
     const state = health.state(first)
-    const seenAtMs = state?.seenAtMs ?? 0
-    return {
+    const seenAtMs = state === undefined ? 0 : state.seenAtMs
+    candidates.push({
       listing,
       spots: sorted,
       key: first,
       likelyNanoUsd: likelyCost(listing, wanted, habit),
-      success: state ? 1 - Math.min(FAILING_MOST, errorRateNow(state, nowMs)) : 1,
-      ttftMs: state?.ttftMs,
-      tokensPerSecond: state?.tokensPerSecond,
+      success: state === undefined ? 1 : 1 - Math.min(FAILING_MOST, errorRateNow(state, nowMs)),
+      ttftMs: state === undefined ? undefined : state.ttftMs,
+      tokensPerSecond: state === undefined ? undefined : state.tokensPerSecond,
       freshness: seenAtMs === 0 ? 1 : Math.exp(Math.min(0, seenAtMs - nowMs) / FADE_MS),
       seenAtMs,
       weight: site.weight ?? 1,
       place: site.priority ?? 0,
-    }
-  })
+      score: 0,
+    })
+  }
+  return candidates
 }
 
 const loadOf = ({ health, experience, nowMs }: RouteDeps): Load => ({
@@ -67,13 +76,13 @@ function cold({ listing }: Candidate, { wanted, key }: Ask, { experience }: Rout
  * `order`, so health has had its word. The cache must save more than the first one would; a session that the caller has
  * named stays among equals too.
  */
-function warm(order: readonly Ranked[], ask: Ask, deps: RouteDeps): number {
+function warm(order: readonly Candidate[], ask: Ask, deps: RouteDeps): number {
   const { session, strategy, wanted } = ask
   const kept = session && STICKY.has(strategy) && deps.experience?.sessions.find(session.name, deps.nowMs)
   if (!kept || !session) return -1
-  const at = order.findIndex(({ candidate }) => candidate.key === kept.target)
+  const at = order.findIndex(({ key }) => key === kept.target)
   if (at <= 0) return at
-  const [first, { candidate }] = [(order[0] as Ranked).candidate, order[at] as Ranked]
+  const [first, candidate] = [order[0] as Candidate, order[at] as Candidate]
   if (candidate.success < STICKY_SUCCESS) return -1
   const [own, best] = [cold(candidate, ask, deps), cold(first, ask, deps)]
   // unknown prices cannot be compared: only a wish of the caller's speaks for one of them
@@ -92,17 +101,29 @@ const NOTES = { shared: ', load shared', kept: ', leader kept', explored: ', loo
 /** A request has ten attempts at most: later ones are not numbered. */
 const NUMBERED = 10
 
+interface Ordered {
+  readonly targets: readonly Target[]
+  /** Who leads the group if this goes well; undefined = nothing changes. */
+  readonly leader: string | undefined
+}
+
+/** What this caller alone wishes for says nothing about who should lead. */
+const isPlain = (preferences: Ask['preferences']): boolean =>
+  !preferences || (!preferences.order && !preferences.only && !preferences.ignore)
+
 export function orderOf(
   open: readonly Open[],
   group: readonly Listing[],
   ask: Ask,
   deps: RouteDeps,
   tail: string,
-): { readonly targets: readonly Target[]; readonly leader: string | undefined } {
+): Ordered {
   const { preferences, strategy, wanted } = ask
+  const { nowMs, random } = deps
+  const [only] = open
+  if (only && open.length === 1 && !deps.onlooker) return alone(only, preferences, random, tail)
   const candidates = measured(open, ask, deps)
   const past = deps.experience?.past(group, strategy) ?? UNLED
-  const { nowMs, random } = deps
   const ranking = rank(candidates, strategy, past, { nowMs, random, load: loadOf(deps) })
   let { order } = ranking
   let note: string = ranking.note ? NOTES[ranking.note] : ''
@@ -115,36 +136,59 @@ export function orderOf(
     order = wished(order, preferences, wanted.signed)
   }
   deps.onlooker?.ranked(order)
-  const count = candidates.length
-  const targets: Target[] = []
+  return {
+    targets: targetsOf(order, strategy, note, tail),
+    leader: isPlain(preferences) ? ranking.leader : undefined,
+  }
+}
+
+/** Nobody to choose among: nothing is measured. */
+function alone(
+  { listing, spots }: Open,
+  preferences: Ask['preferences'],
+  random: () => number,
+  tail: string,
+): Ordered {
+  const why = `only candidate${tail}`
+  const targets = inTurn(spots, random).map(({ credential, key }) => ({ listing, credential, key, why }))
+  return { targets, leader: isPlain(preferences) ? targets[0]?.key : undefined }
+}
+
+function targetsOf(
+  order: readonly Candidate[],
+  strategy: Sort,
+  note: string,
+  tail: string,
+): readonly Target[] {
+  const count = order.length
   const late = `${strategy}: of ${count}${tail}`
-  order.forEach(({ candidate: { listing, spots } }, i) => {
+  const targets: Target[] = []
+  for (let i = 0; i < count; i++) {
+    const { listing, spots } = order[i] as Candidate
     let why = late
     if (count === 1) why = `only candidate${tail}`
     else if (i < NUMBERED) why = `${strategy}: ${i + 1} of ${count}${i === 0 ? note : ''}${tail}`
     for (const { credential, key } of spots) targets.push({ listing, credential, key, why })
-  })
-  // what this caller alone wishes for says nothing about who should lead
-  const isPlain = !preferences?.order && !preferences?.only && !preferences?.ignore
-  return { targets, leader: isPlain ? ranking.leader : undefined }
+  }
+  return targets
 }
 
 /** Wishes that count before the score, the weakest first: speed, who can read signed thoughts, the caller's order. */
 function wished(
-  order: readonly Ranked[],
+  order: readonly Candidate[],
   preferences: Ask['preferences'],
   signed: Ask['wanted']['signed'],
-): readonly Ranked[] {
+): readonly Candidate[] {
   let sorted = order
   const { preferredMaxLatencyMs: most, preferredMinTokensPerSecond: least, order: names } = preferences ?? {}
   if (most !== undefined || least !== undefined) {
-    const slow = ({ candidate }: Ranked) => Number(missesWish(candidate, preferences))
+    const slow = (candidate: Candidate) => Number(missesWish(candidate, preferences))
     sorted = [...sorted].sort((a, b) => slow(a) - slow(b))
   }
-  sorted = readersFirst(sorted, signed, ({ candidate }) => candidate.listing)
+  sorted = readersFirst(sorted, signed, ({ listing }) => listing)
   if (names) {
-    const place = ({ candidate }: Ranked) => {
-      const at = names.indexOf(candidate.listing.site.name)
+    const place = ({ listing }: Candidate) => {
+      const at = names.indexOf(listing.site.name)
       return at < 0 ? names.length : at
     }
     sorted = [...sorted].sort((a, b) => place(a) - place(b))

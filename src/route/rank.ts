@@ -1,15 +1,9 @@
 /** Candidates → their order: the strategy's scores, equals shared by load, a leader that stays, and now and then a look at the others. Pure. */
 import { type Candidate, type Sort, STRATEGIES } from './strategy.ts'
 
-/** A candidate with its score and its turn. */
-export interface Ranked {
-  readonly candidate: Candidate
-  readonly score: number
-}
-
 export interface Ranking {
   /** The first is asked first. */
-  readonly order: readonly Ranked[]
+  readonly order: readonly Candidate[]
   /** Why the first is there when its score alone would not have put it there. */
   readonly note: 'shared' | 'kept' | 'explored' | undefined
   /** Who leads from now on if this goes well: the first, unless it is only being looked at. */
@@ -61,55 +55,63 @@ function reach(best: number, strategy: Sort): number {
 }
 
 /** Two of them by dice, the less loaded one by peak-EWMA × (in flight + 1): power of two choices (Mitzenmacher, 2001). */
-function lighterOfTwo(equals: readonly Ranked[], load: Load, random: () => number): Ranked {
-  const waitMs = ({ candidate: { key } }: Ranked) => load.peakMs(key) * (load.inFlight(key) + 1)
+function lighterOfTwo(equals: readonly Candidate[], load: Load, random: () => number): Candidate {
+  const waitMs = ({ key }: Candidate) => load.peakMs(key) * (load.inFlight(key) + 1)
   const first = Math.floor(random() * equals.length)
   const step = 1 + Math.floor(random() * (equals.length - 1))
-  const [a, b] = [equals[first] as Ranked, equals[(first + step) % equals.length] as Ranked]
+  const [a, b] = [equals[first] as Candidate, equals[(first + step) % equals.length] as Candidate]
   return waitMs(b) < waitMs(a) ? b : a
 }
 
 /** The one about whom least is known, if a look at it is due and is not too dear. */
-function unknownOf(order: readonly Ranked[], nowMs: number): Ranked | undefined {
-  const most = order[0]?.candidate.likelyNanoUsd
-  let oldest: Ranked | undefined
-  for (const ranked of order) {
-    const { seenAtMs, likelyNanoUsd, listing } = ranked.candidate
-    if (ranked === order[0] || nowMs - seenAtMs < STALE_MS || listing.doubtful) continue
+function unknownOf(order: readonly Candidate[], nowMs: number): Candidate | undefined {
+  const most = order[0]?.likelyNanoUsd
+  let oldest: Candidate | undefined
+  for (const candidate of order) {
+    const { seenAtMs, likelyNanoUsd, listing } = candidate
+    if (candidate === order[0] || nowMs - seenAtMs < STALE_MS || listing.doubtful) continue
     if (most !== undefined && (likelyNanoUsd === undefined || likelyNanoUsd > most * LOOK_PRICE)) continue
-    if (!oldest || seenAtMs < oldest.candidate.seenAtMs) oldest = ranked
+    if (!oldest || seenAtMs < oldest.seenAtMs) oldest = candidate
   }
   return oldest
 }
 
-const inFront = (first: Ranked, order: readonly Ranked[]): readonly Ranked[] =>
-  first === order[0] ? order : [first, ...order.filter(ranked => ranked !== first)]
+const inFront = (first: Candidate, order: readonly Candidate[]): readonly Candidate[] =>
+  first === order[0] ? order : [first, ...order.filter(candidate => candidate !== first)]
 
 /**
- * Places of the scores, the lowest first; equals in an order of the dice: without it the first of them would be every
- * failure's second choice. Binary insertion: no calls back and no objects, for every request is ranked.
+ * The lowest score first; equals in an order of the dice: without it the first of them would be every failure's second
+ * choice. Binary insertion: no calls back and no objects, for every request is ranked.
  */
-function byScore(scores: readonly number[], random: () => number): readonly number[] {
-  const ties = scores.map(random)
-  const order = scores.map((_, i) => i)
-  for (let i = 0; i < scores.length; i++) {
-    const score = scores[i] as number
-    const tie = ties[i] as number
+function byScore(candidates: readonly Candidate[], random: () => number): readonly Candidate[] {
+  const ties: number[] = []
+  const order: Candidate[] = []
+  for (let i = 0; i < candidates.length; i++) {
+    const candidate = candidates[i] as Candidate
+    const { score } = candidate
+    const tie = random()
     let low = 0
     let high = i
     while (low < high) {
       const middle = (low + high) >> 1
-      const other = order[middle] as number
-      const theirs = scores[other] as number
-      if (score < theirs || (score === theirs && tie < (ties[other] as number))) high = middle
+      const theirs = (order[middle] as Candidate).score
+      if (score < theirs || (score === theirs && tie < (ties[middle] as number))) high = middle
       else low = middle + 1
     }
-    for (let at = i; at > low; at--) order[at] = order[at - 1] as number
-    order[low] = i
+    // both grow by one place at the end, and what comes later moves up
+    order.push(candidate)
+    ties.push(tie)
+    for (let at = i; at > low; at--) {
+      order[at] = order[at - 1] as Candidate
+      ties[at] = ties[at - 1] as number
+    }
+    order[low] = candidate
+    ties[low] = tie
   }
   return order
 }
 
+/** Gives each its score and its turn. */
 export function rank(
   candidates: readonly Candidate[],
   strategy: Sort,
@@ -117,23 +119,20 @@ export function rank(
   { nowMs, random, load }: { readonly nowMs: number; readonly random: () => number; readonly load: Load },
 ): Ranking {
   const scores = STRATEGIES[strategy](candidates, random)
-  const order = byScore(scores, random).map(i => ({
-    candidate: candidates[i] as Candidate,
-    score: scores[i] as number,
-  }))
+  for (let i = 0; i < candidates.length; i++) (candidates[i] as Candidate).score = scores[i] as number
+  const order = byScore(candidates, random)
   const [best, second] = order
-  if (best === undefined || second === undefined)
-    return { order, note: undefined, leader: best?.candidate.key }
+  if (best === undefined || second === undefined) return { order, note: undefined, leader: best?.key }
 
   if (EXPLORING.has(strategy) && past.requests % EXPLORE_EVERY === EXPLORE_EVERY - 1) {
     const unknown = unknownOf(order, nowMs)
     if (unknown) return { order: inFront(unknown, order), note: 'explored', leader: undefined }
   }
   const margin = reach(best.score, strategy)
-  const before = order.find(({ candidate }) => candidate.key === past.leader)
-  const isSteady = before !== undefined && before.candidate.success >= LEADER_SUCCESS
+  const before = order.find(({ key }) => key === past.leader)
+  const isSteady = before !== undefined && before.success >= LEADER_SUCCESS
   const leader = isSteady && before.score <= best.score + 2 * margin ? before : best
-  const lead = leader.candidate.key
+  const lead = leader.key
   const kept = {
     order: inFront(leader, order),
     note: leader === best ? undefined : 'kept',

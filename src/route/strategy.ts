@@ -26,6 +26,8 @@ export interface Candidate {
   readonly weight: number
   /** Under `priority`: the lowest first. */
   readonly place: number
+  /** What the strategy makes of it, the lowest first; 0 until it was ranked. */
+  score: number
 }
 
 /** Lower is better; Infinity = only if nobody else is there. The dice are uniform in [0, 1). */
@@ -48,9 +50,15 @@ function filled(
   }
   if (!missing) return values
   if (values.length === 0) return candidates.map(() => 0)
-  const middle = values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+  // a typed array sorts numbers without calling back
+  const middle = new Float64Array(values).sort()[values.length >> 1] as number
   return candidates.map(c => middle + ((known(c) ?? middle) - middle) * c.freshness)
 }
+
+const firstTokenOf = ({ ttftMs }: Candidate): number | undefined => ttftMs
+/** Milliseconds per token. */
+const perTokenOf = ({ tokensPerSecond }: Candidate): number | undefined =>
+  tokensPerSecond && 1000 / tokensPerSecond
 
 /** An unknown price is no bargain. A list price far off its peers' wins nothing: it counts as dear as the dearest sound one. */
 function costs(candidates: readonly Candidate[]): readonly number[] {
@@ -70,18 +78,9 @@ const perSuccess = (candidates: readonly Candidate[], scores: readonly number[])
 
 const price: Strategy = candidates => perSuccess(candidates, costs(candidates))
 
-const latency: Strategy = candidates =>
-  perSuccess(
-    candidates,
-    filled(candidates, c => c.ttftMs),
-  )
+const latency: Strategy = candidates => perSuccess(candidates, filled(candidates, firstTokenOf))
 
-/** Milliseconds per token. */
-const throughput: Strategy = candidates =>
-  perSuccess(
-    candidates,
-    filled(candidates, c => c.tokensPerSecond && 1000 / c.tokensPerSecond),
-  )
+const throughput: Strategy = candidates => perSuccess(candidates, filled(candidates, perTokenOf))
 
 /** Once as many points for twice the best: 0.6 for price, and so on. To be tuned by simulation, not by taste. */
 export const BALANCE = { price: 0.6, latency: 0.2, throughput: 0.05 } as const
@@ -100,19 +99,21 @@ export const downtime = (success: number): number =>
 /** How much worse than the best, as a share: 0 = the best. */
 const worse = (value: number, best: number): number => (best > 0 ? value / best - 1 : 0)
 
+/** Points for a price that is so far above the cheapest. */
+function dearer(own: number, cheapest: number): number {
+  if (!Number.isFinite(cheapest)) return 0
+  if (!Number.isFinite(own)) return UNPRICED
+  return cheapest > 0 ? BALANCE.price * worse(own, cheapest) : own > 0 ? NOT_FREE : 0
+}
+
 const balanced: Strategy = candidates => {
   const cost = costs(candidates)
-  const first = filled(candidates, c => c.ttftMs)
-  const perToken = filled(candidates, c => c.tokensPerSecond && 1000 / c.tokensPerSecond)
+  const first = filled(candidates, firstTokenOf)
+  const perToken = filled(candidates, perTokenOf)
   const [cheapest, soonest, quickest] = [Math.min(...cost), Math.min(...first), Math.min(...perToken)]
-  const dearer = (own: number) => {
-    if (!Number.isFinite(cheapest)) return 0
-    if (!Number.isFinite(own)) return UNPRICED
-    return cheapest > 0 ? BALANCE.price * worse(own, cheapest) : own > 0 ? NOT_FREE : 0
-  }
   return candidates.map(
     (c, i) =>
-      dearer(cost[i] as number) +
+      dearer(cost[i] as number, cheapest) +
       BALANCE.latency * worse(first[i] as number, soonest) +
       BALANCE.throughput * worse(perToken[i] as number, quickest) +
       downtime(c.success),
