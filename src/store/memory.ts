@@ -5,7 +5,7 @@ import { checkAttempt } from './attempts.ts'
 import { encodeCursor, parseCursor } from './cursor.ts'
 import { type BucketsOf, bucketSums } from './fold.ts'
 import { applySlice, type HeldSlice, holdersOf, leaseOf } from './memory-slices.ts'
-import { labelOf, orderSpend, SUMMED_BY } from './spend.ts'
+import { SUMMED_BY } from './spend.ts'
 import type {
   BudgetBucket,
   Endings,
@@ -21,6 +21,7 @@ import type {
 } from './store.ts'
 import { dayOf, hourOf } from './sums.ts'
 import { SCHEMA_VERSION } from './version.ts'
+import { labelOf, orderSpend } from './view.ts'
 
 const DAY_MS = 86_400_000
 

@@ -1,4 +1,4 @@
-/** Spend views: which SQL answers a query, and how a group is named and ordered. Whole days and hours come from their sums, the rest from the ledger's rows. */
+/** Spend views: which SQL answers a query (view.ts puts the answers together). Whole days and hours come from their sums, the rest from the ledger's rows. */
 import { type SQL, sql } from 'drizzle-orm'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import {
@@ -8,13 +8,13 @@ import {
   spendDaily,
   spendHourly,
 } from '../../drizzle/sqlite/schema.ts'
-import type { SqlValue, Statement } from './sql.ts'
-import type { SpendGroup, SpendQuery, SpendRow, SummedFrom } from './store.ts'
+import type { Statement } from './sql.ts'
+import type { SpendGroup, SpendQuery, SummedFrom } from './store.ts'
 import { DAY_MS, dayOf, HOUR_MS, hourOf } from './sums.ts'
 
 const dialect = new SQLiteSyncDialect()
 
-/** How each group is read from the unified rows below. Day and hour stay numbers until `labelOf`. */
+/** How each group is read from the unified rows below. Day and hour stay numbers until view.ts names them. */
 const GROUPS: Readonly<Record<SpendGroup, SQL>> = {
   key: sql`key_id`,
   project: sql`nullif(project, '')`,
@@ -24,30 +24,6 @@ const GROUPS: Readonly<Record<SpendGroup, SQL>> = {
   hour: sql`start_ms`,
   user: sql`user`,
   tag: sql`tag`,
-}
-
-/** What a group's value is called: days as `2026-01-31`, hours as `2026-01-31T13:00:00.000Z`, null = none. */
-export function labelOf(group: SpendGroup, value: SqlValue): string | null {
-  if (value === null) return null
-  if (group === 'day') return new Date(Number(value) * DAY_MS).toISOString().slice(0, 10)
-  if (group === 'hour') return new Date(Number(value)).toISOString()
-  return String(value)
-}
-
-/** Time upwards, then money downwards, then names, so that every engine gives the same order. */
-export function orderSpend(groupBy: readonly SpendGroup[], rows: SpendRow[]): SpendRow[] {
-  const times = groupBy.filter(name => name === 'day' || name === 'hour')
-  const names = groupBy.filter(name => name !== 'day' && name !== 'hour')
-  const compare = (a: SpendRow, b: SpendRow, name: SpendGroup): number => {
-    const [left, right] = [a.group[name] ?? '', b.group[name] ?? '']
-    return left < right ? -1 : left > right ? 1 : 0
-  }
-  return rows.sort((a, b) => {
-    for (const name of times) if (compare(a, b, name) !== 0) return compare(a, b, name)
-    if (a.costNanoUsd !== b.costNanoUsd) return b.costNanoUsd - a.costNanoUsd
-    for (const name of names) if (compare(a, b, name) !== 0) return compare(a, b, name)
-    return 0
-  })
 }
 
 /** `and key_id …`, or nothing for all keys. */
@@ -221,55 +197,4 @@ export function summedParts(
   const stretch = { fromMs, toMs, keys: sql`` }
   if (from === 'rows') return [partOf({ rows: fromAttempts(stretch, groupBy), sign: 1 }, groupBy)]
   return fromSums(from === 'hours' ? HOURS : DAYS, stretch, groupBy).map(source => partOf(source, groupBy))
-}
-
-type Answer = readonly (readonly SqlValue[])[]
-
-/** What the parts of a view gave, as the port gives it: one row a group, in order. */
-export function spendView(
-  groupBy: readonly SpendGroup[],
-  parts: readonly ViewPart[],
-  answers: readonly Answer[],
-): SpendRow[] {
-  const sums = new Map<string, SqlValue[]>()
-  const width = groupBy.length
-  const add = (names: readonly SqlValue[], values: readonly SqlValue[], sign: number) => {
-    const at = JSON.stringify(names)
-    let sum = sums.get(at)
-    if (sum === undefined) {
-      sum = [...names, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-      sums.set(at, sum)
-    }
-    for (let i = width; i < values.length; i++) sum[i] = Number(sum[i]) + sign * Number(values[i])
-  }
-  const user = groupBy.indexOf('user')
-  for (const [position, { sign, fromNobody }] of parts.entries())
-    for (const values of answers[position] ?? []) {
-      const names = values.slice(0, width)
-      add(names, values, sign)
-      if (fromNobody) add(names.with(user, null), values, -sign)
-    }
-  // A group that has nothing left when those with a name are taken from it is none.
-  const groups = [...sums.values()].filter(values => width === 0 || Number(values[width + 1]) > 0)
-  return orderSpend(
-    groupBy,
-    groups.map(values => spendRowOf(groupBy, values)),
-  )
-}
-
-/** One row of a statement as the port gives it. */
-function spendRowOf(groupBy: readonly SpendGroup[], values: readonly SqlValue[]): SpendRow {
-  const sum = (position: number): number => Number(values[groupBy.length + position])
-  return {
-    group: Object.fromEntries(groupBy.map((name, i) => [name, labelOf(name, values[i] ?? null)])),
-    requests: sum(0),
-    attempts: sum(1),
-    inputTokens: sum(2),
-    outputTokens: sum(3),
-    cachedTokens: sum(4),
-    costNanoUsd: sum(5),
-    estimatedNanoUsd: sum(6),
-    unknownNanoUsd: sum(7),
-    unpricedRequests: sum(8),
-  }
 }

@@ -7,10 +7,11 @@ import { GatewayError } from '../errors.ts'
 import { createFold } from './fold.ts'
 import { type Database, endingsIn, forgetRows, oldestDay, oneRequest, requestPage } from './requests.ts'
 import { holdersIn, leaseFrom, sliceStatement } from './slices.ts'
-import { SUMMED_BY, spendParts, spendView, summedParts, type ViewPart } from './spend.ts'
+import { SUMMED_BY, spendParts, summedParts, type ViewPart } from './spend.ts'
 import type { SqlDriver, SqlValue, Statement } from './sql.ts'
 import type { Op, SpendGroup, SpendRow, Store } from './store.ts'
 import { SCHEMA_VERSION } from './version.ts'
+import { spendView } from './view.ts'
 
 /**
  * Any failure of storage as one kind. The message of Drizzle's own error lists the bound values, sealed secrets and

@@ -12,6 +12,8 @@ import { budget, createTestClock, createTestLog, held, keyOf, rowOf } from './pa
 
 const PRICE = 1_000_000
 const CONCURRENT = 200
+/** `npm run test:bank` is the long form. */
+const [ROUNDS, RUNS] = process.env.MODE === 'bank' ? [50, 4] : [3, 8]
 
 /** What the bank test needs of a ledger. Waiting for held money is the caller's affair. */
 interface Bank {
@@ -95,7 +97,7 @@ async function request(
 }
 
 async function rounds(bank: Bank, limit: number, scheduler: fc.Scheduler, costs: readonly number[]) {
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     const all = Array.from({ length: CONCURRENT }, (_, i) =>
       request(bank, `req${round}x${i}.1`, costs[i % costs.length] as number, () =>
         scheduler.schedule(Promise.resolve()),
@@ -119,7 +121,7 @@ describe.each([1, 10, 100])("a budget of %i requests' worth, 200 at once", worth
         await rounds(bank, limit, scheduler, drawn)
         expect(bank.spent()).toBeGreaterThanOrEqual(limit * 0.95)
       }),
-      { numRuns: 8 },
+      { numRuns: RUNS },
     )
   })
 

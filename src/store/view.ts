@@ -1,0 +1,114 @@
+/** Puts the answers of a spend view's statements together (spend.ts), names its groups and orders them. */
+import type { ViewPart } from './spend.ts'
+import type { SqlValue } from './sql.ts'
+import type { SpendGroup, SpendRow } from './store.ts'
+import { DAY_MS } from './sums.ts'
+
+/** What a group's value is called: days as `2026-01-31`, hours as `2026-01-31T13:00:00.000Z`, null = none. */
+export function labelOf(group: SpendGroup, value: SqlValue): string | null {
+  if (value === null) return null
+  if (group === 'day') return new Date(Number(value) * DAY_MS).toISOString().slice(0, 10)
+  if (group === 'hour') return new Date(Number(value)).toISOString()
+  return String(value)
+}
+
+/** Time upwards, then money downwards, then names, so that every engine gives the same order. */
+export function orderSpend(groupBy: readonly SpendGroup[], rows: SpendRow[]): SpendRow[] {
+  const times = groupBy.filter(name => name === 'day' || name === 'hour')
+  const names = groupBy.filter(name => name !== 'day' && name !== 'hour')
+  const compare = (a: SpendRow, b: SpendRow, name: SpendGroup): number => {
+    const [left, right] = [a.group[name] ?? '', b.group[name] ?? '']
+    return left < right ? -1 : left > right ? 1 : 0
+  }
+  return rows.sort((a, b) => {
+    for (const name of times) if (compare(a, b, name) !== 0) return compare(a, b, name)
+    if (a.costNanoUsd !== b.costNanoUsd) return b.costNanoUsd - a.costNanoUsd
+    for (const name of names) if (compare(a, b, name) !== 0) return compare(a, b, name)
+    return 0
+  })
+}
+
+type Answer = readonly (readonly SqlValue[])[]
+
+/** What the parts of a view gave, as the port gives it: one row a group, in order. */
+export function spendView(
+  groupBy: readonly SpendGroup[],
+  parts: readonly ViewPart[],
+  answers: readonly Answer[],
+): SpendRow[] {
+  const filled = answers.filter(answer => answer.length > 0)
+  // the engine has grouped a single part already
+  const isSummed = filled.length === 1 && parts.every(({ sign, fromNobody }) => sign === 1 && !fromNobody)
+  const groups = isSummed ? (filled[0] ?? []) : summedUp(groupBy, parts, answers)
+  const width = groupBy.length
+  const name = namer()
+  return orderSpend(
+    groupBy,
+    groups
+      // A group that has nothing left when those with a name are taken from it is none.
+      .filter(values => width === 0 || Number(values[width + 1]) > 0)
+      .map(values => spendRowOf(groupBy, values, name)),
+  )
+}
+
+/** The parts of a view added up, one row a group. */
+function summedUp(
+  groupBy: readonly SpendGroup[],
+  parts: readonly ViewPart[],
+  answers: readonly Answer[],
+): SqlValue[][] {
+  const sums = new Map<string, SqlValue[]>()
+  const width = groupBy.length
+  const add = (names: readonly SqlValue[], values: readonly SqlValue[], sign: number) => {
+    const at = JSON.stringify(names)
+    let sum = sums.get(at)
+    if (sum === undefined) {
+      sum = [...names, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+      sums.set(at, sum)
+    }
+    for (let i = width; i < values.length; i++) sum[i] = Number(sum[i]) + sign * Number(values[i])
+  }
+  const user = groupBy.indexOf('user')
+  for (const [position, { sign, fromNobody }] of parts.entries())
+    for (const values of answers[position] ?? []) {
+      const names = values.slice(0, width)
+      add(names, values, sign)
+      if (fromNobody) add(names.with(user, null), values, -sign)
+    }
+  return [...sums.values()]
+}
+
+/** `labelOf` that writes each time once: a view by hour and key has many rows an hour. */
+function namer(): typeof labelOf {
+  const times = new Map<SqlValue, string | null>()
+  return (group, value) => {
+    if (group !== 'hour' && group !== 'day') return labelOf(group, value)
+    let label = times.get(value)
+    if (label === undefined) {
+      label = labelOf(group, value)
+      times.set(value, label)
+    }
+    return label
+  }
+}
+
+/** One row of a statement as the port gives it. */
+function spendRowOf(
+  groupBy: readonly SpendGroup[],
+  values: readonly SqlValue[],
+  name: typeof labelOf,
+): SpendRow {
+  const sum = (position: number): number => Number(values[groupBy.length + position])
+  return {
+    group: Object.fromEntries(groupBy.map((group, i) => [group, name(group, values[i] ?? null)])),
+    requests: sum(0),
+    attempts: sum(1),
+    inputTokens: sum(2),
+    outputTokens: sum(3),
+    cachedTokens: sum(4),
+    costNanoUsd: sum(5),
+    estimatedNanoUsd: sum(6),
+    unknownNanoUsd: sum(7),
+    unpricedRequests: sum(8),
+  }
+}
