@@ -14,6 +14,9 @@ import type { AttemptRow } from '../../src/terms.ts'
 
 export { quickest, settled, sleep, until } from '../waiting.ts'
 
+/** As the gateway's own listener has it: within Node's 5 s a busy machine ends a connection while its client uses it again. */
+const KEEP_ALIVE_MS = 65_000
+
 export interface Seen {
   readonly method: string
   readonly url: string
@@ -55,6 +58,7 @@ export async function startUpstream(script: Script): Promise<ScriptedUpstream> {
       void state.script(response, entry, seen.length)
     })
   })
+  server.keepAliveTimeout = KEEP_ALIVE_MS
   await listening(server)
   return {
     port: (server.address() as AddressInfo).port,
@@ -118,6 +122,7 @@ export async function startGateway({
   const server = createServer(
     createListener({ deps: gateway.deps, app: gateway.whole, peerOf: createPeerOf([]) }),
   )
+  server.keepAliveTimeout = KEEP_ALIVE_MS
   await listening(server)
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
