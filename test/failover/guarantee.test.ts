@@ -218,7 +218,9 @@ test('the request’s wish wins over the configuration, both ways; a wrong one i
   key = await gateway.key()
   first.script = BREAKS[0]?.[1] as Script
   expect(await (await ask()).text()).toBe(MENDED)
-  expect(await (await ask('fast')).text()).toContain('half')
+  // it has failed once, and how fast it was says more on a busy machine than its price
+  const there = { provider: { order: ['alpha'], allow_fallbacks: false } }
+  expect(await (await ask('fast', there)).text()).toContain('half')
   const wrong = await ask('perfect')
   expect(wrong.status).toBe(400)
   expect(((await wrong.json()) as { error: { param: string } }).error.param).toBe('stream_guarantee')
@@ -234,7 +236,7 @@ test('whole answers are not touched by it', async () => {
 test('a budget that ends in the middle of a held answer still shows what was paid for', async () => {
   // 1,024 output tokens at 0.2 USD per million are held at first; the next slice does not fit
   const poor = await gateway.key({
-    budgets: [{ window: 'total', limitNanoUsd: 215_000, softNanoUsd: null }],
+    budgets: [{ window: 'total', limitNanoUsd: 300_000, softNanoUsd: null }],
   })
   first.script = async response => {
     sse(response).write(role)
