@@ -170,7 +170,7 @@ export interface Signatures {
 }
 
 /** The tokenizer, loaded when it is first asked for; undefined = it is not to be had. Beside the request's way only. */
-export type Tokens = () => Promise<Tokenizer | undefined>
+export type Tokens = () => Tokenizer | undefined
 
 export interface Deps {
   readonly config: () => Config

@@ -108,8 +108,15 @@ const BOUND_PER_MESSAGE = 8
 /** A preamble for tools: 804 tokens at most in Anthropic's table ("Tool use system prompt token count"). */
 const BOUND_FOR_TOOLS = 1_024
 const BOUND_PER_TOOL = 32
-/** A tool that the provider runs feeds its results back as prompt: 14,100 tokens recorded for one search. */
-const BOUND_PER_SERVER_TOOL = 32_768
+/**
+ * A tool that the provider runs feeds its results back as prompt, as often as the model likes: 280 to 115,886 tokens
+ * recorded for requests with a search (GPT-5 the most).
+ */
+const BOUND_PER_SERVER_TOOL = 131_072
+/** A prompt that lies cached at Google is read with every request and may be as long as the longest context. */
+const BOUND_FOR_CACHED = 1_048_576
+/** `reasoning.mode: "pro"` of GPT-5.6 brings instructions of its own: 1,530 tokens recorded. */
+const BOUND_FOR_MODE = 2_048
 /**
  * The dearest picture a provider documents: Qwen-VL 16,384 (max_pixels 16384·28·28); Claude 4,784, Gemini 4,128,
  * OpenAI 10,000 patches. Alone above it: gpt-4o-mini, 2,833 + 8 tiles of 5,667 ("Images and vision", OpenAI).
@@ -132,14 +139,28 @@ function mediaBound({ kind, bytes }: Media, model: string): number {
     : Math.min(BOUND_PER_PDF, BOUND_PER_PAGE + bytes * PDF_TOKENS_PER_BYTE)
 }
 
+/** Types of tools that the caller runs; a namespace holds such. */
+const OWN_TOOLS: ReadonlySet<unknown> = new Set(['function', 'custom', 'namespace'])
+
 function serverTools(json: ChatFacts['json']): number {
   let count = 0
   for (const tool of Array.isArray(json.tools) ? json.tools : []) {
-    if (tool.type !== undefined && tool.type !== 'function' && tool.type !== 'custom') count++
+    if (tool.type !== undefined && !OWN_TOOLS.has(tool.type)) count++
   }
   for (const name of ['web_search_options', 'plugins']) if (json[name] != null) count++
   if (Array.isArray(json.mcp_servers)) count += json.mcp_servers.length
   return count
+}
+
+/** What a bound counts beside the text, by rules: media, tools that the provider runs, its own instructions. Not rounded. */
+export function boundBeside(facts: ChatFacts, upstreamModel: string): number {
+  const asked = facts.asked ?? facts.json
+  let sum = serverTools(asked) * BOUND_PER_SERVER_TOOL
+  const { reasoning } = asked
+  if (typeof reasoning === 'object' && reasoning !== null && 'mode' in reasoning) sum += BOUND_FOR_MODE
+  if (asked.cachedContent != null) sum += BOUND_FOR_CACHED
+  for (const item of facts.media) sum += mediaBound(item, upstreamModel)
+  return sum
 }
 
 /**
@@ -151,7 +172,5 @@ function serverTools(json: ChatFacts['json']): number {
 export function boundInputTokens(facts: ChatFacts, upstreamModel = facts.model ?? ''): number {
   let sum = BOUND_PER_REQUEST + facts.textBytes + facts.messageCount * BOUND_PER_MESSAGE
   if (facts.toolCount > 0) sum += BOUND_FOR_TOOLS + facts.toolCount * BOUND_PER_TOOL
-  sum += serverTools(facts.json) * BOUND_PER_SERVER_TOOL
-  for (const item of facts.media) sum += mediaBound(item, upstreamModel)
-  return Math.ceil(sum)
+  return Math.ceil(sum + boundBeside(facts, upstreamModel))
 }

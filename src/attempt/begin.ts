@@ -1,5 +1,6 @@
 /** Begins an attempt: leave to ask the target, the request in its wire, money set aside. And ends it: health fed, metered. */
 import type { Encoded } from '../../providers/provider.ts'
+import { tightInputTokens } from '../count.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { boundInputTokens } from '../estimate.ts'
@@ -133,18 +134,26 @@ function thinkingTokensOf({ reasoning, thinking }: ChatFacts['json']): number | 
   return typeof tokens === 'number' ? tokens : undefined
 }
 
+/** Is there sound in the request, or asked for (`modalities`, Gemini's `responseModalities` as chat says it)? */
+const hasSound = ({ media, json }: ChatFacts): boolean =>
+  media.some(({ kind }) => kind === 'audio') ||
+  (Array.isArray(json.modalities) && json.modalities.includes('audio'))
+
 function spendingOf(job: Job, here: Target, deps: Deps): Spending {
   const { facts, caller } = job
   const { offer } = here.listing
+  const tight = () => tightInputTokens(facts, offer, deps)
   return {
     stream: facts.stream,
     maxOutputTokens: facts.maxOutputTokens,
     n: facts.n,
     boundInputTokens: boundInputTokens(facts, offer.upstream),
+    tightInputTokens: tight,
     prompts: facts.prompts?.length ?? 1,
     thinkingTokens: thinkingTokensOf(facts.json),
     budgeted: deps.ledger.applies(caller.key, { ...payerOf(caller.key, facts), model: offer.model }),
     units: facts.metering?.units,
+    sound: hasSound(facts),
   }
 }
 

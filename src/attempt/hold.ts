@@ -14,6 +14,8 @@ export interface Spending {
   readonly n: number
   /** Never too low. */
   readonly boundInputTokens: number
+  /** A tighter bound, which takes some work: asked for once, when money is short. Absent or undefined = there is none. */
+  readonly tightInputTokens?: () => Promise<number | undefined>
   /** Prompts that are read one by one, each with a context of its own. */
   readonly prompts: number
   /** A budget counts this request. */
@@ -22,6 +24,8 @@ export interface Spending {
   readonly thinkingTokens: number | undefined
   /** The output cannot be limited (`maxOutputTokens` is a bound), and this much is counted beside it. Absent = it can. */
   readonly units?: Units | undefined
+  /** Sound may be read or written. */
+  readonly sound?: boolean
 }
 
 export interface Money {
@@ -86,7 +90,8 @@ export async function holdMoney(
   const config = deps.config()
   const wish = wishFor(offer, s, key, config.limits.defaultMaxOutputTokens)
   const most = (offer.contextTokens ?? Number.POSITIVE_INFINITY) * s.prompts
-  const input = Math.min(s.boundInputTokens, most)
+  let input = Math.min(s.boundInputTokens, most)
+  let tighten = s.tightInputTokens
   const cost = (outputTokens: number) =>
     offer.price
       ? holdFor({
@@ -94,12 +99,19 @@ export async function holdMoney(
           outputTokens: outputTokens * s.n,
           price: offer.price,
           units: s.units,
+          sound: s.sound,
         })
       : 0
   const untilMs = deps.clock.monotonic() + WAIT_MS_MAX
   for (;;) {
     const taken = deps.ledger.hold(key, attemptId, cost(wish.outputTokens), facts)
     if ('attemptId' in taken) return money(taken, wish, wish.outputTokens, input, offer, s, deps)
+    const tight = await tighten?.()
+    tighten = undefined
+    if (tight !== undefined && tight < input) {
+      input = tight
+      continue
+    }
     const leftMs = untilMs - deps.clock.monotonic()
     if (taken.heldByOthers && leftMs > 0) {
       await deps.ledger.freed(key, leftMs, taken)
@@ -142,7 +154,13 @@ function money(
   const { price } = offer
   if (!wish.slices || !price) return { hold, sendMaxTokens: wish.send, afford: undefined }
   let covered = outputTokens * s.n
-  const slice = holdFor({ inputTokensBound: 0, outputTokens: SLICE_TOKENS, price, tierTokensBound: input })
+  const slice = holdFor({
+    inputTokensBound: 0,
+    outputTokens: SLICE_TOKENS,
+    price,
+    tierTokensBound: input,
+    sound: s.sound,
+  })
   const afford = (textBytes: number): boolean => {
     // a token is at least one byte of text: while the bytes fit, the tokens do
     while (textBytes > covered) {

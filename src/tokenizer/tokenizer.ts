@@ -11,6 +11,16 @@ export interface Tokenizer {
   count(text: string): number
   /** Ranks of the tokens, in order. */
   encode(text: string): number[]
+  /** The text for a vocabulary that is not this one. */
+  weigh(text: string): Weight
+}
+
+/** What other byte-level vocabularies agree on, and what they do not. */
+export interface Weight {
+  /** Tokens, in this vocabulary, of words in the letters of ASCII: all have learnt from much of that. */
+  readonly words: number
+  /** Bytes of everything else, of which each may be a token: digits, marks, white space, other scripts. */
+  readonly bytes: number
 }
 
 const encoder = new TextEncoder()
@@ -18,6 +28,23 @@ const encoder = new TextEncoder()
 /** `data` = a vocabulary as `readVocabulary` takes it. */
 export function createTokenizer(data: Uint8Array): Tokenizer {
   const vocabulary = readVocabulary(data)
+
+  function weigh(text: string): Weight {
+    const bytes = encoder.encode(text)
+    let words = 0
+    let others = 0
+    let from = 0
+    for (let at = 0; at < text.length; ) {
+      const end = pieceEnd(text, at)
+      const to = from + utf8Bytes(text, at, end)
+      // the last unit tells a word from what is none; a word with other letters is longer in bytes than in units
+      if (to - from > end - at || !isLetter(text.charCodeAt(end - 1))) others += to - from
+      else words += vocabulary.rank(bytes, from, to) < 0 ? merge(bytes, from, to, vocabulary) : 1
+      at = end
+      from = to
+    }
+    return { words, bytes: others }
+  }
 
   function walk(text: string, tell?: (rank: number) => void): number {
     const bytes = encoder.encode(text)
@@ -41,6 +68,7 @@ export function createTokenizer(data: Uint8Array): Tokenizer {
 
   return {
     count: text => walk(text),
+    weigh,
     encode(text) {
       const ranks: number[] = []
       walk(text, rank => ranks.push(rank))
@@ -64,5 +92,8 @@ function utf8Bytes(text: string, from: number, to: number): number {
   }
   return bytes
 }
+
+/** Of ASCII. */
+const isLetter = (unit: number): boolean => (unit | 0x20) >= 0x61 && (unit | 0x20) <= 0x7a
 
 const isLow = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff

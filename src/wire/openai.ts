@@ -58,6 +58,8 @@ export interface ChatFacts {
   readonly extensionNames: readonly string[]
   /** The parsed body. */
   readonly json: Body['json']
+  /** The body as the caller sent it, where `json` is the chat request made of it and says less. */
+  readonly asked?: Body['json']
 }
 
 const MESSAGES_MAX = 4_096
@@ -222,7 +224,8 @@ export function effortOf(reasoning: Readonly<Record<string, unknown>>): string |
   return reasoning.enabled === true && reasoning.max_tokens == null ? 'medium' : undefined
 }
 
-function promptBytes(members: readonly Member[]): number {
+/** Bytes of the members whose text the model reads, media included. */
+export function promptBytes(members: readonly Member[]): number {
   let bytes = 0
   for (const { key, valueStart, valueEnd } of members)
     if (PROMPT_MEMBERS.has(key)) bytes += valueEnd - valueStart

@@ -193,6 +193,7 @@ function factsOf(body: Body, json: Json, place: string, call: Call): ChatFacts {
       messages: found.messages,
       tools: [...tools.functions, ...tools.served.map(type => ({ type }))],
       ...(schema && { response_format: schema.schema }),
+      ...(json.cachedContent != null && { cachedContent: json.cachedContent }),
       ...(budget !== undefined && budget > 0 && { reasoning: { max_tokens: budget } }),
       ...(isObject(body.json.reasoning) && { reasoning: body.json.reasoning }),
     },

@@ -1,7 +1,7 @@
 /** A Responses request read and written as a chat request. Pure; what cannot be said statelessly is refused with the cure. */
 import { type Body, parseBody } from '../body.ts'
 import { isObject, wrong } from '../extensions.ts'
-import { type ChatFacts, readChat } from '../openai.ts'
+import { type ChatFacts, promptBytes, readChat } from '../openai.ts'
 import { chatMessages } from './input.ts'
 import { namesIn } from './namespaces.ts'
 import { chatText, chatToolChoice, chatTools } from './tools.ts'
@@ -131,6 +131,15 @@ export function toChat(body: Body): Body {
 
 /** What the stages need, read from the chat form; its places are the caller's, since all that differs was checked before. */
 export function readResponses(body: Body): ChatFacts {
-  const facts = readChat(toChat(body))
-  return { ...facts, wantsUsageEvent: facts.stream }
+  const chat = toChat(body)
+  const facts = readChat(chat)
+  const mediaChars = promptBytes(chat.members) - facts.textBytes
+  // sealed thoughts and a provider's own tools are not in the chat form, but go to who speaks this wire
+  let sent = 0
+  for (const { key, valueStart, valueEnd } of body.members) if (READ.has(key)) sent += valueEnd - valueStart
+  const textBytes = Math.max(facts.textBytes, sent - mediaChars)
+  return { ...facts, wantsUsageEvent: facts.stream, textBytes, asked: body.json }
 }
+
+/** Members whose text the model reads. */
+const READ: ReadonlySet<string> = new Set(['input', 'instructions', 'tools', 'text'])

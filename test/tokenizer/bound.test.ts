@@ -1,0 +1,207 @@
+/** The tighter bound against what providers counted, family by family, and what a short budget buys with it. Real upstream, real sockets. */
+import { afterEach, describe, expect, it, test } from 'vitest'
+import { tightInputTokens } from '../../src/count.ts'
+import type { Log } from '../../src/deps.ts'
+import { boundInputTokens } from '../../src/estimate.ts'
+import { createTokens } from '../../src/runtime/node/tokens.ts'
+import type { Offer } from '../../src/terms.ts'
+import { familyOf } from '../../src/tokenizer/families.ts'
+import { parseBody } from '../../src/wire/body.ts'
+import { type ChatFacts, readChat } from '../../src/wire/openai.ts'
+import {
+  completion,
+  type ScriptedUpstream,
+  sendJson,
+  startGateway,
+  startUpstream,
+  type TestGateway,
+} from '../gateway/harness.ts'
+import { HOME, presentTexts, type RecordedPrompt, recordedPrompts } from './recordings.ts'
+
+const silent: Log = () => undefined
+const tokens = createTokens(silent)
+let pauses = 0
+const pause = async () => void pauses++
+const tight = (facts: ChatFacts, model: string) =>
+  tightInputTokens(facts, { model, upstream: model } as Offer, { tokens, pause })
+
+const middle = (sorted: readonly number[]): number => sorted[sorted.length >> 1] ?? Number.NaN
+
+interface Row {
+  readonly one: RecordedPrompt
+  readonly bytes: number
+  readonly bound: number | undefined
+}
+
+it.skipIf(presentTexts)(`recordings: none at ${HOME} (set SWITCHGATE_FIXTURES)`, () => {})
+
+describe.skipIf(!presentTexts)('recorded prompts', () => {
+  async function rows(): Promise<Row[]> {
+    const found: Row[] = []
+    for (const one of recordedPrompts()) {
+      const bytes = boundInputTokens(one.facts, one.model)
+      found.push({ one, bytes, bound: await tight(one.facts, one.model) })
+    }
+    return found
+  }
+
+  test('never below what was billed; the median of families whose tokenizer is known below 1.65', async () => {
+    const all = await rows()
+    expect(all.length).toBeGreaterThan(900)
+    const low = all.filter(({ one, bytes, bound }) => Math.min(bytes, bound ?? bytes) < one.real)
+    expect(low.map(({ one, bound }) => [one.id, one.model, one.real, bound])).toEqual([])
+
+    const lines = ['family | recordings | bytes: median, lowest | tokens: median, lowest']
+    // media are counted by rules that no tokenizer changes
+    const texts = all.filter(({ one }) => one.facts.media.length === 0)
+    const families = Map.groupBy(texts, ({ one }) => familyOf(one.model)?.name ?? 'others')
+    for (const [name, found] of families) {
+      const of = (pick: (row: Row) => number | undefined) =>
+        found.flatMap(row => (pick(row) ?? 0) / row.one.real || []).sort((a, b) => a - b)
+      const [old, own] = [of(({ bytes }) => bytes), of(({ bound }) => bound)]
+      const shown = (ratios: readonly number[]) =>
+        `${middle(ratios).toFixed(2)}, ${(ratios[0] ?? 0).toFixed(2)}`
+      lines.push(
+        `${name} | ${found.length} | ${shown(old)} | ${own.length}: ${own.length ? shown(own) : '–'}`,
+      )
+      if (own.length > 0) expect(middle(own), name).toBeLessThan(middle(old) / 2)
+      if (/GPT-[45]|oss/.test(name) && !name.includes('3.5')) expect(middle(own), name).toBeLessThan(1.65)
+    }
+    process.stdout.write(`${lines.join('\n')}\n`)
+  })
+
+  test('plain text in a vocabulary that is the model\u2019s own: within 40 % for short prompts, 2 % for long ones', async () => {
+    const plain = (await rows()).filter(
+      ({ one: { model, facts } }) =>
+        /^(?:GPT-4o|GPT-5)/.test(familyOf(model)?.name ?? '') &&
+        facts.toolCount === 0 &&
+        facts.media.length === 0 &&
+        facts.needs.size === 0 &&
+        !JSON.stringify(facts.asked ?? '').includes('encrypted_content'),
+    )
+    expect(plain.length).toBeGreaterThan(60)
+    const ratios = plain.map(({ one, bound }) => (bound ?? 0) / one.real).sort((a, b) => a - b)
+    expect(middle(ratios)).toBeLessThan(1.4)
+    const long = plain.filter(({ one }) => one.real > 1_000)
+    expect(long.length).toBeGreaterThan(4)
+    for (const { one, bound } of long) expect((bound ?? 0) / one.real, one.id).toBeLessThan(1.02)
+  })
+})
+
+const read = (request: object): ChatFacts => {
+  const text = JSON.stringify(request)
+  return readChat(parseBody(new TextEncoder().encode(text), text, { depthMax: 64 }))
+}
+const asked = (content: unknown, more: object = {}) =>
+  read({ model: 'm', messages: [{ role: 'user', content }], ...more })
+
+describe('what is not known keeps the byte for a token', () => {
+  const bytes = (facts: ChatFacts) => boundInputTokens(facts, 'gpt-4o')
+  test('a family that nobody measured, and a part that nobody knows', async () => {
+    expect(await tight(asked('Hello there.'), 'house-model')).toBeUndefined()
+    expect(await tight(asked('Hello there.'), 'gpt-4o')).toBeLessThan(20)
+    expect(await tight(asked([{ type: 'odd', words: 'x' }]), 'gpt-4o')).toBeUndefined()
+    expect(await tight(asked([{ type: 'text', text: 'x', odd: 'y' }]), 'gpt-4o')).toBeUndefined()
+    const schema = { type: 'object', properties: { a: { $ref: '#/a' } } }
+    const tools = [{ type: 'function', function: { name: 'f', parameters: schema } }]
+    expect(await tight(asked('x', { tools }), 'gpt-4o')).toBeUndefined()
+  })
+
+  test('pictures and searches count as ever, and no bound is above the bytes', async () => {
+    const image = { type: 'image_url', image_url: { url: 'https://example.com/a.png' } }
+    expect(await tight(asked([image]), 'gpt-4o')).toBeGreaterThan(16_384)
+    expect(await tight(asked([image]), 'gpt-4o-mini')).toBeGreaterThan(48_169)
+    expect(await tight(asked('x', { tools: [{ type: 'web_search' }] }), 'gpt-5')).toBeGreaterThan(115_886)
+    const odd = asked('\u{10ffff}\u{e0001}'.repeat(500))
+    expect(await tight(odd, 'gpt-4o')).toBeLessThanOrEqual(bytes(odd))
+  })
+
+  test('without a tokenizer there is no tighter bound', async () => {
+    const offer = { model: 'gpt-4o', upstream: 'gpt-4o' } as Offer
+    expect(await tightInputTokens(asked('x'), offer, { pause })).toBeUndefined()
+    expect(await tightInputTokens(asked('x'), offer, { pause, tokens: () => undefined })).toBeUndefined()
+  })
+
+  test('a long prompt is counted in turns, to the same number; one of megabytes is not counted', async () => {
+    const words = 'It was the best of times, it was the worst of times, it was the age of wisdom. '
+    const one = (await tight(asked(words), 'gpt-4o')) ?? 0
+    pauses = 0
+    const many = (await tight(asked(words.repeat(4_000)), 'gpt-4o')) ?? 0
+    expect(pauses).toBeGreaterThan(8)
+    // frame and slack stand once; the last space of all begins no word
+    const each = (tokens()?.count(words.repeat(11)) ?? 0) - (tokens()?.count(words.repeat(10)) ?? 0)
+    expect(Math.abs(many - (one + 3_999 * each))).toBeLessThan(20)
+    expect(await tight(asked('a'.repeat(2_200_000)), 'gpt-4o')).toBeUndefined()
+    expect(await tight(asked('😀'.repeat(100_000)), 'gpt-4o')).toBeGreaterThan(99_999)
+  })
+})
+
+describe('a budget that is nearly spent', () => {
+  let upstream: ScriptedUpstream | undefined
+  let gateway: TestGateway | undefined
+  afterEach(async () => {
+    await gateway?.close()
+    await upstream?.close()
+    gateway = undefined
+    upstream = undefined
+  })
+
+  const PROMPT = 'The quick brown fox jumps over the lazy dog near the river. '.repeat(200)
+
+  async function start(model: string): Promise<TestGateway> {
+    upstream = await startUpstream(response =>
+      sendJson(
+        response,
+        200,
+        completion('Hi.', { prompt_tokens: 2_607, completion_tokens: 3, total_tokens: 2_610 }),
+      ),
+    )
+    const config = `providers:
+  alpha:
+    kind: openai
+    base_url: http://127.0.0.1:${upstream.port}/v1
+    models:
+      ${model}: { input_usd_per_mtok: 100, output_usd_per_mtok: 100, context_tokens: 128000, max_output_tokens: 8192 }
+egress: { allow: ["127.0.0.1:${upstream.port}"] }
+`
+    gateway = await startGateway({ config })
+    return gateway
+  }
+  const body = (model: string) => ({ model, messages: [{ role: 'user', content: PROMPT }], max_tokens: 300 })
+
+  test('buys by tokens what it could not buy by bytes, and the hold covers the bill', async () => {
+    const { key, post, rows } = await start('gpt-4o')
+    // 12,000 bytes would be $1.2; 2,600 tokens and 300 of the answer are $0.29
+    const poor = await key({ budgets: [{ window: 'total', limitNanoUsd: 300_000_000, softNanoUsd: null }] })
+    expect((await post(poor, body('gpt-4o'))).status).toBe(200)
+    const [row] = await rows()
+    expect(row?.certainty).toBe('exact')
+    expect(row?.heldNanoUsd).toBeLessThan(300_000_000)
+    expect(row?.heldNanoUsd).toBeGreaterThanOrEqual(row?.costNanoUsd ?? Number.POSITIVE_INFINITY)
+    expect(row?.overrunNanoUsd).toBe(0)
+
+    const rich = await key({ budgets: [{ window: 'total', limitNanoUsd: 5_000_000_000, softNanoUsd: null }] })
+    expect((await post(rich, body('gpt-4o'))).status).toBe(200)
+    const held = (await rows()).at(-1)?.heldNanoUsd
+    expect(held, 'nothing is counted where the money suffices').toBeGreaterThan(1_200_000_000)
+  })
+
+  test('and is refused where tokens are too many as well, or the model is nobody\u2019s', async () => {
+    const first = await start('gpt-4o')
+    const poor = await first.key({
+      budgets: [{ window: 'total', limitNanoUsd: 250_000_000, softNanoUsd: null }],
+    })
+    const refused = await first.post(poor, body('gpt-4o'))
+    expect(refused.status).toBe(429)
+    expect(await refused.text()).toContain('insufficient_quota')
+    expect(upstream?.seen).toHaveLength(0)
+    await first.close()
+    await upstream?.close()
+
+    const second = await start('house-model')
+    const same = await second.key({
+      budgets: [{ window: 'total', limitNanoUsd: 300_000_000, softNanoUsd: null }],
+    })
+    expect((await second.post(same, body('house-model'))).status).toBe(429)
+  })
+})
