@@ -24,8 +24,6 @@ export interface Spending {
   readonly thinkingTokens: number | undefined
   /** The output cannot be limited (`maxOutputTokens` is a bound), and this much is counted beside it. Absent = it can. */
   readonly units?: Units | undefined
-  /** Sound may be read or written. */
-  readonly sound?: boolean
 }
 
 export interface Money {
@@ -99,7 +97,6 @@ export async function holdMoney(
           outputTokens: outputTokens * s.n,
           price: offer.price,
           units: s.units,
-          sound: s.sound,
         })
       : 0
   const untilMs = deps.clock.monotonic() + WAIT_MS_MAX
@@ -154,13 +151,7 @@ function money(
   const { price } = offer
   if (!wish.slices || !price) return { hold, sendMaxTokens: wish.send, afford: undefined }
   let covered = outputTokens * s.n
-  const slice = holdFor({
-    inputTokensBound: 0,
-    outputTokens: SLICE_TOKENS,
-    price,
-    tierTokensBound: input,
-    sound: s.sound,
-  })
+  const slice = holdFor({ inputTokensBound: 0, outputTokens: SLICE_TOKENS, price, tierTokensBound: input })
   const afford = (textBytes: number): boolean => {
     // a token is at least one byte of text: while the bytes fit, the tokens do
     while (textBytes > covered) {
