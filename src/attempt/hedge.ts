@@ -87,7 +87,7 @@ async function decide(
   const early = await Promise.race([one, two])
   const other = early.carried === racer.carried ? two : one
   if (race.winner === early.carried.side) {
-    // the other goes on being read for its usage only (on_disconnect: drain)
+    // the other is cut off; only if the caller has left, it may be read to its end (on_disconnect: drain)
     void other.then(
       lost => setDown(walk, lost, deps),
       error => deps.log('error', 'hedge_failed', { message: error instanceof Error ? error.message : '' }),

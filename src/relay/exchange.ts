@@ -14,7 +14,7 @@ import { readWhole, type WholeAnswer } from './whole.ts'
 const ERROR_BODY_BYTES_MAX = 65_536
 /** A finished stream's connection gets this long to end by itself, so that it can be used again. */
 const LINGER_MS = 1_000
-/** After a disconnect with `on_disconnect: drain`. */
+/** After a disconnect with `on_disconnect: drain`. Who loses a race is cut off: nobody has left. */
 const DRAIN_MS_MAX = 60_000
 
 export function runExchange(input: ExchangeInput, deps: Deps): Promise<ExchangeResult> {
@@ -246,7 +246,7 @@ class Exchange implements Receiver, Watched {
 
   private callerLeft(): void {
     if (this.resolved) return
-    if (this.i.onDisconnect === 'drain' && this.phase !== 'error') {
+    if (this.i.onDisconnect === 'drain' && this.i.answer.left && this.phase !== 'error') {
       this.drained = true
       if (this.pausedByCaller) this.upstream?.resume()
       this.pausedByCaller = false

@@ -1,6 +1,7 @@
 /** Hedging: a late target gets a rival, the first content wins, the other is cancelled and has a row of its own. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHealth } from '../../src/route/health.ts'
+import type { Key } from '../../src/terms.ts'
 import {
   CHAT,
   completion,
@@ -64,10 +65,15 @@ const config = (share: number, more = '') =>
     'input_usd_per_mtok: 0.1, output_usd_per_mtok: 0.2',
   )
 
-async function warmed(share: number, body: object, more = ''): Promise<void> {
+async function warmed(
+  share: number,
+  body: object,
+  more = '',
+  change = (text: string) => text,
+): Promise<void> {
   alpha.script = answer('from alpha')
   beta.script = answer('from beta')
-  gateway = await startGateway({ config: config(share, more) })
+  gateway = await startGateway({ config: change(config(share, more)) })
   key = await gateway.key()
   for (let i = 0; i < WARM; i++) await (await gateway.post(key, body)).text()
   // the rest is told: on a busy machine some of so many real ones would be late themselves, and hedged
@@ -189,6 +195,7 @@ describe.each([{ stream: true }, { stream: false }])('stream: $stream', ({ strea
 test('the caller who leaves ends both', async () => {
   await warmed(0.5, { ...CHAT, stream: true })
   try {
+    key = await gateway.key()
     alpha.script = silent
     beta.script = silent
     const before = [alpha.aborted, beta.aborted]
@@ -198,11 +205,100 @@ test('the caller who leaves ends both', async () => {
     abort.abort()
     await expect(asked).rejects.toThrow()
     await until(() => alpha.aborted === (before[0] ?? 0) + 1 && beta.aborted === (before[1] ?? 0) + 1)
-    await until(async () => (await gateway.rows()).filter(row => row.error === 'cancelled').length === 2)
+    const raced = async () => (await gateway.rows()).filter(row => key.includes(row.keyId))
+    await until(async () => (await raced()).length === 2)
+    expect((await raced()).map(row => row.error)).toEqual(['cancelled', 'cancelled'])
   } finally {
     await closed()
   }
 })
+
+describe.each([{ stream: true }, { stream: false }])(
+  'with on_disconnect: drain (stream: $stream)',
+  ({ stream }) => {
+    const body = { ...CHAT, stream }
+    const draining = (text: string) =>
+      text.replaceAll('kind: openai', 'kind: openai\n    on_disconnect: drain')
+    /** Of a key of its own: a slow moment of the warming up may have begun a race too. */
+    const raced = async () => (await gateway.rows()).filter(row => key.includes(row.keyId))
+    const budget = { window: 'total', limitNanoUsd: 1e12, softNanoUsd: null } as const
+
+    /** Nothing is held any more, and each attempt was charged once. */
+    async function settledOnce(): Promise<void> {
+      const { ledger, keys } = gateway.gateway
+      await until(() => ledger.openHolds() === 0)
+      const rows = await raced()
+      const cost = rows.reduce((sum, row) => sum + (row.costNanoUsd ?? Number.NaN), 0)
+      const payer = keys.get(rows[0]?.keyId ?? '') as Key
+      expect(cost).toBeGreaterThan(0)
+      expect(ledger.usageOf(payer)).toMatchObject([{ spentNanoUsd: cost, heldNanoUsd: 0 }])
+    }
+
+    test.each(['alpha', 'beta'])(
+      '%s wins: each is metered once, and the other is cut off all the same',
+      async winner => {
+        await warmed(0.5, body, '', draining)
+        try {
+          key = await gateway.key({ budgets: [budget] })
+          const [loser, lost] = winner === 'alpha' ? (['beta', beta] as const) : (['alpha', alpha] as const)
+          const aborted = lost.aborted
+          alpha.script = winner === 'alpha' ? once(betaIsAsked, answer('from alpha')) : silent
+          beta.script = winner === 'beta' ? answer('from beta') : silent
+          const got = await gateway.post(key, body)
+          expect(await got.text()).toContain(`from ${winner}`)
+          expect(got.headers.get('x-switchgate-provider')).toBe(winner)
+          // nobody has left: there is nothing to wait for
+          await until(() => lost.aborted === aborted + 1)
+          await until(async () => (await raced()).length === 2)
+          const rows = await raced()
+          expect(
+            Object.fromEntries(rows.map(row => [row.provider, [row.error, row.last, row.certainty]])),
+          ).toEqual({
+            [winner]: [null, true, 'exact'],
+            [loser]: ['cancelled', false, 'estimated'],
+          })
+          expect([alpha.seen.length, beta.seen.length]).toEqual([1, 1])
+          await settledOnce()
+        } finally {
+          await closed()
+        }
+      },
+    )
+
+    test('the caller who leaves during a race: both are read to their ends and metered once, for what they say', async () => {
+      await warmed(0.5, body, '', draining)
+      try {
+        key = await gateway.key({ budgets: [budget] })
+        let release = () => {}
+        const released = new Promise<void>(resolve => {
+          release = resolve
+        })
+        alpha.script = once(() => released, answer('from alpha'))
+        beta.script = once(() => released, answer('from beta'))
+        const before = [alpha.aborted, beta.aborted]
+        const abort = new AbortController()
+        const asked = gateway.post(key, body, { signal: abort.signal })
+        await until(() => beta.seen.length === 1)
+        abort.abort()
+        await expect(asked).rejects.toThrow()
+        // what has been asked after the caller left is answered after that was seen
+        for (let i = 0; i < 3; i++) await (await fetch(`${gateway.url}/healthz`)).text()
+        release()
+        await until(async () => (await raced()).length === 2)
+        const rows = await raced()
+        expect(rows.map(row => [row.provider, row.error, row.certainty]).sort()).toEqual([
+          ['alpha', null, 'recovered'],
+          ['beta', null, 'recovered'],
+        ])
+        expect(rows.filter(row => row.last)).toHaveLength(1)
+        expect([alpha.aborted, beta.aborted]).toEqual(before)
+        await settledOnce()
+      } finally {
+        await closed()
+      }
+    })
+  },
+)
 
 test('with complete, a winner that breaks is still mended', async () => {
   await warmed(0.5, { ...CHAT, stream: true }, 'retries: { attempts: 3 }\n')
