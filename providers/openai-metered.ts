@@ -25,7 +25,13 @@ function statedUsage(usage: unknown, units: Units | undefined): Usage | undefine
   const details = isObject(usage.input_tokens_details) ? usage.input_tokens_details : {}
   const cached = Math.min(input, count(details.cached_tokens) ?? 0)
   const output = count(usage.output_tokens, usage.completion_tokens) ?? 0
-  return { ...usageOf(input, output, units), cacheReadInputTokens: cached }
+  // transcriptions call it `input_token_details` (OpenAI API reference, "Create transcription")
+  const heard = isObject(usage.input_token_details) ? (count(usage.input_token_details.audio_tokens) ?? 0) : 0
+  return {
+    ...usageOf(input, output, units),
+    cacheReadInputTokens: cached,
+    ...(heard > 0 && { audioInputTokens: Math.min(input, heard) }),
+  }
 }
 
 /** The model's name, and what the host calls by another name; in a form the bytes of one value, without quotes. */
@@ -114,7 +120,12 @@ function added(before: Usage | undefined, one: Usage): Usage {
   if (before === undefined) return one
   const units = one.units && { ...one.units, count: one.units.count + (before.units?.count ?? 0) }
   const sum = usageOf(before.inputTokens + one.inputTokens, before.outputTokens + one.outputTokens, units)
-  return { ...sum, cacheReadInputTokens: before.cacheReadInputTokens + one.cacheReadInputTokens }
+  const heard = (before.audioInputTokens ?? 0) + (one.audioInputTokens ?? 0)
+  return {
+    ...sum,
+    cacheReadInputTokens: before.cacheReadInputTokens + one.cacheReadInputTokens,
+    ...(heard > 0 && { audioInputTokens: heard }),
+  }
 }
 
 const lengthOf = (list: unknown): number => (Array.isArray(list) ? list.length : 0)

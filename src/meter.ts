@@ -40,12 +40,17 @@ function picoFor(stated: Usage, rates: Rates): number {
   const writePico = rates.cacheWritePico ?? rates.inputPico
   const output = tokens(usage.outputTokens)
   const thought = Math.min(tokens(usage.reasoningOutputTokens), output)
+  // what is told of sound may overlap with the cache: the dearer reading holds
+  const heard = Math.min(tokens(usage.audioInputTokens), input - read - written)
+  const spoken = Math.min(tokens(usage.audioOutputTokens), output - thought)
   return (
-    (input - read - written) * rates.inputPico +
+    (input - read - written - heard) * rates.inputPico +
+    heard * (rates.audioInputPico ?? rates.inputPico) +
     read * (rates.cacheReadPico ?? rates.inputPico) +
     (written - written1h) * writePico +
     written1h * (rates.cacheWrite1hPico ?? writePico) +
-    (output - thought) * rates.outputPico +
+    (output - thought - spoken) * rates.outputPico +
+    spoken * (rates.audioOutputPico ?? rates.outputPico) +
     thought * (rates.reasoningPico ?? rates.outputPico)
   )
 }
@@ -53,8 +58,20 @@ function picoFor(stated: Usage, rates: Rates): number {
 /** pico-USD for what is counted in units; 0 where the price has none of the kind. */
 function unitsCost(units: Units | undefined, price: Price): number {
   const each = units && unitPico(price, units.kind)
-  return each === undefined ? 0 : tokens(units?.count) * each
+  if (units === undefined || each === undefined) return 0
+  return Math.max(tokens(units.count), tokens(price.leastUnits?.[units.kind])) * each
 }
+
+/** pico-USD for the calls of tools that the provider ran. */
+const callsCost = ({ toolCalls }: Usage, price: Price): number =>
+  toolCalls?.reduce((sum, calls) => sum + unitsCost(calls, price), 0) ?? 0
+
+/** Is there sound in it, or a tool's call, that this price does not know? Text stands in, nothing for the call: no exact bill. */
+const isGuessed = (usage: Usage, rates: Rates, price: Price): boolean =>
+  rates.inputPico + rates.outputPico > 0 &&
+  (usage.toolCalls?.some(({ kind, count }) => count > 0 && unitPico(price, kind) === undefined) ||
+    (tokens(usage.audioInputTokens) > 0 && rates.audioInputPico === undefined) ||
+    (tokens(usage.audioOutputTokens) > 0 && rates.audioOutputPico === undefined))
 
 /** Does this usage say what this price asks for? A count of seconds alone says nothing to a price by the token. */
 export function isStated(usage: Usage, price: Price | undefined): boolean {
@@ -73,9 +90,11 @@ export function billFor(usage: Usage, price: Price | undefined, certainty: Certa
     return { costNanoUsd: Math.round(reported), certainty, priceId: REPORTED }
   if (price === undefined) return { costNanoUsd: undefined, certainty, priceId: undefined }
   // Tiers go by everything that was read, cached or not.
-  const pico = picoFor(usage, ratesFor(price, tokens(usage.inputTokens))) + unitsCost(usage.units, price)
+  const rates = ratesFor(price, tokens(usage.inputTokens))
+  const pico = picoFor(usage, rates) + unitsCost(usage.units, price) + callsCost(usage, price)
   if (!Number.isSafeInteger(pico)) return { costNanoUsd: undefined, certainty: 'unknown', priceId: price.id }
-  return { costNanoUsd: nanoFromPico(pico), certainty, priceId: price.id }
+  const sure = certainty === 'exact' && isGuessed(usage, rates, price) ? 'estimated' : certainty
+  return { costNanoUsd: nanoFromPico(pico), certainty: sure, priceId: price.id }
 }
 
 /** What is known about the size of a request before it is sent. Bounds: never too low. */
@@ -87,6 +106,8 @@ export interface HoldSize {
   readonly tierTokensBound?: number
   /** What is counted beside tokens, at most. */
   readonly units?: Units | undefined
+  /** There may be sound among the tokens, in or out. */
+  readonly sound?: boolean | undefined
 }
 
 /** The dearest that one prompt token can become: read plainly, from a cache, or written to one. */
@@ -95,10 +116,15 @@ const dearestInput = (rates: Rates): number =>
 
 /** Nano-USD, rounded up, that no honest bill within these bounds exceeds, whichever reachable tier applies. At most 2⁵³ − 1. */
 export function holdFor(size: HoldSize): number {
-  const { inputTokensBound, outputTokens, price, tierTokensBound = 0, units } = size
-  const cost = (rates: Rates) =>
-    inputTokensBound * dearestInput(rates) +
-    outputTokens * Math.max(rates.outputPico, rates.reasoningPico ?? 0)
+  const { inputTokensBound, outputTokens, price, tierTokensBound = 0, units, sound } = size
+  const dearest = (rates: Rates) => [
+    Math.max(dearestInput(rates), sound ? (rates.audioInputPico ?? 0) : 0),
+    Math.max(rates.outputPico, rates.reasoningPico ?? 0, sound ? (rates.audioOutputPico ?? 0) : 0),
+  ]
+  const cost = (rates: Rates) => {
+    const [input = 0, output = 0] = dearest(rates)
+    return inputTokensBound * input + outputTokens * output
+  }
   const reach = Math.max(inputTokensBound, tierTokensBound)
   let pico = cost(price)
   for (const tier of price.tiers ?? []) if (reach > tier.overInputTokens) pico = Math.max(pico, cost(tier))

@@ -11,6 +11,9 @@ export interface Rates {
   readonly cacheWrite1hPico?: number
   /** Reasoning tokens, where a provider charges more for them; absent = what output costs. */
   readonly reasoningPico?: number
+  /** Tokens of sound, read and written; absent = not known: the price of text stands in, and the bill is marked. */
+  readonly audioInputPico?: number
+  readonly audioOutputPico?: number
 }
 
 export interface Price extends Rates {
@@ -21,6 +24,8 @@ export interface Price extends Rates {
    * `image` and wins. Absent = only tokens are billed.
    */
   readonly units?: Readonly<Record<string, number>>
+  /** The fewest units that are billed, by kind: a host may bill ten seconds for any sound. */
+  readonly leastUnits?: Readonly<Record<string, number>>
   /** Whole-request tiers by total prompt tokens: the last one whose `overInputTokens` is exceeded applies to every token. */
   readonly tiers?: readonly (Rates & { readonly overInputTokens: number })[]
 }

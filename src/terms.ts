@@ -126,13 +126,18 @@ export interface Usage {
   /** What is paid for, where that is not what was read and written (Cohere's billed units); absent = the counts above. */
   readonly billedInputTokens?: number
   readonly billedOutputTokens?: number
+  /** Tokens of sound among the counts above, those from a cache left out. Absent = none, or not told. */
+  readonly audioInputTokens?: number
+  readonly audioOutputTokens?: number
+  /** Calls of tools that the provider ran by itself, for prices by the call. Absent = none. */
+  readonly toolCalls?: readonly Units[]
   /** What is counted beside tokens or in their place; billed where the price has this kind of unit. */
   readonly units?: Units
   /** The provider's own statement of cost, when it sends one. Nano-USD. */
   readonly reportedCostNanoUsd?: number
 }
 
-/** Pictures, characters, seconds, searches: `kind` is a key of a price's `units`. */
+/** Pictures, characters, seconds, searches, calls of a tool: `kind` is a key of a price's `units`. */
 export interface Units {
   readonly kind: string
   readonly count: number

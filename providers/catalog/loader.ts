@@ -4,6 +4,7 @@ import type { Capability, OfferType } from '../../src/terms.ts'
 import { authorsOf, thinksUnseen } from './authors.ts'
 import type { CatalogFile, Row } from './import.ts'
 import { METERED_OFFERS } from './metered.ts'
+import { soundOf } from './sound.ts'
 import data from './offers.json' with { type: 'json' }
 
 /** A model sold by a provider at a list price, as the catalogue knows it. */
@@ -99,16 +100,19 @@ function offerOf(provider: string, row: Row, sources: readonly Source[]): Catalo
   const source = sources[sourceIndex]
   if (source === undefined) throw new Error(`catalogue: ${provider}/${upstream} names no source`)
   const supports = capabilitiesOf(marks)
-  const reasoning = more?.reasoning === undefined ? undefined : { reasoningPico: more.reasoning }
+  const apart = (inputPico: number) => ({
+    ...(more?.reasoning !== undefined && { reasoningPico: more.reasoning }),
+    ...soundOf(provider, model, inputPico),
+  })
   const price: Price = {
     id: `${provider}/${upstream}@${source.date}`,
     ...ratesOf(model, input, output, read, write),
-    ...reasoning,
+    ...apart(input),
     ...(more?.tiers && {
       tiers: more.tiers.map(([over, tierInput, tierOutput, tierRead, tierWrite]) => ({
         overInputTokens: over ?? 0,
         ...ratesOf(model, tierInput ?? 0, tierOutput ?? 0, tierRead ?? null, tierWrite ?? null),
-        ...reasoning,
+        ...apart(tierInput ?? 0),
       })),
     }),
   }

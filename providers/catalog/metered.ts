@@ -1,10 +1,10 @@
 /**
- * Offers that are not chat or embeddings, which the sources of the big table leave out or price by something else than
- * tokens: pictures, speech, transcriptions, reranking, moderation. Prices are those of LiteLLM's
+ * Offers which the sources of the big table leave out, or that are priced by something else than tokens of text: pictures,
+ * speech, transcriptions, reranking, moderation, and chat that is heard and spoken. Prices are those of LiteLLM's
  * model_prices_and_context_window.json (MIT) as of 2026-07-24, unless `source` says otherwise.
  */
 import { picoFromUsdPerMtok, picoFromUsdPerUnit, type Price } from '../../src/price.ts'
-import type { OfferType } from '../../src/terms.ts'
+import type { Capability, OfferType } from '../../src/terms.ts'
 import type { CatalogOffer, Source } from './loader.ts'
 
 const LITELLM: Source = { name: 'LiteLLM model_prices_and_context_window.json (MIT)', date: '2026-07-24' }
@@ -19,8 +19,13 @@ interface Row {
   readonly models: readonly string[]
   /** USD per million tokens: in, out, and read from a cache. */
   readonly tokens?: readonly [input: number, output: number, cached?: number]
+  /** USD per million tokens of sound: read, written. */
+  readonly sound?: readonly [input: number, output?: number]
+  readonly supports?: readonly Capability[]
   /** USD per unit. */
   readonly units?: Readonly<Record<string, number>>
+  /** The fewest units that are billed. */
+  readonly leastUnits?: Readonly<Record<string, number>>
   readonly contextTokens?: number
   readonly source?: Source
   /** Sold by others than the weights' author. */
@@ -36,6 +41,9 @@ const dalle3 = {
   'image/1024x1792/hd': 0.12,
   'image/1792x1024/hd': 0.12,
 }
+
+/** Groq bills a sound that is shorter as one of 10 seconds (console.groq.com/docs/speech-to-text, "Minimum Billed Length"). */
+const TEN_SECONDS = { second: 10 }
 
 const ROWS: readonly Row[] = [
   { provider: 'openai', type: 'image', models: ['dall-e-3'], units: dalle3 },
@@ -74,12 +82,33 @@ const ROWS: readonly Row[] = [
     tokens: [0.6, 12],
     source: GENAI,
   },
+  {
+    provider: 'openai',
+    type: 'chat',
+    models: ['gpt-audio', 'gpt-audio-2025-08-28', 'gpt-audio-1.5'],
+    tokens: [2.5, 10],
+    sound: [32, 64],
+    contextTokens: 128_000,
+    supports: ['tools', 'audio'],
+    source: GENAI,
+  },
+  {
+    provider: 'openai',
+    type: 'chat',
+    models: ['gpt-audio-mini', 'gpt-audio-mini-2025-10-06', 'gpt-audio-mini-2025-12-15'],
+    tokens: [0.6, 2.4],
+    sound: [10, 20],
+    contextTokens: 128_000,
+    supports: ['tools', 'audio'],
+    source: GENAI,
+  },
   { provider: 'openai', type: 'transcription', models: ['whisper-1'], units: { second: 1e-4 } },
   {
     provider: 'openai',
     type: 'transcription',
     models: ['gpt-4o-transcribe', 'gpt-4o-transcribe-diarize'],
     tokens: [2.5, 10],
+    sound: [6],
     contextTokens: 16_000,
   },
   {
@@ -91,6 +120,7 @@ const ROWS: readonly Row[] = [
       'gpt-4o-mini-transcribe-2025-12-15',
     ],
     tokens: [1.25, 5],
+    sound: [3],
     contextTokens: 16_000,
   },
   {
@@ -105,6 +135,7 @@ const ROWS: readonly Row[] = [
     type: 'transcription',
     models: ['whisper-large-v3'],
     units: { second: 3.083e-5 },
+    leastUnits: TEN_SECONDS,
     host: true,
   },
   {
@@ -112,6 +143,7 @@ const ROWS: readonly Row[] = [
     type: 'transcription',
     models: ['whisper-large-v3-turbo'],
     units: { second: 1.111e-5 },
+    leastUnits: TEN_SECONDS,
     host: true,
   },
   {
@@ -138,6 +170,9 @@ function offersOf(row: Row): CatalogOffer[] {
       inputPico: picoFromUsdPerMtok(tokens[0]),
       outputPico: picoFromUsdPerMtok(tokens[1]),
       ...(tokens[2] !== undefined && { cacheReadPico: picoFromUsdPerMtok(tokens[2]) }),
+      ...(row.sound && { audioInputPico: picoFromUsdPerMtok(row.sound[0]) }),
+      ...(row.sound?.[1] !== undefined && { audioOutputPico: picoFromUsdPerMtok(row.sound[1]) }),
+      ...(row.leastUnits && { leastUnits: row.leastUnits }),
       ...(units && {
         units: Object.fromEntries(
           Object.entries(units).map(([kind, usd]) => [kind, picoFromUsdPerUnit(usd)]),
@@ -152,7 +187,7 @@ function offersOf(row: Row): CatalogOffer[] {
       price,
       contextTokens: row.contextTokens,
       maxOutputTokens: undefined,
-      supports: new Set(),
+      supports: new Set(row.supports),
       thinksUnseen: false,
       firstParty: row.host !== true,
       deprecated: false,

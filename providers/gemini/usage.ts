@@ -12,12 +12,16 @@ export function readUsage(meta: UsageMetadata): Usage | undefined {
   if (meta.promptTokenCount == null && meta.candidatesTokenCount == null) return undefined
   const inputTokens = (meta.promptTokenCount ?? 0) + (meta.toolUsePromptTokenCount ?? 0)
   const reasoningOutputTokens = meta.thoughtsTokenCount ?? 0
+  const heard = audioTokens(meta.promptTokensDetails) - audioTokens(meta.cacheTokensDetails)
+  const spoken = audioTokens(meta.candidatesTokensDetails)
   return {
     inputTokens,
     cacheReadInputTokens: Math.min(meta.cachedContentTokenCount ?? 0, inputTokens),
     cacheCreationInputTokens: 0,
     outputTokens: (meta.candidatesTokenCount ?? 0) + reasoningOutputTokens,
     reasoningOutputTokens,
+    ...(heard > 0 ? { audioInputTokens: heard } : {}),
+    ...(spoken > 0 ? { audioOutputTokens: spoken } : {}),
   }
 }
 

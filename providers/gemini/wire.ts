@@ -26,6 +26,7 @@ export const usageMetadata = z.looseObject({
   toolUsePromptTokenCount: count,
   cachedContentTokenCount: count,
   promptTokensDetails: z.array(detail).nullish().catch(undefined),
+  cacheTokensDetails: z.array(detail).nullish().catch(undefined),
   candidatesTokensDetails: z.array(detail).nullish().catch(undefined),
 })
 

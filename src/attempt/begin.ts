@@ -134,6 +134,11 @@ function thinkingTokensOf({ reasoning, thinking }: ChatFacts['json']): number | 
   return typeof tokens === 'number' ? tokens : undefined
 }
 
+/** Is there sound in the request, or asked for (`modalities`, Gemini's `responseModalities` as chat says it)? */
+const hasSound = ({ media, json }: ChatFacts): boolean =>
+  media.some(({ kind }) => kind === 'audio') ||
+  (Array.isArray(json.modalities) && json.modalities.includes('audio'))
+
 function spendingOf(job: Job, here: Target, deps: Deps): Spending {
   const { facts, caller } = job
   const { offer } = here.listing
@@ -148,6 +153,7 @@ function spendingOf(job: Job, here: Target, deps: Deps): Spending {
     thinkingTokens: thinkingTokensOf(facts.json),
     budgeted: deps.ledger.applies(caller.key, { ...payerOf(caller.key, facts), model: offer.model }),
     units: facts.metering?.units,
+    sound: hasSound(facts),
   }
 }
 

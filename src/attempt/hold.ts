@@ -24,6 +24,8 @@ export interface Spending {
   readonly thinkingTokens: number | undefined
   /** The output cannot be limited (`maxOutputTokens` is a bound), and this much is counted beside it. Absent = it can. */
   readonly units?: Units | undefined
+  /** Sound may be read or written. */
+  readonly sound?: boolean
 }
 
 export interface Money {
@@ -97,6 +99,7 @@ export async function holdMoney(
           outputTokens: outputTokens * s.n,
           price: offer.price,
           units: s.units,
+          sound: s.sound,
         })
       : 0
   const untilMs = deps.clock.monotonic() + WAIT_MS_MAX
@@ -151,7 +154,13 @@ function money(
   const { price } = offer
   if (!wish.slices || !price) return { hold, sendMaxTokens: wish.send, afford: undefined }
   let covered = outputTokens * s.n
-  const slice = holdFor({ inputTokensBound: 0, outputTokens: SLICE_TOKENS, price, tierTokensBound: input })
+  const slice = holdFor({
+    inputTokensBound: 0,
+    outputTokens: SLICE_TOKENS,
+    price,
+    tierTokensBound: input,
+    sound: s.sound,
+  })
   const afford = (textBytes: number): boolean => {
     // a token is at least one byte of text: while the bytes fit, the tokens do
     while (textBytes > covered) {

@@ -131,6 +131,10 @@ function checkModels(provider: FileProvider, path: Spot, report: Report): void {
       model.cache_read_usd_per_mtok !== undefined || model.cache_write_usd_per_mtok !== undefined
     if (hasCache && !hasInput && !hasOutput)
       report(at, 'a cache price needs input_usd_per_mtok and output_usd_per_mtok beside it')
+    const hasSound =
+      model.audio_input_usd_per_mtok !== undefined || model.audio_output_usd_per_mtok !== undefined
+    if (hasSound && !hasInput && !hasOutput)
+      report(at, 'a price of sound needs input_usd_per_mtok and output_usd_per_mtok beside it')
     if (/:(floor|nitro)$/.test(id)) report(at, 'a model id must not end with ":floor" or ":nitro"')
   }
 }

@@ -91,6 +91,12 @@ const Model = z.strictObject({
   output_usd_per_mtok: usd('USD per million output tokens'),
   cache_read_usd_per_mtok: usd('USD per million cached input tokens; default: the input price'),
   cache_write_usd_per_mtok: usd('USD per million tokens written to the cache; default: the input price'),
+  audio_input_usd_per_mtok: usd(
+    'USD per million tokens of sound that are read; default: the input price, as an estimate',
+  ),
+  audio_output_usd_per_mtok: usd(
+    'USD per million tokens of sound that are written; default: the output price, as an estimate',
+  ),
   unit_usd: z
     .record(
       z.string().regex(/^(image|character|second|search|moderation)(\/[\w-]{1,32}){0,2}$/, {

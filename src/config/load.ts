@@ -153,6 +153,8 @@ const modelOf = (id: string, file: FileProvider['models'][string]): ModelConfig 
   outputUsdPerMtok: file.output_usd_per_mtok,
   cacheReadUsdPerMtok: file.cache_read_usd_per_mtok,
   cacheWriteUsdPerMtok: file.cache_write_usd_per_mtok,
+  audioInputUsdPerMtok: file.audio_input_usd_per_mtok,
+  audioOutputUsdPerMtok: file.audio_output_usd_per_mtok,
   unitUsd: file.unit_usd,
   contextTokens: file.context_tokens,
   maxOutputTokens: file.max_output_tokens,

@@ -69,6 +69,8 @@ export interface ModelConfig {
   readonly outputUsdPerMtok: number | undefined
   readonly cacheReadUsdPerMtok: number | undefined
   readonly cacheWriteUsdPerMtok: number | undefined
+  readonly audioInputUsdPerMtok?: number | undefined
+  readonly audioOutputUsdPerMtok?: number | undefined
   /** USD per `image`, `character`, `second`, `search`, `moderation`, by kind. */
   readonly unitUsd?: Readonly<Record<string, number>> | undefined
   readonly contextTokens: number | undefined

@@ -68,7 +68,9 @@ function ownPrice(provider: string, id: string, model: ModelConfig): Price | und
   const { inputUsdPerMtok: input = none, outputUsdPerMtok: output = none } = model
   if (input === undefined || output === undefined) return undefined
   const { cacheReadUsdPerMtok: read, cacheWriteUsdPerMtok: write } = model
+  const { audioInputUsdPerMtok: heard, audioOutputUsdPerMtok: spoken } = model
   const cache = `${read === undefined ? '' : `,read=${read}`}${write === undefined ? '' : `,write=${write}`}`
+  const sound = `${heard === undefined ? '' : `,heard=${heard}`}${spoken === undefined ? '' : `,spoken=${spoken}`}`
   const each =
     units === undefined
       ? ''
@@ -77,11 +79,13 @@ function ownPrice(provider: string, id: string, model: ModelConfig): Price | und
           .join('')
   return {
     // The numbers are part of the id: a changed file is a different price.
-    id: `${provider}/${id}@config:${input}/${output}${cache}${each}`,
+    id: `${provider}/${id}@config:${input}/${output}${cache}${sound}${each}`,
     inputPico: picoFromUsdPerMtok(input),
     outputPico: picoFromUsdPerMtok(output),
     ...(read !== undefined && { cacheReadPico: picoFromUsdPerMtok(read) }),
     ...(write !== undefined && { cacheWritePico: picoFromUsdPerMtok(write) }),
+    ...(heard !== undefined && { audioInputPico: picoFromUsdPerMtok(heard) }),
+    ...(spoken !== undefined && { audioOutputPico: picoFromUsdPerMtok(spoken) }),
     ...(units && {
       units: Object.fromEntries(Object.entries(units).map(([kind, usd]) => [kind, picoFromUsdPerUnit(usd)])),
     }),

@@ -16,6 +16,9 @@ export const USAGE_NAMES = [
   'billedInputTokens',
   'billedOutputTokens',
   'units',
+  'audioInputTokens',
+  'audioOutputTokens',
+  'toolCalls',
 ] as const satisfies readonly (keyof Usage)[]
 // A count that is added to Usage and not here is a type error.
 const counted: Exclude<keyof Usage, (typeof USAGE_NAMES)[number]> extends never ? true : never = true
@@ -74,9 +77,13 @@ function packUsage(usage: Usage): readonly unknown[] {
     usage.reasoningOutputTokens,
     count(usage.reportedCostNanoUsd),
   ]
-  const { billedInputTokens: input, billedOutputTokens: output, units } = usage
-  if (counted && input === undefined && output === undefined && units === undefined) return common
-  return [...common, count(input), count(output), units ?? null]
+  const { billedInputTokens: input, billedOutputTokens: output, units, toolCalls: calls } = usage
+  const { audioInputTokens: heard, audioOutputTokens: spoken } = usage
+  const isCommon = input === undefined && output === undefined && units === undefined
+  if (counted && isCommon && heard === undefined && spoken === undefined && calls === undefined) return common
+  const rare = [count(input), count(output), units ?? null]
+  if (heard === undefined && spoken === undefined && calls === undefined) return [...common, ...rare]
+  return [...common, ...rare, count(heard), count(spoken), calls ?? null]
 }
 
 /** Tags are a set: a row counts once per tag. */

@@ -73,12 +73,16 @@ export function usageFromChat(usage: unknown, options: ChatUsageOptions = {}): U
   )
   const written = count(inputParts.cache_write_tokens, inputParts.cache_creation_tokens) ?? 0
   const cost = reportedCost(usage)
+  const heard = count(inputParts.audio_tokens) ?? 0
+  const spoken = count(outputParts.audio_tokens) ?? 0
   return {
     inputTokens: input,
     cacheReadInputTokens: cached,
     cacheCreationInputTokens: Math.min(input - cached, written),
     outputTokens: output,
     reasoningOutputTokens: Math.min(output, reasoning),
+    ...(heard > 0 ? { audioInputTokens: Math.min(input, heard) } : {}),
+    ...(spoken > 0 ? { audioOutputTokens: Math.min(output, spoken) } : {}),
     ...(cost === undefined ? {} : { reportedCostNanoUsd: cost }),
   }
 }
