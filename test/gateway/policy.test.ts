@@ -71,7 +71,13 @@ describe('who may ask', () => {
     const asleep = await gateway.gateway.keys.create({ name: 'suspended' })
     await gateway.gateway.keys.setStatus(asleep.key.id, 'suspended')
     const old = await gateway.key({ expiresAtMs: Date.now() - 1000 })
-    const bad = [minted.text, asleep.text, old, `${good.slice(0, -1)}x`, 'sgate_live_nonsense']
+    const bad = [
+      minted.text,
+      asleep.text,
+      old,
+      `${good.slice(0, -1)}${good.endsWith('x') ? 'y' : 'x'}`,
+      'sgate_live_nonsense',
+    ]
     const bodies = new Set<string>()
     for (const key of bad) {
       const answer = await gateway.post(key, CHAT)
