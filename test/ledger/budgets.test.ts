@@ -157,6 +157,20 @@ describe('soft limits', () => {
     expect(buy(createBudgets(), keyOf({ budgets: [budget('day', 100)] }), 100)).toEqual([])
   })
 
+  it('of a window that rolls around them are told of once in a period', () => {
+    const budgets = createBudgets()
+    const key = keyOf({ budgets: [soft(budget('5h', 100), 10)] })
+    const at = (hours: number, amount: number) => {
+      const nowMs = NOON + hours * HOUR
+      return budgets.settle(taken(budgets.take(key, amount, nowMs)), amount, amount, nowMs).length
+    }
+    expect([at(0, 8), at(1, 8)]).toEqual([0, 1])
+    // the first 8 have left, the next take it past the limit again, within the life of those that told of it
+    expect([at(5.5, 1), at(5.6, 4)]).toEqual([0, 0])
+    // and after it
+    expect([at(20, 8), at(20.5, 8)]).toEqual([0, 1])
+  })
+
   it('that are set below what is spent already are not passed by what comes after', () => {
     const budgets = createBudgets()
     buy(budgets, keyOf({ budgets: [budget('day', 100)] }), 60)
@@ -196,22 +210,28 @@ describe('how budgets stand', () => {
   it('of one for each name the fullest, of equals the first, without those that have their own', () => {
     const budgets = createBudgets()
     const weekly: Budget = { ...part('user', 'eve', 9), window: 'week' }
-    const key = keyOf({ budgets: [part('user', null, 100), part('user', 'ada', 50), weekly] })
+    // a tag of the same name is somebody else
+    const namesake = part('tag', 'dan', 7)
+    const key = keyOf({ budgets: [part('user', null, 100), part('user', 'ada', 50), weekly, namesake] })
     const use = () => budgets.usage(holderOfKey(key), NOON)
     const buy = (user: string, amount: number) => taken(budgets.take(key, amount, NOON, { user }))
-    expect(use()).toMatchObject([{ fullest: null, spentNanoUsd: 0 }, { spentNanoUsd: 0 }, {}])
+    expect(use()).toMatchObject([{ fullest: null, spentNanoUsd: 0 }, { spentNanoUsd: 0 }, {}, {}])
     buy('ada', 40)
-    expect(use()).toMatchObject([{ fullest: null, heldNanoUsd: 0 }, { heldNanoUsd: 40 }, {}])
+    expect(use()).toMatchObject([{ fullest: null, heldNanoUsd: 0 }, { heldNanoUsd: 40 }, {}, {}])
     expect(use()[1]?.fullest).toBeUndefined()
     buy('bob', 20)
     buy('cid', 20)
     expect(use()[0]).toMatchObject({ fullest: 'bob', heldNanoUsd: 20, remainingNanoUsd: 80 })
     // her own budget is for the week: in that of the day she is one of all
     buy('eve', 9)
-    buy('eve', 0)
-    expect(use()).toMatchObject([{ fullest: 'bob' }, {}, { heldNanoUsd: 9 }])
+    expect(use()).toMatchObject([{ fullest: 'bob' }, {}, { heldNanoUsd: 9 }, {}])
     buy('dan', 21)
     expect(use()[0]).toMatchObject({ fullest: 'dan', heldNanoUsd: 21 })
+    // hers of the day alone is more than anybody's, though her week's is full
+    const late = NOON + 24 * HOUR
+    const week = keyOf({ budgets: [part('user', null, 100), weekly], lineage: 'week' })
+    taken(budgets.take(week, 5, late, { user: 'eve' }))
+    expect(budgets.usage(holderOfKey(week), late)[0]).toMatchObject({ fullest: 'eve', heldNanoUsd: 5 })
   })
 
   it('a budget that was restored is as full as the store says, at every level and for every part', () => {
@@ -238,10 +258,17 @@ describe('how budgets stand', () => {
   })
 })
 
-test('a request that costs nothing is refused by nobody', () => {
+test.each([10, 25])('a request that costs nothing is refused by nobody, with %i of 10 spent', spent => {
   const budgets = createBudgets()
   const key = keyOf({ budgets: [budget('total', 10)] })
-  budgets.settle(taken(budgets.take(key, 10, NOON)), 10, 10, NOON)
+  budgets.settle(taken(budgets.take(key, 10, NOON)), 10, spent, NOON)
   expect(short(budgets.take(key, 1, NOON)).availableNanoUsd).toBe(0)
   expect(taken(budgets.take(key, 0, NOON)).buckets).toHaveLength(1)
+})
+
+test('money above keys is booked under its owner’s name, a key’s own goes without saying', () => {
+  const budgets = createBudgets()
+  budgets.adopt([project('p', [budget('day', 9)]), project('organisation', [budget('day', 9)])])
+  const { buckets } = taken(budgets.take(keyOf({ project: 'p', budgets: [budget('day', 9)] }), 1, NOON))
+  expect(buckets.map(({ ref }) => ref.owner)).toEqual([undefined, 'project:p', 'project:organisation'])
 })
