@@ -216,6 +216,58 @@ test('T73: a provider that wants to be paid (402) is left, and its credential re
   expect(first.seen).toHaveLength(1)
 })
 
+// the thread asks for a choice too: going on elsewhere turns somebody's empty account into money spent with somebody else
+test('T73: the operator may rather have the failure: allow_fallbacks: false in a rule', async () => {
+  const rule = 'rules: [{ when: { tags: [one-bill] }, provider: { order: [alpha], allow_fallbacks: false } }]'
+  const { first, second, gateway, key } = await world('', config =>
+    config.replace('routing: { strategy: price }', `routing: { strategy: price, ${rule} }`),
+  )
+  first.script = status(402)
+  const answer = await gateway.post(key, { ...CHAT, metadata: { tags: ['one-bill'] } })
+  const { error } = (await answer.json()) as { error: { code: string } }
+  expect([answer.status, error.code]).toEqual([502, 'upstream_credential'])
+  expect(answer.headers.get('x-should-retry')).toBe('false')
+  expect([first.seen.length, second.seen.length]).toEqual([1, 0])
+})
+
+test.each([
+  ['', 429],
+  ['budgets: { refusal_status: 402 }\n', 402],
+])(
+  'T73: a budget of ours that is used up says so with the status that was chosen (%j: %i), on each wire',
+  async (more, wanted) => {
+    const { first, second, gateway } = await world(more)
+    const budgets = [{ window: 'total' as const, limitNanoUsd: 1, softNanoUsd: null }]
+    const key = await gateway.key({ budgets })
+    const ask = (path: string, body: object) =>
+      fetch(`${gateway.url}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+    const anthropic = { model: 'house-model', max_tokens: 16, messages: CHAT.messages }
+    const gemini = { contents: [{ role: 'user', parts: [{ text: 'Say hello.' }] }] }
+    for (const [path, body] of [
+      ['/v1/chat/completions', CHAT],
+      ['/v1/chat/completions', { ...CHAT, stream: true }],
+      ['/v1/messages', anthropic],
+      ['/v1/responses', { model: 'house-model', input: 'Say hello.' }],
+      ['/v1beta/models/house-model:generateContent', gemini],
+    ] as const) {
+      const answer = await ask(path, body)
+      const text = await answer.text()
+      expect([path, answer.status, text]).toEqual([
+        path,
+        wanted,
+        expect.stringMatching(/insufficient_quota/i),
+      ])
+      expect(answer.headers.get('x-should-retry')).toBe('false')
+      expect(answer.headers.get('x-switchgate-limit')).toContain('budget')
+    }
+    expect([first.seen.length, second.seen.length]).toEqual([0, 0])
+  },
+)
+
 test('T73: where no provider needs a credential, one’s refusal is not the others’', async () => {
   const { first, second, gateway, key } = await world()
   first.script = status(401)
