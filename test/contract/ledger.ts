@@ -140,6 +140,103 @@ export function describeLedger(name: string, open: () => LedgerBench): void {
       expect(ledger.usageOf(key)[0]).toMatchObject({ spentNanoUsd: 1_000, heldNanoUsd: 0 })
     })
 
+    it('what is charged before its row is written is spent at once, and the rest can be held', async () => {
+      const ledger = await start()
+      const key = keyOf({ budgets: [budget('day', 1_000)] })
+      const hold = held(ledger.hold(key, 'a.1', 900))
+      expect(short(ledger.hold(key, 'a.2', 700)).heldByOthers).toBe(true)
+      let woken = false
+      const waiting = ledger.freed(key, 60_000).then(() => {
+        woken = true
+      })
+      ledger.charge(hold, 250)
+      await waiting
+      expect(woken).toBe(true)
+      expect(ledger.usageOf(key)[0]).toMatchObject({
+        spentNanoUsd: 250,
+        heldNanoUsd: 0,
+        remainingNanoUsd: 750,
+      })
+      expect(ledger.openMoney()).toMatchObject([{ nanoUsd: 0, chargedNanoUsd: 250 }])
+      // it is really spent: nobody waits for it
+      expect(short(ledger.hold(key, 'a.2', 751)).heldByOthers).toBe(false)
+      // neither once more, nor more of it, nor something else later
+      ledger.charge(hold, 100)
+      expect(ledger.extend(hold, 1)).toBe(false)
+      const next = held(ledger.hold(key, 'a.2', 750))
+      ledger.settle(hold, rowOf(hold, { costNanoUsd: 400, last: false }))
+      expect(ledger.usageOf(key)[0]).toMatchObject({ spentNanoUsd: 250, heldNanoUsd: 750 })
+      ledger.charge(hold, 500)
+      ledger.settle(next, rowOf(next, { costNanoUsd: 700 }))
+      expect(ledger.openHolds()).toBe(0)
+      await ledger.fold()
+      expect((await rows()).map(row => [row.id, row.costNanoUsd, row.heldNanoUsd, row.last])).toEqual([
+        ['a.1', 250, 900, false],
+        ['a.2', 700, 750, true],
+      ])
+      expect((await store.buckets(0)).map(bucket => bucket.spentNanoUsd)).toEqual([950])
+    })
+
+    it('a charge above the hold is an overrun of the row; one that nobody can tell leaves the hold as it is', async () => {
+      const ledger = await start()
+      const key = keyOf({ budgets: [budget('total', 10_000)] })
+      const over = held(ledger.hold(key, 'a.1', 100))
+      ledger.charge(over, 130)
+      expect(ledger.usageOf(key)[0]).toMatchObject({ spentNanoUsd: 130, heldNanoUsd: 0 })
+      ledger.settle(over, rowOf(over, { costNanoUsd: 130 }))
+      const odd = held(ledger.hold(key, 'b.1', 100))
+      for (const nonsense of [Number.NaN, -5, 0.5, Number.POSITIVE_INFINITY]) ledger.charge(odd, nonsense)
+      expect(ledger.usageOf(key)[0]).toMatchObject({ spentNanoUsd: 130, heldNanoUsd: 100 })
+      ledger.settle(odd, rowOf(odd, { costNanoUsd: null }))
+      const bare = held(ledger.hold(keyOf(), 'c.1', 100))
+      ledger.charge(bare, 70)
+      ledger.settle(bare, rowOf(bare, { costNanoUsd: 70 }))
+      await ledger.fold()
+      expect(
+        (await rows())
+          .sort((a, b) => a.id.localeCompare(b.id))
+          .map(row => [row.id, row.costNanoUsd, row.overrunNanoUsd, row.certainty]),
+      ).toEqual([
+        ['a.1', 130, 30, 'exact'],
+        ['b.1', 100, 0, 'unknown'],
+        ['c.1', 70, 0, 'exact'],
+      ])
+    })
+
+    it('a crash before the row was written charges what was charged, and the request has ended once', async () => {
+      const first = await start()
+      const key = keyOf({ budgets: [budget('day', 10_000)] })
+      await store.commit([{ op: 'put_key', key }])
+      const alone = held(first.hold(key, 'alone.1', 1_000))
+      first.charge(alone, 40)
+      const failed = held(first.hold(key, 'moved.1', 1_000))
+      first.charge(failed, 30)
+      held(first.hold(key, 'moved.2', 500))
+      first.settle(failed, rowOf(failed, { costNanoUsd: 30, last: false }))
+      const bare = held(first.hold(keyOf({ id: 'bare', lineage: 'bare' }), 'bare.1', 800, { priceId: 'p' }))
+      first.charge(bare, 7)
+      // the answer of a race is out, the one beside it is still being read
+      const answered = held(first.hold(key, 'raced.1', 200))
+      held(first.hold(key, 'raced.2', 100))
+      first.settle(answered, rowOf(answered, { costNanoUsd: 150 }))
+      await first.durable()
+      bench.kill?.()
+      for (let restart = 0; restart < 2; restart++)
+        expect((await start()).usageOf(key)[0]).toMatchObject({
+          spentNanoUsd: 40 + 30 + 500 + 150 + 100,
+          heldNanoUsd: 0,
+        })
+      const stored = (await rows()).sort((a, b) => a.id.localeCompare(b.id))
+      expect(stored.map(row => [row.id, row.costNanoUsd, row.certainty, row.last])).toEqual([
+        ['alone.1', 40, 'unknown', true],
+        ['bare.1', 7, 'unknown', true],
+        ['moved.1', 30, 'exact', false],
+        ['moved.2', 500, 'unknown', true],
+        ['raced.1', 150, 'exact', true],
+        ['raced.2', 100, 'unknown', false],
+      ])
+    })
+
     it('a hold belongs to the window in which it was opened', async () => {
       const ledger = await start()
       const key = keyOf({ budgets: [budget('day', 1_000)] })
@@ -215,7 +312,7 @@ export function describeLedger(name: string, open: () => LedgerBench): void {
         wait.then(() => woken++),
       )
       let late = false
-      const theirs = ledger.freed(other, 150).then(() => {
+      const theirs = ledger.freed(other, 60_000).then(() => {
         late = true
       })
       await new Promise(resolve => setTimeout(resolve, 20))
@@ -223,6 +320,11 @@ export function describeLedger(name: string, open: () => LedgerBench): void {
       ledger.settle(hold, rowOf(hold))
       await Promise.all(mine)
       expect([woken, late]).toEqual([2, false])
+      // nothing comes back: the wait ends by itself
+      await ledger.freed(other, 20)
+      expect(late).toBe(false)
+      const another = held(ledger.hold(other, 'b.1', 1_000))
+      ledger.settle(another, rowOf(another))
       await theirs
     })
 
