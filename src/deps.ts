@@ -155,6 +155,12 @@ export interface Ledger {
   available(key: Key, facts?: HoldFacts): Shortfall | undefined
   /** More money for a running stream; false = refused, nothing changed. */
   extend(hold: Hold, nanoUsd: number): boolean
+  /**
+   * An attempt has ended and cost this, nano-USD, but its row waits until it is known whether another follows: the cost is
+   * spent now and the rest of the hold is free. In memory, like `hold`; after a crash it is what the attempt is charged.
+   * What `settle` is told later can no longer change it.
+   */
+  charge(hold: Hold, costNanoUsd: number): void
   /** Moves the hold to spent and queues the row. The only caller is record.ts. A key without budgets still gets its row. */
   settle(hold: Hold, row: AttemptRow): void
   /** Resolves when everything said so far survives `kill -9`; rejects with GatewayError `storage_unavailable`. One write for all callers of a turn. */

@@ -182,9 +182,11 @@ async function lookAtBudgets({ store, ledger, keys, projects, nowMs }: CheckInpu
     spentIn.set(at, (spentIn.get(at) ?? 0) + spentNanoUsd)
   }
   const heldIn = new Map<string, number>()
-  for (const { owner, window, nanoUsd } of ledger.openMoney()) {
+  for (const { owner, window, nanoUsd, chargedNanoUsd } of ledger.openMoney()) {
     const at = `${owner} ${window}`
     heldIn.set(at, (heldIn.get(at) ?? 0) + nanoUsd)
+    // spent, and not in the store before its row is
+    if (chargedNanoUsd > 0) spentIn.set(at, (spentIn.get(at) ?? 0) + chargedNanoUsd)
   }
   const [spent, held, within] = [createTally(), createTally(), createTally()]
   const look = ({ owner, budgets }: Holder, uses: readonly Use[]) => {

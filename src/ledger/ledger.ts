@@ -2,7 +2,7 @@
  * The ledger: admission, holds, settlements. Decides in memory, tells the journal, and folds into the store later.
  * Called by admit.ts (rates, first hold), the attempt and relay stages (more holds) and record.ts (settle).
  */
-import { Bag, type Placed } from '../bag.ts'
+import { Bag } from '../bag.ts'
 import type { Clock, Hold, HoldFacts, Ledger, Log, LogFields, Shortfall } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { requestIdOf, timeOfId } from '../ids.ts'
@@ -10,15 +10,16 @@ import { usdFromNano } from '../price.ts'
 import type { Store } from '../store/store.ts'
 import type { AttemptRow, Key, Project } from '../terms.ts'
 import type { Alert } from './alerts.ts'
-import { type BudgetUse, createBudgets, type SoftPassed, type Taken } from './budgets.ts'
+import { type BudgetUse, createBudgets, type SoftPassed } from './budgets.ts'
 import { createFolder, type Settled } from './fold.ts'
 import { type Entry, formatEntry, type Journal, settlement } from './journal.ts'
 import type { BucketRef } from './lease.ts'
+import { type OpenHold, type OpenMoney, openMoneyOf } from './open.ts'
 import { holderOfKey, holderOfProject } from './owners.ts'
 import { createRates, type LimitsOf } from './rates.ts'
 import { inheritLedger, type Recovery, recoverLedger } from './recover.ts'
 import { createSlices, noteFolded } from './slices.ts'
-import { vouchFor } from './vouch.ts'
+import { isCount, vouchFor } from './vouch.ts'
 import { createWaiters } from './waiters.ts'
 
 /** Settled rows that may wait for a store that is down; above it new work is refused. About 60 MB, and a restart that folds them all stays below two seconds. */
@@ -26,7 +27,7 @@ const PENDING_MAX = 30_000
 /** A restart reads at most about this much again; a rotation rewrites the open holds. */
 const ROTATE_BYTES = 4 << 20
 
-export type { BudgetUse, Recovery }
+export type { BudgetUse, OpenMoney, Recovery }
 
 /** The Ledger port and what its owner needs besides. */
 export interface LedgerOwner extends Ledger {
@@ -52,24 +53,8 @@ export interface LedgerOwner extends Ledger {
   /** Folds, makes durable and closes the journal. Open holds stay in it: the next start charges them as `unknown`. */
   close(): Promise<void>
   openHolds(): number
-  /** What the open holds keep in which budget, one entry a hold and budget. */
+  /** What the open holds keep in which budget, and what was charged before its row is written; one entry a hold and budget. */
   openMoney(): readonly OpenMoney[]
-}
-
-/** Money of one open hold in one budget. `owner` as in owners.ts. */
-export interface OpenMoney {
-  readonly owner: string
-  readonly window: string
-  readonly nanoUsd: number
-}
-
-/** A hold as the ledger keeps it. `lines` are its journal lines, carried into a new segment while it is open. */
-interface OpenHold extends Hold, Placed {
-  heldNanoUsd: number
-  askedNanoUsd: number
-  readonly taken: Taken
-  readonly refs: readonly BucketRef[]
-  readonly lines: [hold: string, extend?: string]
 }
 
 const NO_REFS: readonly BucketRef[] = []
@@ -191,6 +176,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
       createdAtMs,
       heldNanoUsd: buckets.length === 0 ? 0 : amount,
       askedNanoUsd: amount,
+      chargedNanoUsd: undefined,
       taken,
       refs,
       lines: [line],
@@ -203,7 +189,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
   function extend(given: Hold, nanoUsd: number): boolean {
     const held = given as OpenHold
     const amount = wholeNano(nanoUsd)
-    if (!open.has(held)) return false
+    if (!open.has(held) || held.chargedNanoUsd !== undefined) return false
     if (held.refs.length > 0) {
       if (!budgets.extend(held.taken, amount, clock.now())) return false
       held.heldNanoUsd += amount
@@ -213,21 +199,36 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     return true
   }
 
+  /** What was held becomes what was spent, and those who wait for the rest look again. */
+  function spend(held: OpenHold, costNanoUsd: number): void {
+    for (const passed of budgets.settle(held.taken, held.heldNanoUsd, costNanoUsd, clock.now()))
+      warn('budget.soft_limit', softFields(held.key, passed))
+    for (const { owner } of held.refs) wake(owner ?? held.key.lineage)
+  }
+
+  function charge(given: Hold, costNanoUsd: number): void {
+    const held = given as OpenHold
+    if (!open.has(held) || held.chargedNanoUsd !== undefined || !isCount(costNanoUsd)) return
+    held.chargedNanoUsd = costNanoUsd
+    spend(held, costNanoUsd)
+    // after a crash this is what it is charged
+    held.lines[1] = say({ say: 'extend', id: held.attemptId, nanoUsd: costNanoUsd })
+  }
+
   function settle(given: Hold, row: AttemptRow): void {
     const held = given as OpenHold
     if (!open.remove(held)) {
       log('error', 'ledger.settled_twice', { attempt: held.attemptId })
       return
     }
-    const kept = vouchFor(row, held, held.refs.length > 0)
-    const cost = kept.costNanoUsd ?? 0
-    for (const passed of budgets.settle(held.taken, held.heldNanoUsd, cost, clock.now()))
-      warn('budget.soft_limit', softFields(held.key, passed))
+    const { chargedNanoUsd: charged } = held
+    const told = charged === undefined || row.costNanoUsd === charged ? row : { ...row, costNanoUsd: charged }
+    const kept = vouchFor(told, held, held.refs.length > 0)
+    if (charged === undefined) spend(held, kept.costNanoUsd ?? 0)
     if (kept.overrunNanoUsd > 0) warn('budget.overrun', overrunFields(kept))
     const settled = settlement(kept, held.refs)
     say(settled)
     folder.add(settled)
-    for (const { owner } of held.refs) wake(owner ?? held.key.lineage)
   }
 
   function durable(): Promise<void> {
@@ -257,6 +258,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     admit: rates.admit,
     hold,
     extend,
+    charge,
     settle,
     durable,
     applies: budgets.applies,
@@ -270,10 +272,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     usageOfProject: project => budgets.usage(holderOfProject(project), clock.now()),
     adopt: budgets.adopt,
     openHolds: () => open.size,
-    openMoney: () =>
-      open.items.flatMap(({ key, refs, heldNanoUsd }) =>
-        refs.map(({ owner = key.lineage, window }) => ({ owner, window, nanoUsd: heldNanoUsd })),
-      ),
+    openMoney: () => openMoneyOf(open.items, clock.now()),
     async close() {
       folder.stop()
       try {

@@ -53,11 +53,15 @@ export function replay(lines: Iterable<string>): {
   }
   // A hold and its settlement may lie in different segments, in either order.
   for (const id of settled.keys()) open.delete(id)
+  // A request that had ended is not ended once more by an attempt beside its last one.
+  const over = new Set<string>()
+  for (const { row } of settled.values()) if (row.last) over.add(row.requestId)
   const ends = new Map<string, AttemptRow>()
   const rows = [...open.values()].map(({ hold, nanoUsd }) => {
     const row = interruptedRow(hold, nanoUsd, false)
     const end = ends.get(row.requestId)
-    if (end === undefined || end.attempt < row.attempt) ends.set(row.requestId, row)
+    if (!over.has(row.requestId) && (end === undefined || end.attempt < row.attempt))
+      ends.set(row.requestId, row)
     return { row, buckets: hold.buckets }
   })
   const interrupted = rows.map(({ row, buckets }) =>

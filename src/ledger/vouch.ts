@@ -2,7 +2,8 @@
 import type { Hold } from '../deps.ts'
 import type { AttemptRow, Usage } from '../terms.ts'
 
-const isCount = (value: number | undefined) =>
+/** A number that sums survive, or none at all. */
+export const isCount = (value: number | undefined): boolean =>
   value === undefined || (Number.isSafeInteger(value) && value >= 0)
 
 /** Token counts come from upstreams; a sum over them must stay exact, so nonsense is no usage at all. */

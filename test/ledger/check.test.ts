@@ -144,7 +144,10 @@ describe('the check', () => {
       differences: [{ at: 'key000000001 day', expected: 0, found: 20_000 }],
     })
     expect(wrong(checks.filter(({ isNote }) => !isNote))).toEqual([])
-    const lost = { ...ledger, openMoney: () => [{ owner: 'key000000001', window: 'day', nanoUsd: 5 }] }
+    const lost = {
+      ...ledger,
+      openMoney: () => [{ owner: 'key000000001', window: 'day', nanoUsd: 5, chargedNanoUsd: 0 }],
+    }
     const again = await checkLedger({
       store: (await setup()).store,
       ledger: lost,

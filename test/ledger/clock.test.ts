@@ -43,6 +43,8 @@ const event = fc.oneof(
   fc.record({ do: fc.constant('hold' as const), nanoUsd: fc.integer({ min: 1, max: 600 }) }),
   fc.record({ do: fc.constant('settle' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
   fc.record({ do: fc.constant('extend' as const), nanoUsd: fc.integer({ min: 1, max: 300 }) }),
+  fc.record({ do: fc.constant('charge' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  fc.record({ do: fc.constant('write' as const) }),
   fc.record({ do: fc.constant('jump' as const), ms: jump }),
   fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 30 * HOUR }) }),
 )
@@ -61,6 +63,8 @@ describe.each(WINDOWS)('a budget of %s under a clock that jumps', window => {
           await ledger.recover()
           const span = parseWindow(window)
           const open: { hold: Hold; period: number }[] = []
+          /** Charged, and without a row yet. */
+          const ended: { hold: Hold; costNanoUsd: number }[] = []
           const spent = new Map<number, number>()
           const inPeriod = (period: number) =>
             (spent.get(period) ?? 0) +
@@ -78,6 +82,16 @@ describe.each(WINDOWS)('a budget of %s under a clock that jumps', window => {
               const costNanoUsd = Math.floor(done.hold.heldNanoUsd * one.share)
               spent.set(done.period, (spent.get(done.period) ?? 0) + costNanoUsd)
               ledger.settle(done.hold, rowOf(done.hold, { costNanoUsd }))
+            } else if (one.do === 'charge') {
+              const done = open.shift()
+              if (done === undefined) continue
+              const costNanoUsd = Math.floor(done.hold.heldNanoUsd * one.share)
+              spent.set(done.period, (spent.get(done.period) ?? 0) + costNanoUsd)
+              ledger.charge(done.hold, costNanoUsd)
+              ended.push({ hold: done.hold, costNanoUsd })
+            } else if (one.do === 'write') {
+              const done = ended.shift()
+              if (done) ledger.settle(done.hold, rowOf(done.hold, { costNanoUsd: done.costNanoUsd }))
             } else if (one.do === 'jump') clock.jump(one.ms)
             else if (one.do === 'pass') clock.advance(one.ms)
             for (const period of new Set([...spent.keys(), ...open.map(each => each.period)]))
@@ -91,6 +105,7 @@ describe.each(WINDOWS)('a budget of %s under a clock that jumps', window => {
             spent.set(period, (spent.get(period) ?? 0) + hold.heldNanoUsd)
             ledger.settle(hold, rowOf(hold, { costNanoUsd: hold.heldNanoUsd }))
           }
+          for (const { hold, costNanoUsd } of ended) ledger.settle(hold, rowOf(hold, { costNanoUsd }))
           await ledger.fold()
           // the store has each period's money where it was held, so that a restart under any clock knows it
           const buckets = await store.buckets(Number.NEGATIVE_INFINITY)

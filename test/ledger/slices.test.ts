@@ -1,5 +1,5 @@
 /**
- * Any interleaving of holds, extensions, settlements, releases, leases, deaths and expiries of several ledgers over one
+ * Any interleaving of holds, extensions, charges, settlements, releases, leases, deaths and expiries of several ledgers over one
  * store, whose answers come in any order: what is spent and held never passes the limit, and nothing leaks.
  */
 import fc from 'fast-check'
@@ -42,6 +42,8 @@ interface Process {
   readonly state: { dead: boolean }
   readonly lines: string[]
   readonly open: Hold[]
+  /** Charged, and without a row yet. */
+  readonly ended: { readonly hold: Hold; readonly costNanoUsd: number }[]
   /** Short once, tried again. */
   readonly wants: number[]
 }
@@ -71,6 +73,15 @@ const step = fc.oneof(
       share: fc.double({ min: 0.5, max: 1, noNaN: true }),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('charge' as const),
+      who: fc.nat(2),
+      share: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('write' as const), who: fc.nat(2) }) },
   // gives a hold back whole: the attempt cost nothing
   { weight: 1, arbitrary: fc.record({ do: fc.constant('release' as const), who: fc.nat(2) }) },
   {
@@ -109,12 +120,14 @@ describe('several ledgers, any order of events', () => {
             })
             const recovered = ledger.recover()
             await scheduler.waitFor(recovered)
-            return { name, ledger, state, lines, open: [], wants: [] }
+            return { name, ledger, state, lines, open: [], ended: [], wants: [] }
           }
           const processes = [await start(), await start(), await start()]
           const exposure = () =>
             [...processes, ...dead].reduce(
-              (sum, one) => sum + one.open.reduce((mine, hold) => mine + hold.heldNanoUsd, 0),
+              (sum, one) =>
+                one.ended.reduce((all, { costNanoUsd }) => all + costNanoUsd, sum) +
+                one.open.reduce((mine, hold) => mine + hold.heldNanoUsd, 0),
               settled,
             )
           const tryAll = (one: Process) => {
@@ -135,6 +148,12 @@ describe('several ledgers, any order of events', () => {
             settled += cost
             one.ledger.settle(hold, rowOf(hold, { costNanoUsd: cost }))
           }
+          const write = (one: Process) => {
+            const done = one.ended.shift()
+            if (done === undefined) return
+            settled += done.costNanoUsd
+            one.ledger.settle(done.hold, rowOf(done.hold, { costNanoUsd: done.costNanoUsd }))
+          }
 
           for (const one of steps) {
             const mine = 'who' in one ? (processes[one.who] as Process) : undefined
@@ -145,6 +164,14 @@ describe('several ledgers, any order of events', () => {
             else if (one.do === 'settle' && mine)
               settle(mine, hold => Math.floor(hold.heldNanoUsd * one.share))
             else if (one.do === 'release' && mine) settle(mine, () => 0)
+            else if (one.do === 'charge' && mine) {
+              const hold = mine.open.shift()
+              if (hold !== undefined) {
+                const costNanoUsd = Math.floor(hold.heldNanoUsd * one.share)
+                mine.ledger.charge(hold, costNanoUsd)
+                mine.ended.push({ hold, costNanoUsd })
+              }
+            } else if (one.do === 'write' && mine) write(mine)
             else if (one.do === 'answers')
               for (let i = 0; i < one.count && scheduler.count() > 0; i++) {
                 await scheduler.waitOne()
@@ -168,8 +195,14 @@ describe('several ledgers, any order of events', () => {
           for (const { name, lines } of dead)
             await scheduler.waitFor(heir.ledger.inherit(name, createMemoryJournal(lines)))
           let charged = 0
-          for (const one of dead) for (const hold of one.open.splice(0)) charged += hold.heldNanoUsd
-          for (const one of processes) while (one.open.length > 0) settle(one, hold => hold.heldNanoUsd)
+          for (const one of dead) {
+            for (const hold of one.open.splice(0)) charged += hold.heldNanoUsd
+            for (const { costNanoUsd } of one.ended.splice(0)) charged += costNanoUsd
+          }
+          for (const one of processes) {
+            while (one.ended.length > 0) write(one)
+            while (one.open.length > 0) settle(one, hold => hold.heldNanoUsd)
+          }
           for (let i = 0; i < 40; i++) {
             await vi.advanceTimersByTimeAsync(200)
             while (scheduler.count() > 0) {
