@@ -165,6 +165,8 @@ export interface Ledger {
   settle(hold: Hold, row: AttemptRow): void
   /** Resolves when everything said so far survives `kill -9`; rejects with GatewayError `storage_unavailable`. One write for all callers of a turn. */
   durable(): Promise<void>
+  /** Why new work is refused with `storage_unavailable` at the moment; undefined = it is taken. */
+  failure(): Error | undefined
   /** Resolves when some held money came back to who was short of it (without a shortfall: the key's lineage), or after `withinMs`. */
   freed(key: Key, withinMs: number, short?: Shortfall): Promise<void>
 }

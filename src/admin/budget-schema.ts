@@ -15,7 +15,8 @@ function isWindow(text: string): boolean {
   return asWindow(text) !== undefined
 }
 
-const usdAmount = z
+/** An amount as admin bodies have it. */
+export const usdAmount = z
   .number({ error: 'must be an amount in USD, as in 25 or 0.5' })
   .min(0, 'must not be negative')
   .max(9_000_000, 'must be at most 9000000')

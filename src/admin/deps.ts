@@ -6,7 +6,7 @@ import type { OpenMoney } from '../ledger/ledger.ts'
 import type { Health } from '../route/health.ts'
 import type { Market } from '../route/market.ts'
 import type { RouteDeps } from '../route/plan.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, StoredRequest } from '../store/store.ts'
 import type { Key, Project } from '../terms.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { BudgetUse } from '../wire/account.ts'
@@ -22,6 +22,8 @@ export interface LedgerView {
   openMoney(): readonly OpenMoney[]
   /** Moves what is settled into the store; awaited before every read, so that a view includes what has ended. */
   fold(): void | Promise<void>
+  /** Gives what a crash left `unknown` of a request this cost, nano-USD. Rejects with `not_found` or `conflict`. */
+  release(requestId: string, costNanoUsd: number): Promise<StoredRequest>
 }
 
 /** Answer of a credential's test; `message` is shown to the admin and holds no secret. */

@@ -2,10 +2,13 @@
 import { GatewayError } from '../errors.ts'
 import type { RequestQuery, StoredRequest } from '../store/store.ts'
 import { generationWire } from '../wire/account.ts'
+import { nanoFromUsd } from '../price.ts'
 import { usd } from '../wire/plain.ts'
+import { z } from 'zod'
+import { usdAmount } from './budget-schema.ts'
 import type { AdminDeps } from './deps.ts'
 import { parseLimit } from './page.ts'
-import type { AdminRoute } from './route.ts'
+import { type AdminRoute, withBody } from './route.ts'
 import { listOf, requestShape } from './shapes.ts'
 
 /** The generation object, and what only an admin may see: whose it was, from where, with which credential, why this target. */
@@ -97,4 +100,17 @@ export const requestRoutes: readonly AdminRoute[] = [
     response: requestShape,
     handle: async (deps, call) => ({ json: requestWire(deps, await requestOf(deps, call.params.id ?? '')) }),
   },
+  withBody({
+    method: 'POST',
+    path: '/requests/:id/release',
+    summary:
+      'Give a request that a crash left `unknown`, charged in full, what it really cost: the rest comes back to every budget. Those are listed by status=0.',
+    body: z.strictObject({ cost_usd: usdAmount.optional() }),
+    response: requestShape,
+    async handle(deps, call) {
+      const { id } = await requestOf(deps, call.params.id ?? '')
+      const request = await deps.ledger.release(id, nanoFromUsd(call.body.cost_usd ?? 0))
+      return { json: requestWire(deps, request) }
+    },
+  }),
 ]

@@ -22,6 +22,7 @@ import { modelCommands } from './models.ts'
 import { projectCommands } from './project.ts'
 import { jsonText, listText } from './print.ts'
 import { reconcileCommands } from './reconcile.ts'
+import { requestCommands } from './request.ts'
 import { spendCommands } from './spend.ts'
 
 export const COMMANDS: readonly Command[] = [
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   ...modelCommands,
   ...catalogCommands,
   ...spendCommands,
+  ...requestCommands,
   ...reconcileCommands,
   ...explainCommands,
   ...hostCommands,

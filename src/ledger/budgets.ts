@@ -4,7 +4,7 @@
  */
 import type { Shortfall } from '../deps.ts'
 import type { Budget, BudgetScope, BudgetWindow, Key, Project } from '../terms.ts'
-import { type Bucket, Lease } from './lease.ts'
+import { type Bucket, type BucketRef, Lease } from './lease.ts'
 import { createLeases, type Leases } from './leases.ts'
 import {
   countedNames,
@@ -84,6 +84,8 @@ export interface Budgets {
   settle(taken: Taken, heldNanoUsd: number, spentNanoUsd: number, nowMs: number): readonly SoftPassed[]
   /** Sets what is spent in a bucket, as the store remembers it. */
   restore(owner: string, window: BudgetWindow, bucketStartMs: number, spentNanoUsd: number): void
+  /** Adds to what is spent in a bucket, below zero to take away. */
+  correct(owner: string, ref: BucketRef, changeNanoUsd: number): void
 }
 
 function settleIn(
@@ -288,5 +290,7 @@ export function createBudgets(slices?: Slices): Budgets {
     restore(owner, window, bucketStartMs, spentNanoUsd) {
       leases.restored(owner, window).restore(bucketStartMs, spentNanoUsd)
     },
+    correct: (owner, { window, bucketStartMs }, change) =>
+      leases.find(owner, window)?.correct(bucketStartMs, change),
   }
 }

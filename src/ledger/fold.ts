@@ -9,7 +9,8 @@ const BATCH_ROWS = 128
 /** As soon as a batch is full: rows that wait long are copied by the collector. */
 const EAGER_ROWS = BATCH_ROWS
 const IDLE_MS = 150
-const RETRY_MS_MAX = 5_000
+/** Whoever was refused because the store was stuck is served again this soon after it came back. */
+const RETRY_MS_MAX = 1_000
 /** A store that is locked or gone for so long stops new work: what is not in it cannot be seen, and a restart would take long. */
 const STUCK_MS = 5_000
 
@@ -66,14 +67,18 @@ export function createFolder(input: {
   let failingSinceMs: number | undefined
   let stuck: Error | undefined
 
-  /** A store that fails for long is asked whether it takes anything at all, and whether it is still the one that was opened. */
+  /** Does the store take anything at all, and is it still the one that was opened? */
+  async function probe(): Promise<void> {
+    await store.commit([{ op: 'put_setting', name: 'ledger_probe', value: '' }])
+    await store.ping()
+    stuck = undefined
+  }
+
   async function look(): Promise<void> {
     failingSinceMs ??= monotonic()
     if (monotonic() - failingSinceMs < STUCK_MS) return
     try {
-      await store.commit([{ op: 'put_setting', name: 'ledger_probe', value: '' }])
-      await store.ping()
-      stuck = undefined
+      await probe()
     } catch (error) {
       if (stuck === undefined) log('error', 'ledger.store_stuck', { rows: queue.length })
       stuck = error instanceof Error ? error : new Error(String(error))
@@ -139,6 +144,8 @@ export function createFolder(input: {
     timer = undefined
     busy = true
     try {
+      // One question at a time: each may hold up the process for as long as the engine waits for a lock.
+      if (stuck !== undefined) await probe()
       await fold()
     } catch (error) {
       log('error', 'ledger.fold_failed', {
@@ -146,7 +153,7 @@ export function createFolder(input: {
         failures,
         reason: error instanceof Error ? error.message : String(error),
       })
-      await look()
+      if (stuck === undefined) await look()
     }
     busy = false
     if (queue.length === 0) onEmpty()

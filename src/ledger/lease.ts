@@ -57,6 +57,12 @@ export class Lease {
       slice.spentNanoUsd = spentNanoUsd
   }
 
+  /** Another figure for what was spent in a bucket that is still known. Where a window is shared the next ask brings it. */
+  correct(startMs: number, changeNanoUsd: number): void {
+    const bucket = this.buckets.find(({ ref }) => ref.bucketStartMs === startMs)
+    if (bucket !== undefined) bucket.spentNanoUsd += changeNanoUsd
+  }
+
   private slice(): Slice | undefined {
     return this.shared?.slices.of(this.shared.name, this.window)
   }

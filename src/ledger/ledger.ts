@@ -3,14 +3,13 @@
  * Called by admit.ts (rates, first hold), the attempt and relay stages (more holds) and record.ts (settle).
  */
 import { Bag } from '../bag.ts'
-import type { Clock, Hold, HoldFacts, Ledger, Log, LogFields, Shortfall } from '../deps.ts'
+import type { Clock, Hold, HoldFacts, Ledger, Log, Shortfall } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { requestIdOf, timeOfId } from '../ids.ts'
-import { usdFromNano } from '../price.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, StoredRequest } from '../store/store.ts'
 import type { AttemptRow, Key, Project } from '../terms.ts'
 import type { Alert } from './alerts.ts'
-import { type BudgetUse, createBudgets, type SoftPassed } from './budgets.ts'
+import { type BudgetUse, createBudgets } from './budgets.ts'
 import { createFolder, type Settled } from './fold.ts'
 import { type Entry, formatEntry, type Journal, settlement } from './journal.ts'
 import type { BucketRef } from './lease.ts'
@@ -18,9 +17,11 @@ import { type OpenHold, type OpenMoney, openMoneyOf } from './open.ts'
 import { holderOfKey, holderOfProject } from './owners.ts'
 import { createRates, type LimitsOf } from './rates.ts'
 import { inheritLedger, type Recovery, recoverLedger } from './recover.ts'
+import { createRelease } from './release.ts'
 import { createSlices, noteFolded } from './slices.ts'
 import { isCount, vouchFor } from './vouch.ts'
 import { createWaiters } from './waiters.ts'
+import { overrunFields, softFields, warner } from './warnings.ts'
 
 /** Settled rows that may wait for a store that is down; above it new work is refused. About 60 MB, and a restart that folds them all stays below two seconds. */
 const PENDING_MAX = 30_000
@@ -50,6 +51,10 @@ export interface LedgerOwner extends Ledger {
   usageOfProject(project: Project): readonly BudgetUse[]
   /** All projects, the organisation among them, as they are from now on; `recover` reads them from the store. */
   adopt(projects: readonly Project[]): void
+  /** A key as it is from now on: whoever waits for money of its budgets is judged by the new ones. */
+  renew(key: Key): void
+  /** Gives what a crash left `unknown` of this request the cost that a person states, nano-USD; see release.ts. One after another. */
+  release(requestId: string, costNanoUsd: number): Promise<StoredRequest>
   /** Folds, makes durable and closes the journal. Open holds stay in it: the next start charges them as `unknown`. */
   close(): Promise<void>
   openHolds(): number
@@ -70,31 +75,6 @@ const unavailable = (cause: unknown) =>
     retryAfterMs: 1_000,
     cause,
   })
-
-const softFields = (
-  key: Key,
-  { window, limit, owner, spentNanoUsd, softNanoUsd }: SoftPassed,
-): LogFields => ({
-  key: key.id,
-  window,
-  limit,
-  owner,
-  spent_usd: usdFromNano(spentNanoUsd),
-  soft_usd: usdFromNano(softNanoUsd),
-})
-
-const overrunFields = (row: AttemptRow): LogFields => ({
-  key: row.keyId,
-  request: row.requestId,
-  target: `${row.model}@${row.provider}`,
-  held_usd: usdFromNano(row.heldNanoUsd),
-  overrun_usd: usdFromNano(row.overrunNanoUsd),
-})
-
-const warner = (log: Log, alert: Alert | undefined) => (event: string, fields: LogFields) => {
-  log('warn', event, fields)
-  alert?.(event, fields)
-}
 
 /** What a ledger stands on. */
 export interface LedgerInput {
@@ -121,6 +101,8 @@ export function createLedger(input: LedgerInput): LedgerOwner {
   const rates = createRates(clock.monotonic, input.limitsOf)
   const warn = warner(log, input.alert)
   const open = new Bag<OpenHold>()
+  // A request that waited may have begun with a key that has been given more since.
+  const renewed = new Map<string, Key>()
   const onFolded = slices && ((part: readonly Settled[]) => noteFolded(slices, part))
   const folder = createFolder({
     store,
@@ -151,19 +133,27 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     return line
   }
 
+  function failure(): Error | undefined {
+    const found = journal?.failure() ?? folder.failure()
+    if (found !== undefined || folder.pending() <= PENDING_MAX) return found
+    return new Error('too many settlements wait for the store')
+  }
+
   function refuseWhenDeaf(): void {
-    const failure = journal?.failure() ?? folder.failure()
-    if (failure !== undefined) throw unavailable(failure)
-    if (folder.pending() > PENDING_MAX)
-      throw unavailable(new Error('too many settlements wait for the store'))
+    const found = failure()
+    if (found !== undefined) throw unavailable(found)
   }
 
   function hold(key: Key, attemptId: string, nanoUsd: number, facts?: HoldFacts): OpenHold | Shortfall {
     refuseWhenDeaf()
     const amount = wholeNano(nanoUsd)
     const nowMs = clock.now()
-    const taken = budgets.take(key, amount, nowMs, facts)
-    if ('limit' in taken) return taken
+    let taken = budgets.take(key, amount, nowMs, facts)
+    if ('limit' in taken) {
+      const now = renewed.get(key.id)
+      if (now !== undefined && now !== key) taken = budgets.take(now, amount, nowMs, facts)
+      if ('limit' in taken) return taken
+    }
     const { buckets } = taken
     const refs = buckets.length === 0 ? NO_REFS : buckets.map(bucket => bucket.ref)
     const createdAtMs = timeOfId(requestIdOf(attemptId)) ?? nowMs
@@ -254,6 +244,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     }
   }
 
+  const release = createRelease({ store, budgets, clock, log, fold, wakeAll: waiters.wakeAll })
   return {
     admit: rates.admit,
     hold,
@@ -261,6 +252,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     charge,
     settle,
     durable,
+    failure,
     applies: budgets.applies,
     available: (key, facts) => budgets.available(key, clock.now(), facts),
     freed: (key, withinMs, short) => waiters.wait(short?.owner ?? key.lineage, withinMs),
@@ -270,7 +262,15 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     fold,
     usageOf: key => budgets.usage(holderOfKey(key), clock.now()),
     usageOfProject: project => budgets.usage(holderOfProject(project), clock.now()),
-    adopt: budgets.adopt,
+    adopt(projects) {
+      budgets.adopt(projects)
+      waiters.wakeAll()
+    },
+    renew(key) {
+      renewed.set(key.id, key)
+      waiters.wakeAll()
+    },
+    release,
     openHolds: () => open.size,
     openMoney: () => openMoneyOf(open.items, clock.now()),
     async close() {

@@ -14,6 +14,7 @@ import {
 } from './journal.ts'
 import { ORGANISATION } from './owners.ts'
 import type { Rates } from './rates.ts'
+import { chargeNotes } from './release.ts'
 import { seedDailyRates } from './seed.ts'
 import { asWindow, parseWindow, windowStart } from './windows.ts'
 
@@ -119,6 +120,8 @@ async function foldJournal(
   log: Log,
 ): Promise<{ found: Recovery; refused: readonly Settled[] }> {
   const { settled, interrupted, damaged } = replay(journal?.read() ?? [])
+  const notes = chargeNotes(interrupted)
+  if (notes.length > 0) await store.commit(notes)
   const refused = [...(await foldAll(store, settled, log)), ...(await foldAll(store, interrupted, log))]
   const chargedNanoUsd = interrupted.reduce((sum, { row }) => sum + (row.costNanoUsd ?? 0), 0)
   const found = { settled: settled.length, interrupted: interrupted.length, chargedNanoUsd, damaged }

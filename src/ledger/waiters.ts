@@ -1,13 +1,19 @@
-/** Requests that wait for held money of their lineage to come back. Used by the ledger's `freed`. */
+/** Requests that wait for money of their lineage, held by others or about to be granted. Used by the ledger's `freed`. */
 
 export interface Waiters {
   /** Resolves at the next `wake` of this lineage, or after `withinMs`. */
   wait(lineage: string, withinMs: number): Promise<void>
   wake(lineage: string): void
+  /** A limit was changed: everybody looks again. */
+  wakeAll(): void
 }
 
 export function createWaiters(): Waiters {
   const byLineage = new Map<string, Set<() => void>>()
+  const wake = (lineage: string) => {
+    const waiting = byLineage.get(lineage)
+    if (waiting !== undefined) for (const done of [...waiting]) done()
+  }
   return {
     wait(lineage, withinMs) {
       return new Promise(resolve => {
@@ -23,9 +29,9 @@ export function createWaiters(): Waiters {
         waiting.add(done)
       })
     },
-    wake(lineage) {
-      const waiting = byLineage.get(lineage)
-      if (waiting !== undefined) for (const done of [...waiting]) done()
+    wake,
+    wakeAll() {
+      for (const lineage of [...byLineage.keys()]) wake(lineage)
     },
   }
 }

@@ -12,7 +12,7 @@ import {
 } from '../../drizzle/sqlite/schema.ts'
 import type { AttemptRow } from '../terms.ts'
 import { checkAttempt, valuesOfAttempt } from './attempts.ts'
-import { added, createBulk, larger } from './bulk.ts'
+import { added, type Bulk, createBulk, larger } from './bulk.ts'
 import type { Maybe, SqlDriver, SqlValue, Statement } from './sql.ts'
 import type { Store } from './store.ts'
 import { daily, hourlySums, keySums, partSums, valuesOf } from './sums.ts'
@@ -75,13 +75,20 @@ const present = (rows: readonly AttemptRow[]): Statement => {
 }
 
 /** Adds sums to what a roll-up has: its names are its primary key, its sums are the columns that are no names. */
-function rollUp(driver: SqlDriver, table: RollUp) {
+export function rollUp(driver: SqlDriver, table: RollUp): Bulk {
   const columns = Object.entries(getTableColumns(table))
   const target = columns.filter(([name]) => !SUMMED.has(name)).map(([, column]) => column)
   const summed = columns.filter(([name]) => SUMMED.has(name))
   const set = Object.fromEntries(summed.map(([name, column]) => [name, added(column)]))
   return createBulk(driver.bulk, table, { target, set })
 }
+
+/** Adds to the total of each key. */
+export const addKeyUse = (driver: SqlDriver): Bulk =>
+  createBulk(driver.bulk, keyUse, {
+    target: [keyUse.keyId],
+    set: { lastUsedAtMs: larger(keyUse.lastUsedAtMs), spentNanoUsd: added(keyUse.spentNanoUsd) },
+  })
 
 /**
  * Creates `Store.fold` over a driver. It bets that all rows are new and inserts them plainly: a row that is there fails
@@ -94,10 +101,7 @@ export function createFold(driver: SqlDriver): Store['fold'] {
   const addDays = rollUp(driver, spendDaily)
   const addPartHours = rollUp(driver, partsHourly)
   const addPartDays = rollUp(driver, partsDaily)
-  const addUse = createBulk(driver.bulk, keyUse, {
-    target: [keyUse.keyId],
-    set: { lastUsedAtMs: larger(keyUse.lastUsedAtMs), spentNanoUsd: added(keyUse.spentNanoUsd) },
-  })
+  const addUse = addKeyUse(driver)
   const addBuckets = createBulk(driver.bulk, budgetBuckets, {
     target: [budgetBuckets.lineage, budgetBuckets.window, budgetBuckets.bucketStartMs],
     set: { spentNanoUsd: added(budgetBuckets.spentNanoUsd) },

@@ -4,6 +4,7 @@ import type { AttemptRow, Key, Project } from '../terms.ts'
 import { checkAttempt } from './attempts.ts'
 import { encodeCursor, parseCursor } from './cursor.ts'
 import { type BucketsOf, bucketSums } from './fold.ts'
+import { correctRows } from './memory-correct.ts'
 import { applySlice, type HeldSlice, holdersOf, leaseOf } from './memory-slices.ts'
 import { spendView } from './memory-view.ts'
 import { SUMMED_BY } from './spend.ts'
@@ -195,6 +196,7 @@ export function createMemoryStore(): Store {
       for (const op of ops) apply(tables, op)
     },
     fold: (rows, bucketsOf) => fold(tables, rows, bucketsOf),
+    correct: async all => correctRows(tables.rows, tables.buckets, all),
     lease: async ask => leaseOf(tables.slices, tables.buckets.values(), ask),
     sliceHolders: async () => holdersOf(tables.slices),
     keys: async () => oldestFirst(tables.keys),

@@ -1,7 +1,7 @@
 /** Finished requests out of the ledger's rows: lists by key, model and status, and one by its id. Reads no more rows than it must. */
-import { and, desc, eq, gte, inArray, isNotNull, lt, ne, or, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, gte, inArray, isNotNull, lt, lte, ne, or, type SQL, sql } from 'drizzle-orm'
 import type { drizzle } from 'drizzle-orm/sqlite-proxy'
-import { attempts, spendDaily, spendHourly } from '../../drizzle/sqlite/schema.ts'
+import { attempts, settings, spendDaily, spendHourly } from '../../drizzle/sqlite/schema.ts'
 import { requestIdOf, timeOfId } from '../ids.ts'
 import type { AttemptRow } from '../terms.ts'
 import { attemptOf } from './attempts.ts'
@@ -242,7 +242,10 @@ export async function forgetRows(
   const last = oldest.at(-1)
   if (last === undefined) return 0
   const upToLast = sql`(${attempts.createdAtMs}, ${attempts.id}) <= (${last.createdAtMs}, ${last.id})`
-  await driver.batch([db.delete(attempts).where(upToLast).toSQL() as Statement])
+  // What recovery noted of them goes too: ids of attempts order by time.
+  const notes = and(gte(settings.name, 'charged.'), lte(settings.name, `charged.${last.id}`))
+  const ended = [db.delete(attempts).where(upToLast), db.delete(settings).where(notes)]
+  await driver.batch(ended.map(one => one.toSQL() as Statement))
   return oldest.length
 }
 

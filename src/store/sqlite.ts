@@ -4,6 +4,7 @@ import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import { budgetBuckets, credentials, keys, keyUse, projects, settings } from '../../drizzle/sqlite/schema.ts'
 import { GatewayError } from '../errors.ts'
+import { createCorrect } from './correct.ts'
 import { createFold } from './fold.ts'
 import { type Database, endingsIn, forgetRows, oldestDay, oneRequest, requestPage } from './requests.ts'
 import { holdersIn, leaseFrom, sliceStatement } from './slices.ts'
@@ -111,10 +112,12 @@ export function createSqliteStore(driver: SqlDriver): Store {
     const answers = await Promise.all(parts.map(({ statement }) => driver.all(statement)))
     return spendView(groupBy, parts, answers)
   }
+  const correct = createCorrect(driver)
   return {
     schemaVersion: SCHEMA_VERSION,
     commit: ops => guarded(() => driver.batch(ops.map(op => statementOf(db, op)))),
     fold: createFold(driver),
+    correct: all => guarded(() => correct(all)),
     lease: ask => guarded(() => leaseFrom(driver, ask)),
     sliceHolders: () => guarded(() => holdersIn(driver)),
     keys: () => guarded(() => db.select().from(keys).orderBy(keys.createdAtMs, keys.id)),

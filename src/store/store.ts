@@ -128,6 +128,20 @@ export interface KeyUse {
 /** Where sums are taken from: computed from the ledger's rows, or kept beside them. */
 export type SummedFrom = 'rows' | 'hours' | 'days'
 
+/** Another cost for a row of the ledger; `to` differs from `from` in nothing that sums are grouped by. */
+export interface Correction {
+  /** As the store has it. */
+  readonly from: AttemptRow
+  readonly to: AttemptRow
+  /** Where its cost was counted. */
+  readonly buckets: readonly {
+    /** Absent = the row's lineage. */
+    readonly owner?: string | undefined
+    readonly window: string
+    readonly bucketStartMs: number
+  }[]
+}
+
 export interface Endings {
   readonly requests: number
   readonly wrong: readonly { readonly id: string; readonly endings: number; readonly createdAtMs: number }[]
@@ -152,6 +166,8 @@ export interface Store {
     }[],
     detail?: (row: AttemptRow) => string | undefined,
   ): void | Promise<void>
+  /** Gives rows another cost, and the difference to every sum and bucket that counted them, in one transaction. Rejects with nothing written when a row is no longer as given. */
+  correct(all: readonly Correction[]): Promise<void>
   /** Enlarges a slice if spent money and all slices together stay within the limit. Two asks at once never get the same money. */
   lease(ask: SliceAsk): Promise<SliceAnswer>
   /** Processes that have slices, and when the last of each expires, epoch ms. */

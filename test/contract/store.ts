@@ -349,6 +349,68 @@ export function describeStore(name: string, open: () => Promise<Store>, engine: 
       })
     })
 
+    describe('correct', () => {
+      const charged = { error: 'interrupted', certainty: 'unknown', status: 0, usage: null } as const
+      const others = [
+        attemptRow({ requestId: 'other', costNanoUsd: 40, tags: ['x'] }),
+        attemptRow({ requestId: 'unsure', costNanoUsd: 3, ...charged }),
+      ]
+      const from = attemptRow({
+        requestId: 'r',
+        costNanoUsd: 900,
+        heldNanoUsd: 900,
+        user: 'ann',
+        tags: ['x', 'y'],
+        ...charged,
+      })
+      const to = { ...from, costNanoUsd: 200, certainty: 'recovered', why: 'released' } as const
+
+      it('leaves what a store would have that was told so at first', async () => {
+        const twin = createMemoryStore()
+        await twin.fold([...others, to], dayAndTotal)
+        await store.fold([...others, from], dayAndTotal)
+        await store.correct([{ from, to, buckets: dayAndTotal(from) }])
+        expect(await picture(store)).toEqual(await picture(twin))
+        for (const source of ['hours', 'days'] as const) {
+          const start = T0 - (T0 % DAY)
+          expect(await store.summed(source, start, start + DAY)).toEqual(
+            await store.summed('rows', start, start + DAY),
+          )
+        }
+      })
+
+      it('takes a row whose cost was not known', async () => {
+        const twin = createMemoryStore()
+        const unknown = { ...from, costNanoUsd: null }
+        await twin.fold([to], noBuckets)
+        await store.fold([unknown], noBuckets)
+        await store.correct([{ from: unknown, to, buckets: [] }])
+        expect(await picture(store)).toEqual(await picture(twin))
+      })
+
+      it('writes nothing when one row is no longer as given', async () => {
+        await store.fold([...others, from], dayAndTotal)
+        await store.correct([{ from, to, buckets: dayAndTotal(from) }])
+        const before = await picture(store)
+        const unsure = others[1] as AttemptRow
+        const both = [
+          { from: unsure, to: { ...unsure, costNanoUsd: 0 }, buckets: dayAndTotal(unsure) },
+          { from, to, buckets: dayAndTotal(from) },
+        ]
+        await expect(store.correct(both)).rejects.toMatchObject({ kind: 'storage_unavailable' })
+        expect(await picture(store)).toEqual(before)
+      })
+
+      it('makes no bucket anew that was forgotten', async () => {
+        await store.fold([from], dayAndTotal)
+        await store.commit([{ op: 'forget_buckets', beforeMs: T0 + DAY }])
+        await store.correct([{ from, to, buckets: dayAndTotal(from) }])
+        expect(await store.buckets(0)).toEqual([
+          { lineage: from.lineage, window: 'total', bucketStartMs: 0, spentNanoUsd: 200 },
+        ])
+      })
+    })
+
     describe('spend', () => {
       it('is one row of zeros in total and no rows by group when nothing was spent', async () => {
         const [total, ...none] = await store.spend({ ...always, groupBy: [] })

@@ -107,7 +107,11 @@ function readPid(path: string): string {
 
 /** An exclusive SQLite transaction on an empty file: the one lock in reach that the system itself drops with the process. */
 function lock(path: string): Database.Database {
-  const held = new Database(join(path, 'lock'), { timeout: 0 })
+  const file = join(path, 'lock')
+  // SQLite would create it with the process's umask; what it makes beside it takes over its mode.
+  closeSync(openSync(file, 'a', 0o600))
+  if (hasModes) chmodSync(file, 0o600)
+  const held = new Database(file, { timeout: 0 })
   try {
     held.exec('BEGIN EXCLUSIVE')
     return held

@@ -94,11 +94,8 @@ export async function openGateway(options: OpenOptions): Promise<Gateway> {
   }
 }
 
-async function wire(
-  folder: DataFolder,
-  { store, journal, promise }: Durable,
-  options: OpenOptions,
-): Promise<Gateway> {
+async function wire(folder: DataFolder, durable: Durable, options: OpenOptions): Promise<Gateway> {
+  const { store, journal, promise } = durable
   const { settings, log, redactor, origin } = options
   const { env } = settings
   const masterKey = readMasterKey({ folder, env, expected: await expectedFingerprint(store), mayMake: true })
@@ -125,6 +122,7 @@ async function wire(
     alert: (event, fields) => alert(event, fields),
   })
   projects.onChange(ledger.adopt)
+  keys.onChange(ledger.renew)
   log('debug', 'ledger.recovered', { ...(await ledger.recover()) })
 
   let guard: Guard = createGuard([])
