@@ -404,8 +404,9 @@ describe('streams', () => {
 })
 
 describe('money that runs out', () => {
+  /** Enough for a first slice of a stream, and not for another. */
   const broke = () =>
-    gateway.key({ budgets: [{ window: 'total', limitNanoUsd: 1_500_000, softNanoUsd: null }] })
+    gateway.key({ budgets: [{ window: 'total', limitNanoUsd: 3_500_000, softNanoUsd: null }] })
 
   /** A tap that has heard these events, asked to end the stream. */
   const cutAfter = (events: readonly (readonly [string, Json])[]): ResponseStreamEvent[] => {

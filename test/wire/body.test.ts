@@ -137,11 +137,13 @@ function write(entries: [string, unknown][], s: string): string {
 
 test('splice: the result parses to what the edits say, and untouched members keep their bytes', () => {
   const edit = fc.record({
-    set: fc.dictionary(
-      name.filter(n => !forbidden.has(n)),
-      fc.jsonValue({ maxDepth: 1 }),
-      { maxKeys: 3, noNullPrototype: true },
-    ),
+    set: fc
+      .dictionary(
+        name.filter(n => !forbidden.has(n)),
+        fc.jsonValue({ maxDepth: 1 }),
+        { maxKeys: 3, noNullPrototype: true },
+      )
+      .filter(o => !JSON.stringify(o).includes('__proto__')),
     remove: fc.array(fc.nat(6), { maxLength: 4 }),
     rename: fc.array(fc.tuple(fc.nat(6), name), { maxLength: 3 }),
   })
