@@ -35,25 +35,28 @@ function weightOf(code: number): number {
   return code >= 0x2e80 ? WIDE : OTHER_SCRIPT
 }
 
-function textTokens(text: string): number {
+function guessedTokens(text: string): number {
   const step = Math.max(1, text.length / SAMPLE_CHARS)
   let sum = 0
   for (let at = 0; at < text.length; at += step) sum += weightOf(text.charCodeAt(Math.floor(at)))
   return sum * step
 }
 
+/** Tokens of one text, however they are told. */
+type TextTokens = (text: string) => number
+
 /** Any JSON: names and strings as text, everything else one token. */
-function jsonTokens(value: unknown, depth = 0): number {
+function jsonTokens(value: unknown, textTokens: TextTokens, depth = 0): number {
   if (typeof value === 'string') return textTokens(value) + 1
   if (typeof value !== 'object' || value === null || depth > DEPTH_MAX) return 1
   let sum = 0
   for (const [name, member] of Object.entries(value)) {
-    sum += (Array.isArray(value) ? 0 : textTokens(name) + 1) + jsonTokens(member, depth + 1)
+    sum += (Array.isArray(value) ? 0 : textTokens(name) + 1) + jsonTokens(member, textTokens, depth + 1)
   }
   return sum
 }
 
-function contentTokens(content: unknown): number {
+function contentTokens(content: unknown, textTokens: TextTokens): number {
   if (typeof content === 'string') return textTokens(content)
   if (!Array.isArray(content)) return 0
   let sum = 0
@@ -62,44 +65,58 @@ function contentTokens(content: unknown): number {
     const { type, text, content: inner, input, name, thinking } = part as Readonly<Record<string, unknown>>
     if (typeof text === 'string') sum += textTokens(text)
     // the blocks of the Messages wire
-    if (type === 'tool_result' || type === 'search_result') sum += contentTokens(inner)
-    else if (type === 'tool_use') sum += TOKENS_PER_TOOL + jsonTokens(name) + jsonTokens(input)
+    if (type === 'tool_result' || type === 'search_result') sum += contentTokens(inner, textTokens)
+    else if (type === 'tool_use')
+      sum += TOKENS_PER_TOOL + jsonTokens(name, textTokens) + jsonTokens(input, textTokens)
     else if (type === 'thinking' && typeof thinking === 'string') sum += textTokens(thinking)
   }
   return sum
 }
 
-const promptTokens = (prompt: string | number): number =>
+const promptTokens = (prompt: string | number, textTokens: TextTokens): number =>
   typeof prompt === 'number' ? prompt : textTokens(prompt)
 
 /** Tokens of the longest prompt, where each is read by itself; undefined = all of the input is read together. */
 export function longestPromptTokens({ prompts }: ChatFacts): number | undefined {
-  return prompts && Math.ceil(prompts.reduce<number>((most, one) => Math.max(most, promptTokens(one)), 0))
+  return (
+    prompts &&
+    Math.ceil(prompts.reduce<number>((most, one) => Math.max(most, promptTokens(one, guessedTokens)), 0))
+  )
 }
 
-/** Most probable prompt tokens, a whole number. Characters by class, plus a frame for each message and tool. */
-export function likelyInputTokens(facts: ChatFacts): number {
+/**
+ * Most probable prompt tokens, a whole number: texts, plus a frame for each message and tool. `textTokens` counts a text;
+ * without it the characters are counted by class.
+ */
+export function likelyInputTokens(facts: ChatFacts, textTokens: TextTokens = guessedTokens): number {
   if (facts.prompts !== undefined)
-    return Math.ceil(facts.prompts.reduce<number>((sum, prompt) => sum + promptTokens(prompt), 0))
+    return Math.ceil(facts.prompts.reduce<number>((sum, prompt) => sum + promptTokens(prompt, textTokens), 0))
   const { messages, tools, functions, response_format: format, system } = facts.json
-  let sum = TOKENS_PER_REPLY + contentTokens(system)
+  let sum = TOKENS_PER_REPLY + contentTokens(system, textTokens)
   for (const message of Array.isArray(messages) ? messages : []) {
-    sum += TOKENS_PER_MESSAGE + contentTokens(message.content)
-    if (message.tool_calls != null) sum += jsonTokens(message.tool_calls)
+    sum += TOKENS_PER_MESSAGE + contentTokens(message.content, textTokens)
+    if (message.tool_calls != null) sum += jsonTokens(message.tool_calls, textTokens)
   }
   if (facts.toolCount > 0) {
     sum +=
       TOKENS_FOR_TOOLS +
       facts.toolCount * TOKENS_PER_TOOL +
-      jsonTokens(tools ?? []) +
-      jsonTokens(functions ?? [])
+      jsonTokens(tools ?? [], textTokens) +
+      jsonTokens(functions ?? [], textTokens)
   }
-  if (facts.needs.has('json_schema')) sum += jsonTokens(format ?? facts.json.output_config)
-  for (const { kind, bytes } of facts.media) {
+  if (facts.needs.has('json_schema')) sum += jsonTokens(format ?? facts.json.output_config, textTokens)
+  sum += likelyMediaTokens(facts)
+  return Math.ceil(sum)
+}
+
+/** Of pictures, sounds and documents. */
+export function likelyMediaTokens({ media }: ChatFacts): number {
+  let sum = 0
+  for (const { kind, bytes } of media) {
     const flat = LIKELY_MEDIA[kind]
     sum += kind === 'pdf' && bytes !== undefined ? Math.min(flat, bytes / PDF_BYTES_PER_TOKEN) : flat
   }
-  return Math.ceil(sum)
+  return sum
 }
 
 /** A prompt's own frame and a hidden preamble (gpt-oss about 70, Grok about 150 tokens, recorded). */

@@ -3,6 +3,7 @@ import { admit, rateHeaders } from './admit.ts'
 import { type Attempted, attempt } from './attempt/attempt.ts'
 import { payerOf } from './attempt/payer.ts'
 import { authenticate } from './authenticate.ts'
+import { countedInputTokens } from './count.ts'
 import type { Admission, Deps } from './deps.ts'
 import { GatewayError } from './errors.ts'
 import { likelyInputTokens, longestPromptTokens } from './estimate.ts'
@@ -59,8 +60,9 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     if (answer.left)
       throw new GatewayError('cancelled', 'The client left while its request waited for its turn.')
     if (inbound.local) {
-      const upstream = plan.targets[0]?.listing.offer.upstream ?? model
-      const told = inbound.local(facts, likely, upstream)
+      const offer = plan.targets[0]?.listing.offer
+      const counted = offer && countedInputTokens(facts, offer, deps.tokens)
+      const told = inbound.local(facts, counted ?? likely, offer?.upstream ?? model)
       answer.whole(200, rateHeaders(admission), deps.bytes.of(JSON.stringify(told)))
       admission.release(0)
     } else {

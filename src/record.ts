@@ -1,5 +1,6 @@
 /** Last stage: one ledger row per attempt, the hold settled, health fed. The only caller of `settle`. */
 import { credentialKeyOf, RATE_LIMIT_PAUSE_MS } from './attempt/choose.ts'
+import type { Counted } from './count.ts'
 import type { Deps, Hold } from './deps.ts'
 import { FAILURES, type Failure, type GatewayError } from './errors.ts'
 import { billFor, estimateUsage, isStated } from './meter.ts'
@@ -15,13 +16,17 @@ export interface Metered {
   readonly bill: Bill
 }
 
-/** Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. */
+/**
+ * Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. `count` = by the
+ * tokenizer, where it is to be had.
+ */
 export function meter(
   result: ExchangeResult,
   target: Target,
   likelyInputTokens: number,
   metering?: Metering,
   heldOutputTokens?: number,
+  count?: () => Counted | undefined,
 ): Metered {
   const { price } = target.listing.offer
   const { failure, status, textBytes } = result
@@ -40,11 +45,13 @@ export function meter(
   if (unheard) return nothing(target, 'estimated')
   if (failure && !result.committed && status >= 200 && textBytes === 0 && !usage && !brokenOff)
     return nothing(target, 'estimated')
+  const counted = metering ? undefined : count?.()
   const guess =
     metering?.likely ??
     estimateUsage({
       stated: usage,
-      likelyInputTokens,
+      likelyInputTokens: counted?.inputTokens ?? likelyInputTokens,
+      countedOutputTokens: counted?.outputTokens,
       outputBytes: textBytes,
       contentEvents: result.contentEvents,
       cutAtTokens: result.cutShort ? heldOutputTokens : undefined,

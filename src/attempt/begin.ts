@@ -1,6 +1,6 @@
 /** Begins an attempt: leave to ask the target, the request in its wire, money set aside. And ends it: health fed, metered. */
 import type { Encoded } from '../../providers/provider.ts'
-import { tightInputTokens } from '../count.ts'
+import { countedUsage, tightInputTokens } from '../count.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { boundInputTokens } from '../estimate.ts'
@@ -86,7 +86,9 @@ export async function run(job: Job, begun: Begun, deps: Deps): Promise<Ended> {
   }
   observe(target, result, deps)
   const held = carried.money.heldOutputTokens?.()
-  const metered = meter(result, target, job.likelyInputTokens, job.facts.metering, held)
+  const { facts, likelyInputTokens } = job
+  const count = () => countedUsage(facts, target.listing.offer, result, carried.sampled?.sample, deps)
+  const metered = meter(result, target, likelyInputTokens, facts.metering, held, count)
   return { target, place, carried, result, metered }
 }
 

@@ -17,6 +17,7 @@ import { createPassthrough } from '../relay/passthrough.ts'
 import { createRaw } from '../relay/raw.ts'
 import type { ReaderOptions, StreamReader } from '../relay/reader.ts'
 import { createRepaired } from '../relay/repaired.ts'
+import { createSampled, type SampledReader } from '../relay/sample.ts'
 import { chatWriter, createTranslated } from '../relay/translated.ts'
 import { codecFor } from '../route/codec.ts'
 import type { Target } from '../route/plan.ts'
@@ -46,6 +47,8 @@ export interface Carried {
   readonly onContent?: () => void
   /** `Answer.lastWords` of this attempt, should it be the one that the caller hears. */
   lastWords?: Answer['lastWords']
+  /** Set for streams, where tokens can be counted. */
+  sampled?: SampledReader
   /** Last events of a finished stream, `[DONE]` included. */
   ending?: (result: ExchangeResult, metered: Metered) => string
 }
@@ -149,8 +152,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
   const tapped = native && facts.stream && !facts.raw ? createNative(native.tap(context), options) : undefined
   const plain =
     tapped ?? (facts.stream ? readerFor(job, codec, context, writer, { ...options, usageOf }) : undefined)
-  const { unframe } = native ?? codec
-  const reader = plain && unframe ? createFramed(plain, unframe, options) : plain
+  const reader = plain && sampled(plain, native ?? codec, carried, options, deps)
   const lastEvents: Carried['ending'] = (result, metered) =>
     (facts.raw ? '' : tapped?.ending(result.cutShort, metered.usage)) ??
     ending(result, metered, facts.wantsUsageEvent, context, costOf !== undefined, writer)
@@ -191,6 +193,22 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     },
     deps,
   )
+}
+
+/** The reader with what stands before it: a wire's frames are taken off, and the beginning is kept for who counts tokens. */
+function sampled(
+  plain: StreamReader,
+  { unframe }: Pick<ChatCodec, 'unframe'>,
+  carried: Carried,
+  options: ReaderOptions,
+  { tokens }: Deps,
+): StreamReader {
+  let reader = plain
+  if (tokens) {
+    carried.sampled = createSampled(plain)
+    reader = carried.sampled
+  }
+  return unframe ? createFramed(reader, unframe, options) : reader
 }
 
 /** Health learns of a stream's first content when it comes, as it learns of failures, and not when the answer has ended. */

@@ -3,6 +3,18 @@
  * with the provider's own count (test/tokenizer/bound.test.ts compares), rounded up; LEDGER.md has the table.
  */
 
+/** What a prompt most probably comes to: weights, fitted to the recorded counts. */
+export interface Usual {
+  /** Tokens of theirs for one of o200k_base in texts; in schemas as JSON. */
+  readonly text: number
+  readonly schema: number
+  /** Tokens around the whole; each message; each call and result; all tools. */
+  readonly request: number
+  readonly message: number
+  readonly call: number
+  readonly tools: number
+}
+
 export interface Family {
   readonly name: string
   /** Of canonical ids and of the ids that upstreams know, in small letters and without what stands before a slash. */
@@ -21,6 +33,8 @@ export interface Family {
   readonly tool: number
   /** For thinking that was asked for. */
   readonly thinking: number
+  /** For estimates. Absent = the general rules of src/estimate.ts are near. */
+  readonly usual?: Usual
   /** An answer's schema is read in some other way than as its JSON: what it comes to is not known. */
   readonly schemaUnknown?: true
 }
@@ -36,6 +50,7 @@ const FAMILIES: readonly Family[] = [
     tools: 64,
     tool: 8,
     thinking: 0,
+    usual: { text: 0.95, schema: 0.8, request: 69, message: 0, call: 8, tools: 10 },
   },
   {
     name: 'GPT-4o, 4.1',
@@ -49,6 +64,7 @@ const FAMILIES: readonly Family[] = [
     toolsOfResponses: 216,
     tool: 8,
     thinking: 0,
+    usual: { text: 1, schema: 0.7, request: 3, message: 4, call: 5, tools: 0 },
   },
   {
     name: 'GPT-5, o series',
@@ -61,6 +77,7 @@ const FAMILIES: readonly Family[] = [
     toolsOfResponses: 24,
     tool: 8,
     thinking: 0,
+    usual: { text: 1, schema: 0.75, request: 3, message: 3.7, call: 6, tools: 0 },
   },
   {
     name: 'GPT-3.5, GPT-4',
@@ -73,6 +90,7 @@ const FAMILIES: readonly Family[] = [
     tools: 32,
     tool: 16,
     thinking: 0,
+    usual: { text: 0.9, schema: 0.9, request: 0, message: 7.5, call: 3, tools: 2 },
   },
   {
     name: 'Claude',
@@ -98,6 +116,7 @@ const FAMILIES: readonly Family[] = [
     tools: 32,
     tool: 16,
     thinking: 0,
+    usual: { text: 1, schema: 0.05, request: 0, message: 0.5, call: 0, tools: 20 },
   },
   {
     name: 'Mistral',
@@ -110,6 +129,7 @@ const FAMILIES: readonly Family[] = [
     tools: 48,
     tool: 16,
     thinking: 0,
+    usual: { text: 1.2, schema: 1.45, request: 2, message: 1.5, call: 4, tools: 0 },
   },
 ]
 

@@ -77,7 +77,8 @@ const post = (path: string, key: string, body: Json) =>
 
 test('T27 above 272k tokens the hold is priced by that tier, and a budget below it refuses before anything is sent', async () => {
   // gpt-5.4: $2.5 a million tokens of input, and $5 for all of them when they are more than 272,000.
-  const prompt = 'abc '.repeat(100_000)
+  // a token is a byte here, by the tokenizer too
+  const prompt = '1 '.repeat(200_000)
   const ask = async (usd: number, content: string) => {
     const key = await gateway.key({
       budgets: [{ window: 'day', limitNanoUsd: usd * 1e9, softNanoUsd: null }],
