@@ -1,11 +1,12 @@
 /** Mounts the planes: data plane (inference endpoints, account views, health), admin plane, dashboard. Runtime-neutral. */
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { GatewayError } from './errors.ts'
 import { asGatewayError, serve } from './gateway.ts'
 import { type AccountDeps, createAccount, type DataBindings, refusal } from './http/account.ts'
 import { ENDPOINTS, endpointAt, plainPath, wireOf } from './http/endpoints.ts'
 import { webCall, webSink } from './http/web.ts'
-import type { Endpoint } from './terms.ts'
+import type { Endpoint, Wire } from './terms.ts'
+import { METHODS } from './wire/gemini/path.ts'
 
 type Env = { Bindings: DataBindings }
 
@@ -19,6 +20,8 @@ const READING = [
 ]
 const READING_PATH =
   /^\/(healthz|readyz|v1beta\/models(\/.+)?|v1\/(models(\/.+)?|key|key\/spend|generation))$/
+/** A path of Gemini's whose verb is not in the table of endpoints. */
+const UNKNOWN_VERB = /^\/v1(?:beta)?\/models\/.+:([A-Za-z]+)$/
 const EXISTS = [
   ...ENDPOINTS.map(e => `${e.method} ${e.path}`),
   ...READING,
@@ -56,7 +59,6 @@ export function createDataPlane(deps: AccountDeps): Hono<Env> {
     if (closed) return c.json({ status: closed }, 503)
     try {
       await deps.store.ping()
-      if (deps.ledger.failure() !== undefined) throw new Error('nothing can be written')
     } catch {
       return c.json({ status: 'storage_unavailable' }, 503)
     }
@@ -68,13 +70,22 @@ export function createDataPlane(deps: AccountDeps): Hono<Env> {
     return exchange(c.req.raw, endpoint, deps, c.env?.peer ?? '')
   })
   app.route('/', createAccount(deps))
-  app.notFound(c => refuseUnknown(c.req.method, c.req.path, deps))
-  app.onError((error, c) => refusal(asGatewayError(error, deps), wireOf(c.req.path), deps.newId('req_')))
+  app.notFound(c => refuseUnknown(c.req.method, c.req.path, formOf(c), deps))
+  app.onError((error, c) => refusal(asGatewayError(error, deps), formOf(c), deps.newId('req_')))
   return app
 }
 
+/** A client that says who it is is answered in its own form, wherever it went. */
+const formOf = (c: Context<Env>): Wire =>
+  c.req.header('anthropic-version') ? 'anthropic' : wireOf(c.req.path)
+
 /** What has no route: 405 with `Allow` where the path exists, else 404 naming what does. OPTIONS is answered before authentication. */
-function refuseUnknown(method: string, path: string, deps: AccountDeps): Response {
+function refuseUnknown(method: string, path: string, wire: Wire, deps: AccountDeps): Response {
+  const verb = method === 'POST' ? UNKNOWN_VERB.exec(path)?.[1] : undefined
+  if (verb !== undefined) {
+    const message = `There is no method ${verb.slice(0, 100)} here. What exists: ${METHODS.join(', ')}.`
+    return refusal(new GatewayError('not_found', message), 'gemini', deps.newId('req_'))
+  }
   const endpoint = endpointAt(path)
   const allow = endpoint
     ? `${endpoint.method}, OPTIONS`
@@ -89,5 +100,5 @@ function refuseUnknown(method: string, path: string, deps: AccountDeps): Respons
         'not_found',
         `There is no route ${method} ${path.slice(0, 200)} here. What exists: ${EXISTS}.`,
       )
-  return refusal(error, wireOf(path), deps.newId('req_'))
+  return refusal(error, wire, deps.newId('req_'))
 }

@@ -27,6 +27,7 @@ export type Failure =
   | 'overloaded'
   | 'unreachable'
   | 'malformed'
+  | 'oversized'
   | 'silent'
   | 'interrupted'
   | 'cancelled'
@@ -84,6 +85,8 @@ export const FAILURES: Readonly<Record<Failure, FailureRow>> = {
   overloaded: row(502, 'api_error', 'upstream_unavailable', true, 'target', true),
   unreachable: row(502, 'api_error', 'upstream_unavailable', true, 'target', true),
   malformed: row(502, 'api_error', 'upstream_unavailable', true, 'target', true),
+  // it would be as large again here
+  oversized: row(502, 'api_error', 'upstream_unavailable', true),
   silent: row(504, 'api_error', 'upstream_timeout', true, 'target'),
   interrupted: row(502, 'api_error', 'upstream_unavailable', false, 'target'),
   cancelled: row(499, 'api_error', 'cancelled'),

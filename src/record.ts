@@ -1,9 +1,8 @@
 /** Last stage: one ledger row per attempt, the hold settled, health fed. The only caller of `settle`. */
 import { credentialKeyOf, RATE_LIMIT_PAUSE_MS } from './attempt/choose.ts'
-import type { Counted } from './count.ts'
 import type { Deps, Hold } from './deps.ts'
 import { FAILURES, type Failure, type GatewayError } from './errors.ts'
-import { billFor, estimateUsage, isStated } from './meter.ts'
+import { BYTES_PER_TOKEN, billFor, estimateUsage, isStated } from './meter.ts'
 import { unitPico } from './price.ts'
 import type { ExchangeResult } from './relay/contract.ts'
 import { offerKey, type Target } from './route/plan.ts'
@@ -16,17 +15,13 @@ export interface Metered {
   readonly bill: Bill
 }
 
-/**
- * Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. `count` = by the
- * tokenizer, where it is to be had.
- */
+/** Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. */
 export function meter(
   result: ExchangeResult,
   target: Target,
   likelyInputTokens: number,
   metering?: Metering,
   heldOutputTokens?: number,
-  count?: () => Counted | undefined,
 ): Metered {
   const { price } = target.listing.offer
   const { failure, status, textBytes } = result
@@ -43,16 +38,17 @@ export function meter(
   if (refused || (unheard && unsent)) return nothing(target, 'exact')
   // no head ever came: the provider may have worked, but has shown nothing to be charged for
   if (unheard) return nothing(target, 'estimated')
-  if (failure && !result.committed && status >= 200 && textBytes === 0 && !usage && !brokenOff)
+  const oversized = failure?.kind === 'oversized'
+  if (failure && !result.committed && status >= 200 && textBytes === 0 && !usage && !brokenOff && !oversized)
     return nothing(target, 'estimated')
-  const counted = metering ? undefined : count?.()
+  // of an answer without end no more than could have been asked for
+  const most = oversized ? (heldOutputTokens ?? target.listing.offer.maxOutputTokens ?? undefined) : undefined
   const guess =
     metering?.likely ??
     estimateUsage({
       stated: usage,
-      likelyInputTokens: counted?.inputTokens ?? likelyInputTokens,
-      countedOutputTokens: counted?.outputTokens,
-      outputBytes: textBytes,
+      likelyInputTokens,
+      outputBytes: Math.min(textBytes, (most ?? Number.POSITIVE_INFINITY) * BYTES_PER_TOKEN),
       contentEvents: result.contentEvents,
       cutAtTokens: result.cutShort ? heldOutputTokens : undefined,
     })
@@ -109,6 +105,7 @@ export function record(told: Told, result: ExchangeResult, metered: Metered, dep
   const { offer } = target.listing
   const { bill, usage } = metered
   const cost = bill.costNanoUsd ?? null
+  const shown = told.finalStatus ?? result.status
   deps.ledger.settle(hold, {
     ...told.row,
     last: told.finalStatus !== undefined,
@@ -120,7 +117,8 @@ export function record(told: Told, result: ExchangeResult, metered: Metered, dep
     model: offer.model,
     upstreamModel: offer.upstream,
     credential: target.credential?.id ?? '',
-    status: told.finalStatus ?? result.status,
+    status: shown,
+    upstreamStatus: shown === result.status ? undefined : result.status,
     error: result.failure?.kind ?? null,
     finishReason: result.finishReason ?? null,
     usage: usage ?? null,

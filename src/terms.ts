@@ -276,6 +276,8 @@ export interface AttemptRow {
   readonly stream: boolean
   /** Status that the caller saw (last row) or the upstream's (earlier rows); 0 = no answer at all. */
   readonly status: number
+  /** The upstream's, where it is not `status`. */
+  readonly upstreamStatus?: number | undefined
   /** Failure kind, or null when the attempt succeeded. */
   readonly error: string | null
   readonly finishReason: string | null

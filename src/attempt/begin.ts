@@ -1,6 +1,6 @@
 /** Begins an attempt: leave to ask the target, the request in its wire, money set aside. And ends it: health fed, metered. */
 import type { Encoded } from '../../providers/provider.ts'
-import { countedUsage, tightInputTokens } from '../count.ts'
+import { tightInputTokens } from '../count.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { boundInputTokens } from '../estimate.ts'
@@ -85,10 +85,8 @@ export async function run(job: Job, begun: Begun, deps: Deps): Promise<Ended> {
     deps.health.done(place)
   }
   observe(target, result, deps)
-  const held = carried.money.heldOutputTokens?.()
-  const { facts, likelyInputTokens } = job
-  const count = () => countedUsage(facts, target.listing.offer, result, carried.sampled?.sample, deps)
-  const metered = meter(result, target, likelyInputTokens, facts.metering, held, count)
+  const held = carried.money.heldOutputTokens?.() ?? job.facts.maxOutputTokens
+  const metered = meter(result, target, job.likelyInputTokens, job.facts.metering, held)
   return { target, place, carried, result, metered }
 }
 

@@ -58,6 +58,8 @@ const PLAIN_WORDS: Partial<Record<Failure, string>> = {
   overloaded: 'the provider is failing or overloaded',
   unreachable: 'the provider could not be reached',
   malformed: 'the provider sent an answer that cannot be read',
+  oversized:
+    'the provider sent more than this gateway takes (limits.answer_bytes, limits.event_bytes). Set a lower max_tokens',
   silent: 'the provider did not answer in time',
   interrupted: 'the provider broke off in the middle of its answer',
 }

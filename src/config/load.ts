@@ -97,16 +97,34 @@ function faultsOfIssue(issue: Issue): { path: readonly PropertyKey[]; reason: st
   return [{ path: issue.path, reason: wordsOf(issue) }]
 }
 
-/** The value without the keys that the schema does not know. */
-function withoutUnknown(value: unknown, issues: readonly Issue[]): unknown {
+/** Passes over a file; what a pass takes out may uncover faults that it hid. */
+const PASSES_MAX = 6
+
+/** Takes out what an issue is about, or what holds it where it is missing. Gives the places taken out that had a fault. */
+function prune(value: unknown, issues: readonly Issue[]): Spot[] {
+  const gone: Spot[] = []
   for (const issue of issues) {
-    if (issue.code !== 'unrecognized_keys') continue
-    let node: unknown = value
-    for (const step of issue.path) node = (node as Record<PropertyKey, unknown> | undefined)?.[step]
-    for (const key of issue.keys) delete (node as Record<string, unknown> | undefined)?.[key]
+    const steps = issue.path as Spot
+    const parents: unknown[] = [value]
+    for (const step of steps)
+      parents.push((parents.at(-1) as Record<PropertyKey, unknown> | undefined)?.[step])
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) delete (parents.at(-1) as Record<string, unknown> | undefined)?.[key]
+      continue
+    }
+    let at = steps.length
+    while (at > 1 && parents[at] === undefined) at--
+    const holder = parents[at - 1] as Record<PropertyKey, unknown> | undefined
+    const step = steps[at - 1]
+    if (holder && step !== undefined) delete holder[step]
+    gone.push(steps.slice(0, at))
   }
-  return value
+  return gone
 }
+
+/** Does this place hold something that was taken out, or stand beside it? What is said of it may be an echo. */
+const isEcho = (path: Spot, gone: readonly Spot[]): boolean =>
+  gone.some(taken => taken.slice(0, -1).every((step, i) => i >= path.length || path[i] === step))
 
 /** Reads the file's text ('' = no file). Every fault is found in one pass; no fault repeats a value that may be a secret. */
 export function loadConfig(text: string, world: ConfigWorld): LoadedConfig {
@@ -118,14 +136,21 @@ export function loadConfig(text: string, world: ConfigWorld): LoadedConfig {
     faults.push({ path: formatPath(path), reason, ...(line !== undefined && { line }) })
   }
   const value = tidied(parsed.value, [], report)
+  const gone: Spot[] = []
   let file = ConfigFile.safeParse(value)
-  if (!file.success) {
-    for (const issue of withoutEchoes(file.error.issues))
-      for (const { path, reason } of faultsOfIssue(issue)) report(path, reason)
-    // Unknown keys hide nothing: without them the rest is checked as well, so that one run shows every fault.
-    file = ConfigFile.safeParse(withoutUnknown(value, file.error.issues))
+  for (let pass = 0; !file.success && pass < PASSES_MAX; pass++) {
+    const { issues } = file.error
+    for (const issue of withoutEchoes(issues))
+      for (const { path, reason } of faultsOfIssue(issue))
+        if (!isEcho(path as Spot, gone)) report(path as Spot, reason)
+    // The rest is checked as well, so that one run shows every fault.
+    gone.push(...prune(value, issues))
+    file = ConfigFile.safeParse(value)
   }
-  if (file.success) checkFile(file.data, world, report)
+  if (file.success)
+    checkFile(file.data, world, (path, reason) => {
+      if (!isEcho(path, gone)) report(path, reason)
+    })
   if (faults.length > 0 || !file.success) return { ok: false, faults }
   return { ok: true, config: configOf(file.data) }
 }

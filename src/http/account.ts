@@ -83,11 +83,11 @@ export function createAccount(deps: AccountDeps): Hono<Env> {
     })
 
   view('/v1/models', ({ key }, c) => {
-    const { search, provider } = c.req.query()
+    const { search, provider, ...page } = c.req.query()
     const wire = wireOf(c)
     if (wire === 'gemini') return c.json(googleList(deps.market(), key))
     const models = modelList(deps.market(), key, { search, provider })
-    return c.json(wire === 'anthropic' ? anthropicList(models) : { object: 'list', data: models })
+    return c.json(wire === 'anthropic' ? anthropicList(models, page) : { object: 'list', data: models })
   })
   view('/v1/models/:id{.+}', ({ key }, c) => oneModel(c, key, deps))
   view('/v1beta/models', ({ key }, c) => c.json(googleList(deps.market(), key)))

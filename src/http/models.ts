@@ -1,5 +1,6 @@
 /** `GET /v1/models` and its kin: what this key can call now, in OpenAI's form with OpenRouter's additions, or in Anthropic's. */
 import { matching } from '../catalog/search.ts'
+import { GatewayError } from '../errors.ts'
 import { usdFromNano } from '../price.ts'
 import type { Health } from '../route/health.ts'
 import type { Listing, Market } from '../route/market.ts'
@@ -177,10 +178,38 @@ export function googleModel(model: Record<string, unknown>): Record<string, unkn
   }
 }
 
-/** Anthropic's list form, for clients that send `anthropic-version`. */
-export function anthropicList(models: readonly Record<string, unknown>[]): Record<string, unknown> {
-  const data = models.map(anthropicModel)
-  return { data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null }
+/** Which page of Anthropic's list; without a `limit` there is one page. Source: platform.claude.com/docs/en/api/models/list. */
+export interface Page {
+  readonly limit?: string | undefined
+  readonly after_id?: string | undefined
+  readonly before_id?: string | undefined
+}
+
+/** Anthropic's list form, for clients that send `anthropic-version`. Throws `invalid_request` for a page that cannot be. */
+export function anthropicList(
+  models: readonly Record<string, unknown>[],
+  page: Page = {},
+): Record<string, unknown> {
+  const most = page.limit === undefined ? models.length : Number(page.limit)
+  if (page.limit !== undefined && !(Number.isInteger(most) && most >= 1 && most <= 1_000))
+    throw new GatewayError('invalid_request', 'limit: must be a whole number from 1 to 1000.', {
+      param: 'limit',
+    })
+  const at = (id: string, name: string): number => {
+    const found = models.findIndex(model => model.id === id)
+    if (found >= 0) return found
+    throw new GatewayError('invalid_request', `${name}: there is no model of this id in the list.`, {
+      param: name,
+    })
+  }
+  const from = page.after_id === undefined ? 0 : at(page.after_id, 'after_id') + 1
+  const to = page.before_id === undefined ? models.length : at(page.before_id, 'before_id')
+  const back = page.before_id !== undefined && page.after_id === undefined
+  const start = back ? Math.max(from, to - most) : from
+  const end = back ? to : Math.min(to, from + most)
+  const data = models.slice(start, end).map(anthropicModel)
+  const more = back ? start > from : end < to
+  return { data, has_more: more, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null }
 }
 
 export function anthropicModel(model: Record<string, unknown>): Record<string, unknown> {

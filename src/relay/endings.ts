@@ -23,7 +23,14 @@ export function failureIn(state: StreamState, committed: boolean, i: ExchangeInp
   const { kind, body, message } = state.failure ?? { kind: 'malformed', message: '', body: undefined }
   const before = body === undefined ? kind : classify(i.provider, 200, body)
   // what was held back was seen by nobody: another target may still answer
-  const named = committed ? 'interrupted' : before === 'interrupted' ? 'overloaded' : before
+  const named =
+    before === 'oversized'
+      ? before
+      : committed
+        ? 'interrupted'
+        : before === 'interrupted'
+          ? 'overloaded'
+          : before
   const told = body ?? { error: { message } }
   return upstreamError(named, i.providerName, { body: told, status: 400, scrub: i.scrub })
 }

@@ -83,7 +83,7 @@ class Exchange implements Receiver, Watched {
         this.bodyBytes += bytes.length
         const most = this.phase === 'error' ? ERROR_BODY_BYTES_MAX : this.i.answerBytesMax
         if (this.bodyBytes <= most) this.parts.push(bytes)
-        else if (this.phase === 'whole') this.fail('malformed')
+        else if (this.phase === 'whole') this.fail('oversized')
         return
       }
       default:
@@ -117,7 +117,9 @@ class Exchange implements Receiver, Watched {
     const state = this.phase === 'stream' ? this.i.reader?.state : undefined
     // a stream that said how it ended is whole, however the connection went down
     if (state?.content && state.finishReason !== undefined && named !== 'silent') return this.streamEnd()
-    const kind = this.committed ? 'interrupted' : ((named as GatewayError['kind']) ?? broke)
+    // an answer had begun: it was reached
+    const before = named === 'unreachable' ? broke : ((named as GatewayError['kind']) ?? broke)
+    const kind = this.committed && named !== 'silent' ? 'interrupted' : before
     this.upstream?.abort()
     this.finish(upstreamError(kind, this.i.providerName, { scrub: this.i.scrub, cause: error }))
   }
@@ -288,7 +290,8 @@ class Exchange implements Receiver, Watched {
       usageIsFinal: state?.usageIsFinal ?? false,
       finishReason: more.cutShort ? 'length' : seen?.finishReason,
       answerId: seen?.answerId,
-      textBytes: seen?.textBytes ?? 0,
+      // what was too much had been written all the same
+      textBytes: seen?.textBytes ?? (failure?.kind === 'oversized' ? this.bodyBytes : 0),
       contentEvents: state?.contentEvents ?? 0,
       ttftMs: this.ttftMs,
       totalMs: this.deps.clock.monotonic() - this.startedMs,

@@ -66,10 +66,7 @@ class Native implements NativeReader {
 
   private guard(): undefined {
     if (this.restBytes > this.o.eventBytesMax && !this.state.failure)
-      this.state.failure = {
-        kind: this.state.content ? 'interrupted' : 'malformed',
-        message: 'an event was too large',
-      }
+      this.state.failure = { kind: 'oversized', message: 'an event was too large' }
     return undefined
   }
 

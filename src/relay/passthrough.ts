@@ -82,10 +82,7 @@ class Passthrough implements StreamReader {
 
   private checkRest(): undefined {
     if (this.restBytes > this.o.eventBytesMax) {
-      this.state.failure = {
-        kind: this.state.content ? 'interrupted' : 'malformed',
-        message: 'an event was too large',
-      }
+      this.state.failure = { kind: 'oversized', message: 'an event was too large' }
     }
     return undefined
   }

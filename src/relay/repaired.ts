@@ -66,10 +66,8 @@ class Repaired implements StreamReader {
   }
 
   private guard(): undefined {
-    if (this.restBytes > this.eventBytesMax && !this.state.failure) {
-      const kind = this.state.content ? 'interrupted' : 'malformed'
-      this.state.failure = { kind, message: 'an event was too large' }
-    }
+    if (this.restBytes > this.eventBytesMax && !this.state.failure)
+      this.state.failure = { kind: 'oversized', message: 'an event was too large' }
     return undefined
   }
 

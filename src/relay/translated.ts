@@ -71,7 +71,7 @@ export function createTranslated(
     } catch (error) {
       const kind = error instanceof GatewayError ? error.kind : 'malformed'
       const message = error instanceof Error ? error.message : 'unreadable event'
-      state.failure ??= { kind: state.content ? 'interrupted' : kind, message }
+      state.failure ??= { kind: state.content && kind !== 'oversized' ? 'interrupted' : kind, message }
     }
     if (!state.content || ready.length === 0) return undefined
     const text = ready.join('')

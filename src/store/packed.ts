@@ -50,7 +50,10 @@ export const DETAIL_NAMES = [
   'user',
   'tags',
   'why',
+  'upstreamStatus',
 ] as const satisfies readonly (keyof AttemptRow)[]
+/** What every detail has; what was added later is left out where there is none. */
+const LEAST = DETAIL_NAMES.indexOf('why') + 1
 
 /** What stands beside the detail. The request's id and the attempt's number are parts of the id. */
 export interface Named {
@@ -92,7 +95,7 @@ const setOf = (tags: readonly string[]): readonly string[] => (tags.length < 2 ?
 /** The detail as JSON text. Written out by hand: a walk over the names costs three times as much. */
 export function packDetail(row: AttemptRow): string {
   const { usage } = row
-  const detail: { readonly [position in number]: unknown } & readonly unknown[] = [
+  const detail: unknown[] = [
     usage && packUsage(usage),
     complete && row.last,
     row.lineage,
@@ -119,12 +122,13 @@ export function packDetail(row: AttemptRow): string {
     setOf(row.tags),
     row.why,
   ]
+  if (row.upstreamStatus !== undefined) detail.push(row.upstreamStatus)
   return JSON.stringify(detail)
 }
 
 /** The row of a detail; undefined = not a detail. */
 export function unpackDetail(named: Named, detail: unknown): AttemptRow | undefined {
-  if (!Array.isArray(detail) || detail.length < DETAIL_NAMES.length) return undefined
+  if (!Array.isArray(detail) || detail.length < LEAST) return undefined
   const { id } = named
   const dot = id.lastIndexOf('.')
   const counts: unknown = detail[0]
@@ -134,7 +138,7 @@ export function unpackDetail(named: Named, detail: unknown): AttemptRow | undefi
       )
     : null
   return {
-    ...Object.fromEntries(DETAIL_NAMES.map((name, i) => [name, detail[i]])),
+    ...Object.fromEntries(DETAIL_NAMES.slice(0, detail.length).map((name, i) => [name, detail[i]])),
     ...named,
     requestId: id.slice(0, dot),
     attempt: Number(id.slice(dot + 1)),

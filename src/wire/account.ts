@@ -201,7 +201,7 @@ function attemptWire(attempt: AttemptRow): Record<string, unknown> {
   return {
     provider: attempt.provider,
     model: attempt.model,
-    status: attempt.status,
+    status: attempt.upstreamStatus ?? attempt.status,
     error: attempt.error,
     ttft_ms: attempt.ttftMs,
     total_ms: attempt.totalMs,

@@ -28,6 +28,7 @@ const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
 const GOOGLE_STATUS: Readonly<Record<number, string>> = {
   400: 'INVALID_ARGUMENT',
   401: 'UNAUTHENTICATED',
+  402: 'RESOURCE_EXHAUSTED',
   403: 'PERMISSION_DENIED',
   404: 'NOT_FOUND',
   405: 'UNIMPLEMENTED',
@@ -59,7 +60,8 @@ function errorObject(wire: Wire, error: GatewayError): Record<string, unknown> {
       domain: 'switchgate',
       ...(error.param === undefined ? {} : { metadata: { param: error.param } }),
     }
-    return { error: { code: status, message, status: GOOGLE_STATUS[status] ?? 'INTERNAL', details: [info] } }
+    const named = GOOGLE_STATUS[status] ?? (status < 500 ? 'INVALID_ARGUMENT' : 'INTERNAL')
+    return { error: { code: status, message, status: named, details: [info] } }
   }
   return { error: { message, type: error.type, param, code } }
 }

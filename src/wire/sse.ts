@@ -82,7 +82,7 @@ export function createSseSplitter(
   function guard(lineLength: number): void {
     if (lineLength + (data?.length ?? 0) + (name?.length ?? 0) > limits.eventBytesMax) {
       throw new GatewayError(
-        'malformed',
+        'oversized',
         `the upstream sent an event of more than ${limits.eventBytesMax} bytes`,
       )
     }

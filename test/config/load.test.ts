@@ -378,3 +378,27 @@ describe('what a mistake says', () => {
     expect(faults(rows.join('\n'))).toEqual(['file: not YAML: unresolved or too many aliases (&name, *name)'])
   })
 })
+
+test('a fault of one kind hides none of another, and what was taken out for one makes no echo', () => {
+  const text = `routing: { strategy: fastest }
+limits: { body_bytes: 5 }
+aliases: { a: { models: [nope] } }
+providers:
+  alpha:
+    kind: openai
+    base_url: http://127.0.0.1:9/v1
+    credentials: [{ name: m, secret: sk-literal }]
+    models: { x: { input_usd_per_mtok: 1 } }
+  beta: { kind: opnai, base_url: https://x.example/v1, timeouts: { idle_ms: never } }
+  gamma: { kind: opnai, base_url: https://x.example/v1 }
+`
+  expect(faults(text).map(fault => fault.replace(/: .*/, ''))).toEqual([
+    'providers.alpha.credentials[0].secret',
+    'providers.beta.timeouts.idle_ms',
+    'routing.strategy',
+    'limits.body_bytes',
+    'providers.beta.kind',
+    'providers.gamma.kind',
+    'aliases.a.models[0]',
+  ])
+})

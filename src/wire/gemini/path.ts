@@ -7,7 +7,7 @@ const COLLECTION = /^\/v1(?:beta)?\/models\//
 
 export type GeminiMethod = 'generateContent' | 'streamGenerateContent' | 'countTokens'
 
-const METHODS: readonly string[] = ['generateContent', 'streamGenerateContent', 'countTokens']
+export const METHODS: readonly string[] = ['generateContent', 'streamGenerateContent', 'countTokens']
 
 export interface GeminiPath {
   /** The model as the caller named it, escapes undone; `/` and `:` may be part of it. '' = none was named. */
