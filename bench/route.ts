@@ -1,13 +1,14 @@
-/** What choosing costs: one request among 50 targets, with health, habits, a session and everything that a real plan looks at. `npm run bench:route`. */
+/** What choosing costs: one request among 50 targets, with health, habits, a session and everything that a real plan looks at; and among one. `npm run bench:route`. */
 import { openai } from '../providers/openai.ts'
-import { createExperience } from '../src/route/experience.ts'
-import { createHealth } from '../src/route/health.ts'
+import { createExperience, type Experience } from '../src/route/experience.ts'
+import { createHealth, type Health } from '../src/route/health.ts'
 import type { Listing, Market, Site } from '../src/route/market.ts'
 import { type RouteDeps, route, targetKey } from '../src/route/plan.ts'
 import type { Capability, Key } from '../src/terms.ts'
 
-/** The bar: microseconds for a plan of 50 targets. */
+/** The bars: microseconds for a plan of 50 targets, and of one. */
 const MOST_US = 20
+const ALONE_MOST_US = 4
 const TARGETS = 50
 const ROUNDS = 40
 const PLANS = 2_000
@@ -40,23 +41,33 @@ function listing(index: number): Listing {
   }
 }
 
-const listings = Array.from({ length: TARGETS }, (_, index) => listing(index))
-const found = { kind: 'found', listings, strategy: undefined, alias: undefined } as const
-const market: Pick<Market, 'resolve' | 'listings'> = { resolve: () => found, listings }
-const health = createHealth()
-const experience = createExperience()
-for (const [index, each] of listings.entries()) {
-  const key = targetKey(each, each.site.credentials[0])
-  for (let i = 0; i < 20; i++) {
-    const ok = {
-      kind: 'ok',
-      ttftMs: 200 + ((index * 31) % TARGETS) * 7 + i,
-      totalMs: 2_000,
-      outputTokens: 150,
-    } as const
-    health.observe(key, i % 19 === 18 ? { kind: 'fault' } : ok, NOW_MS - 5_000)
-  }
+interface Stage {
+  readonly market: Pick<Market, 'resolve' | 'listings'>
+  readonly health: Health
+  readonly experience: Experience
 }
+
+/** So many targets with twenty answers each, the last ones up to a minute ago: old figures are filled up from the others'. */
+function stageOf(count: number): Stage {
+  const listings = Array.from({ length: count }, (_, index) => listing(index))
+  const found = { kind: 'found', listings, strategy: undefined, alias: undefined } as const
+  const health = createHealth()
+  for (const [index, each] of listings.entries()) {
+    const key = targetKey(each, each.site.credentials[0])
+    const heardMs = NOW_MS - 1_000 - ((index * 13) % 60) * 1_000
+    for (let i = 0; i < 20; i++) {
+      const ok = {
+        kind: 'ok',
+        ttftMs: 200 + ((index * 31) % TARGETS) * 7 + i,
+        totalMs: 2_000,
+        outputTokens: 150,
+      } as const
+      health.observe(key, i % 19 === 18 ? { kind: 'fault' } : ok, heardMs)
+    }
+  }
+  return { market: { resolve: () => found, listings }, health, experience: createExperience() }
+}
+
 const KEY = {
   id: 'k',
   lineage: 'k',
@@ -84,18 +95,32 @@ const wanted = {
   sessionId: 'chat-1',
   json,
 }
-const deps = (strategy: RouteDeps['strategy']): RouteDeps => ({
-  market,
-  health,
-  experience,
-  nowMs: NOW_MS,
-  random: Math.random,
-  strategy,
+/** Something fixed beside it, for machines that do other work too: a body of 8 kB is parsed. */
+const BODY = JSON.stringify({
+  model: 'm',
+  messages: Array.from({ length: 32 }, (_, i) => ({
+    role: i % 2 ? 'assistant' : 'user',
+    content: 'Words '.repeat(36),
+  })),
 })
 
-/** Median and best of the rounds, microseconds of processor time for one plan: what else the machine does is not counted. */
-function measure(strategy: RouteDeps['strategy']): { readonly medianUs: number; readonly bestUs: number } {
-  const given = deps(strategy)
+function costUs(times: number, work: () => unknown): number {
+  const before = process.cpuUsage()
+  for (let i = 0; i < times; i++) work()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / times
+}
+
+interface Measured {
+  readonly medianUs: number
+  readonly bestUs: number
+  /** Median of what a plan cost over what the parsing cost beside it. */
+  readonly ratio: number
+}
+
+/** Medians of the rounds, microseconds of processor time for one plan: what else the machine does is not counted. */
+function measure({ market, health, experience }: Stage, strategy: RouteDeps['strategy']): Measured {
+  const given = { market, health, experience, nowMs: NOW_MS, random: Math.random, strategy }
   const plan = route(wanted, KEY, given)
   const ended = { trace: plan.trace, lineage: 'k', model: 'm', target: plan.targets[0]?.key, ttftMs: 300 }
   const usage = {
@@ -106,26 +131,35 @@ function measure(strategy: RouteDeps['strategy']): { readonly medianUs: number; 
     reasoningOutputTokens: 0,
   }
   experience.learn({ ...ended, usage }, NOW_MS)
-  const rounds: number[] = []
+  const plans: number[] = []
+  const ratios: number[] = []
   for (let round = -5; round < ROUNDS; round++) {
-    const before = process.cpuUsage()
-    for (let i = 0; i < PLANS; i++) route(wanted, KEY, given)
-    const { user, system } = process.cpuUsage(before)
-    if (round >= 0) rounds.push((user + system) / PLANS)
+    const us = costUs(PLANS, () => route(wanted, KEY, given))
+    const fixedUs = costUs(PLANS, () => JSON.parse(BODY))
+    if (round < 0) continue
+    plans.push(us)
+    ratios.push(us / fixedUs)
   }
-  rounds.sort((a, b) => a - b)
-  return { medianUs: rounds[ROUNDS >> 1] ?? Number.NaN, bestUs: rounds[0] ?? Number.NaN }
+  const middle = (values: number[]) => values.sort((a, b) => a - b)[ROUNDS >> 1] ?? Number.NaN
+  return { medianUs: middle(plans), bestUs: Math.min(...plans), ratio: middle(ratios) }
 }
 
+const figures = ({ medianUs, bestUs, ratio }: Measured) =>
+  `median ${medianUs.toFixed(1)}  best ${bestUs.toFixed(1)}  ${ratio.toFixed(2)} × parsing 8 kB\n`
+
 let slowest = 0
+const stage = stageOf(TARGETS)
 process.stdout.write(
   `One plan among ${TARGETS} targets, µs of processor time (${ROUNDS} rounds of ${PLANS})\n`,
 )
 for (const strategy of ['balanced', 'price', 'latency', 'throughput', 'weighted', 'priority'] as const) {
-  const { medianUs, bestUs } = measure(strategy)
-  slowest = Math.max(slowest, medianUs)
-  process.stdout.write(`${strategy.padEnd(12)}median ${medianUs.toFixed(1)}  best ${bestUs.toFixed(1)}\n`)
+  const measured = measure(stage, strategy)
+  slowest = Math.max(slowest, measured.medianUs)
+  process.stdout.write(strategy.padEnd(12) + figures(measured))
 }
-const ok = slowest <= MOST_US
-process.stdout.write(`${ok ? 'ok' : 'too slow'}: at most ${MOST_US} µs are allowed\n`)
+const alone = measure(stageOf(1), 'balanced')
+process.stdout.write(`one target  ${figures(alone)}`)
+const ok = slowest <= MOST_US && alone.medianUs <= ALONE_MOST_US
+const bars = `at most ${MOST_US} µs are allowed, and ${ALONE_MOST_US} for one target`
+process.stdout.write(`${ok ? 'ok' : 'too slow, or the machine is busy'}: ${bars}\n`)
 if (!ok) process.exitCode = 1

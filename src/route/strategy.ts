@@ -50,9 +50,36 @@ function filled(
   }
   if (!missing) return values
   if (values.length === 0) return candidates.map(() => 0)
-  // a typed array sorts numbers without calling back
-  const middle = new Float64Array(values).sort()[values.length >> 1] as number
-  return candidates.map(c => middle + ((known(c) ?? middle) - middle) * c.freshness)
+  const middle = middleOf(values)
+  const drifted: number[] = []
+  for (const candidate of candidates) {
+    const value = known(candidate)
+    drifted.push(value === undefined ? middle : middle + (value - middle) * candidate.freshness)
+  }
+  return drifted
+}
+
+/** The value in the middle (of an even number the upper one), found without sorting them all (Hoare's FIND, 1961). */
+function middleOf(values: readonly number[]): number {
+  const list = values.slice()
+  const place = list.length >> 1
+  let [from, to] = [0, list.length - 1]
+  while (from < to) {
+    const pivot = list[(from + to) >> 1] as number
+    let [low, high] = [from, to]
+    while (low <= high) {
+      while ((list[low] as number) < pivot) low++
+      while (pivot < (list[high] as number)) high--
+      if (low > high) break
+      const swapped = list[low] as number
+      list[low++] = list[high] as number
+      list[high--] = swapped
+    }
+    if (place <= high) to = high
+    else if (place >= low) from = low
+    else break
+  }
+  return list[place] as number
 }
 
 const firstTokenOf = ({ ttftMs }: Candidate): number | undefined => ttftMs
