@@ -1,6 +1,7 @@
 /** THE page: one request from top to bottom. Newcomers start here. */
 import { admit, rateHeaders } from './admit.ts'
 import { type Attempted, attempt } from './attempt/attempt.ts'
+import { asGatewayError } from './attempt/bug.ts'
 import { payerOf } from './attempt/payer.ts'
 import { authenticate } from './authenticate.ts'
 import { countedInputTokens } from './count.ts'
@@ -17,6 +18,8 @@ import { type Body, parseBody } from './wire/body.ts'
 import { parseForm } from './wire/metered/form.ts'
 import type { ChatFacts } from './wire/openai.ts'
 import { inboundOf } from './wire/inbound.ts'
+
+export { asGatewayError }
 
 const BODY_DEPTH_MAX = 64
 /** Of an end user's name that rates are kept by. */
@@ -78,6 +81,9 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
         plan,
         admission,
         answer,
+        exchanges: 0,
+        bills: [],
+        isRaced: false,
       }
       attempted = await attempt(job, deps)
       failure = attempted.failure
@@ -146,14 +152,4 @@ function noModel(): never {
       param: 'model',
     },
   )
-}
-
-/** A bug is ours: it is logged, its message is withheld. */
-export function asGatewayError(error: unknown, deps: Pick<Deps, 'log' | 'scrub'>): GatewayError {
-  if (error instanceof GatewayError) return error
-  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  deps.log('error', 'bug', { detail: deps.scrub(detail).slice(0, 4000) })
-  return new GatewayError('bug', 'The gateway made a mistake. The request id helps to find it.', {
-    cause: error,
-  })
 }

@@ -27,7 +27,7 @@ export function logOutcome(finished: Finished, deps: Deps): void {
   const { call, caller, answer, attempted, failure } = finished
   const offer = attempted?.target?.listing.offer
   const usage = attempted?.metered?.usage
-  const bill = attempted?.metered?.bill
+  const bill = attempted?.bill
   deps.log('info', 'request', {
     id: call.id,
     trace_id: traceOf(call),

@@ -1,6 +1,6 @@
 /**
  * Walks the plan: hold, send, relay, settle; then done, or the next target. The one place that decides what follows a
- * failure; choosing (choose.ts), naming (classify.ts), money (hold.ts) and blame (record.ts) are separate.
+ * failure; choosing (choose.ts), naming (classify.ts), money (hold.ts), rows (rows.ts) and blame (record.ts) are separate.
  */
 import type { Admission, Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
@@ -10,14 +10,16 @@ import type { Answer } from '../relay/answer.ts'
 import type { ExchangeResult } from '../relay/contract.ts'
 import { withCost } from '../relay/reader.ts'
 import type { Plan, Target } from '../route/plan.ts'
-import type { Call, Caller, Endpoint } from '../terms.ts'
+import type { Bill, Call, Caller, Endpoint } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
 import type { Inbound } from '../wire/inbound.ts'
 import type { ChatFacts } from '../wire/openai.ts'
-import { begin, type Ended, run, told, type Walk } from './begin.ts'
+import { type Begun, begin, type Ended, run, type Walk } from './begin.ts'
+import { asGatewayError } from './bug.ts'
 import { nextTarget, onceMore, repeatTarget, soonestRetryMs } from './choose.ts'
 import { answerHeaders } from './headers.ts'
 import { hedged } from './hedge.ts'
+import { billOfAll, passOn, putOff, told } from './rows.ts'
 
 /** One admitted request on its way. */
 export interface Job {
@@ -34,16 +36,24 @@ export interface Job {
   readonly plan: Plan
   readonly admission: Admission
   readonly answer: Answer
-  /** Upstream exchanges so far, where it is not the number of the attempt: two may run at the same time. */
-  exchanges?: number
+  /** Upstream exchanges so far. */
+  exchanges: number
+  /** Of the attempts before the one that answers, and of the one beside it once that is over; see rows.ts. */
+  readonly bills: Bill[]
+  /** Another attempt runs beside this one: nobody knows yet what it costs. */
+  isRaced: boolean
 }
 
 /** What the gateway tells the access log. */
 export interface Attempted {
+  /** Upstream exchanges. */
   readonly attempts: number
+  /** Who answered, or failed last. */
   readonly target: Target | undefined
   readonly result: ExchangeResult | undefined
   readonly metered: Metered | undefined
+  /** Of all attempts together. */
+  readonly bill: Bill | undefined
   readonly failure: GatewayError | undefined
 }
 
@@ -58,46 +68,46 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
     passed: new Set(),
     attempts: 0,
     elsewhereMs: 0,
+    ended: undefined,
   }
   const { tried, passed } = walk
   const { share } = routing.hedge
   let target = nextTarget(job.plan, tried, passed)
-  let last: GatewayError | undefined
+  let refused: GatewayError | undefined
   while (target) {
-    const begun = await begin(walk, target, deps)
+    let begun: Begun | GatewayError
+    try {
+      begun = await begin(walk, target, deps)
+    } catch (error) {
+      refused = asGatewayError(error, deps)
+      break
+    }
     if (begun instanceof GatewayError) {
-      last ??= begun
-      target = nextTarget(job.plan, tried, passed)
+      refused ??= begun
+      target = job.exchanges > 0 ? await following(walk, deps) : nextTarget(job.plan, tried, passed)
       continue
     }
+    passOn(walk, deps)
     const ended = share > 0 ? await hedged(walk, begun, share, deps) : await run(job, begun, deps)
-    const { carried, result, metered } = ended
+    const { carried, result } = ended
+    const { failure } = result
     walk.elsewhereMs = carried.elsewhereMs + result.totalMs
-    const endedAtMs = deps.clock.monotonic()
-    if (!result.failure) return complete(job, ended, deps)
-    last = result.failure
+    if (!failure) return complete(job, ended, deps)
+    putOff(walk, ended, deps)
     tried.push({
       target: ended.target,
-      failure: last.kind,
-      retryAfterMs: last.retryAfterMs,
-      moveOn: last.kind === 'content_filter' && routing.aroundContentFilter,
+      failure: failure.kind,
+      retryAfterMs: failure.retryAfterMs,
+      moveOn: failure.kind === 'content_filter' && routing.aroundContentFilter,
     })
-    const isOver = result.committed || job.answer.left || walk.attempts >= walk.most
-    const next = isOver ? undefined : await following(walk, deps)
-    const finalStatus = next ? undefined : job.answer.headSent ? job.answer.status : result.failure.status
-    record(told(job, ended.target, carried, finalStatus), result, metered, deps)
-    if (!next) {
-      await settled(deps)
-      job.admission.release(metered.usage ? metered.usage.inputTokens + metered.usage.outputTokens : 0)
-      if (last.kind === 'rate_limited') last = last.after(soonestRetryMs(tried))
-      job.answer.refuse(last, answerHeaders(job, ended.target, carried, deps, walk.elsewhereMs))
-      return { attempts: walk.attempts, target: ended.target, result, metered, failure: last }
-    }
-    // a pause before a repeat is a wait for the upstream, not our own work
-    walk.elsewhereMs += deps.clock.monotonic() - endedAtMs
-    target = next
+    const isOver = result.committed || walk.attempts >= walk.most
+    target = isOver ? undefined : await following(walk, deps)
   }
-  throw last ?? new GatewayError('no_candidate', 'Nothing could be tried.')
+  const { ended } = walk
+  if (ended && job.exchanges > 0) return failed(walk, ended, deps)
+  const error = refused ?? new GatewayError('no_candidate', 'Nothing could be tried.')
+  if (ended) record(told(job, ended.target, ended.carried, error.status), ended.result, ended.metered, deps)
+  throw error
 }
 
 /**
@@ -106,9 +116,10 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
  */
 async function following(walk: Walk, deps: Deps): Promise<Target | undefined> {
   const { job, tried, passed } = walk
+  if (job.answer.left) return undefined
   const nowMs = deps.clock.now()
   const next = nextTarget(job.plan, tried, passed)
-  const again = next ? onceMore(tried, next, walk.most - walk.attempts) : repeatTarget(tried)
+  const again = next ? onceMore(tried, next, walk.most - walk.attempts, passed) : repeatTarget(tried, passed)
   if (!again) return next
   const ailing = next && (deps.health.state(again.key)?.consecutiveFaults ?? 0) > 1
   if (ailing || !deps.health.repeat(again.key, nowMs)) return next
@@ -118,8 +129,32 @@ async function following(walk: Walk, deps: Deps): Promise<Target | undefined> {
     next && told !== undefined
       ? told * (1 + 0.1 * deps.random()) + 20
       : REPEAT_PAUSE_MS * (1 + deps.random()) * tried.length
+  const sinceMs = deps.clock.monotonic()
   await deps.pause(pauseMs)
+  // a wait for the upstream, not our own work
+  walk.elsewhereMs += deps.clock.monotonic() - sinceMs
   return job.answer.left ? undefined : again
+}
+
+/** Nobody is left to ask: the last exchange decides, whatever kept others from being asked after it. */
+async function failed(walk: Walk, ended: Ended, deps: Deps): Promise<Attempted> {
+  const { job, tried } = walk
+  const { target, carried, metered } = ended
+  const { answer } = job
+  let failure = ended.result.failure as GatewayError
+  // who leaves between two attempts has ended the request, not the provider
+  if (answer.left && !ended.result.committed && failure.kind !== 'cancelled')
+    failure = new GatewayError('cancelled', 'The client left before another attempt was made.')
+  const result = { ...ended.result, failure }
+  const finalStatus = answer.headSent ? answer.status : failure.status
+  record(told(job, target, carried, finalStatus), result, metered, deps)
+  await settled(deps)
+  const { usage } = metered
+  job.admission.release(usage ? usage.inputTokens + usage.outputTokens : 0)
+  if (failure.kind === 'rate_limited') failure = failure.after(soonestRetryMs(tried))
+  answer.refuse(failure, answerHeaders(job, target, carried, deps, walk.elsewhereMs))
+  const bill = billOfAll(job, metered.bill)
+  return { attempts: job.exchanges, target, result, metered, bill, failure }
 }
 
 /** A settlement that cannot be made durable now is retried by the ledger; the caller's answer does not wait for the disk. */
@@ -140,7 +175,8 @@ async function complete(
 ): Promise<Attempted> {
   record(told(job, target, carried, 200), result, metered, deps)
   await settled(deps)
-  const { usage, bill } = metered
+  const { usage } = metered
+  const bill = billOfAll(job, metered.bill)
   job.admission.release(usage ? usage.inputTokens + usage.outputTokens : undefined)
   const { answer } = job
   if (result.whole) {
@@ -152,7 +188,7 @@ async function complete(
     if (cost !== undefined) headers.push('x-switchgate-cost-usd', usdFromNano(cost))
     answer.whole(200, headers, bytes)
   } else {
-    answer.end(deps.bytes.of(carried.ending?.(result, metered) ?? 'data: [DONE]\n\n'))
+    answer.end(deps.bytes.of(carried.ending?.(result, { usage, bill }) ?? 'data: [DONE]\n\n'))
   }
-  return { attempts: carried.attempt, target, result, metered, failure: undefined }
+  return { attempts: job.exchanges, target, result, metered, bill, failure: undefined }
 }

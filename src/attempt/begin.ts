@@ -1,18 +1,20 @@
 /** Begins an attempt: leave to ask the target, the request in its wire, money set aside. And ends it: health fed, metered. */
 import type { Encoded } from '../../providers/provider.ts'
-import { tightInputTokens } from '../count.ts'
+import { countedUsage, tightInputTokens } from '../count.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { boundInputTokens } from '../estimate.ts'
-import { type Metered, meter, notSent, observe, record } from '../record.ts'
+import { type Metered, meter, notSent, observe } from '../record.ts'
 import type { ExchangeResult } from '../relay/contract.ts'
 import type { Place } from '../route/health.ts'
 import type { Target } from '../route/plan.ts'
 import type { ChatFacts } from '../wire/openai.ts'
 import type { Job } from './attempt.ts'
+import { asGatewayError } from './bug.ts'
 import { nextTarget, placeOf, type Tried } from './choose.ts'
 import { holdMoney, limitToSend, type Money, type Spending } from './hold.ts'
 import { clip, payerOf } from './payer.ts'
+import { unsent } from './rows.ts'
 import { type Carried, carry, prepare } from './send.ts'
 
 /** Where a request stands in its plan. */
@@ -21,11 +23,13 @@ export interface Walk {
   /** Attempts for this request over all targets. */
   readonly most: number
   readonly tried: Tried[]
-  /** Not asked and not to be: they asked to be left alone, or another request is finding out about them. */
+  /** Not asked and not to be: they asked to be left alone, another request is finding out about them, or a budget refuses them. */
   readonly passed: Set<Target>
   attempts: number
   /** Time spent waiting for upstreams. */
   elsewhereMs: number
+  /** The attempt that ended last, while it is not known whether another follows. */
+  ended: Ended | undefined
 }
 
 /** An attempt that is ready to be sent. Its money is held and its target counts it as in flight. */
@@ -63,38 +67,59 @@ export async function begin(
     const limit = limitToSend(target.listing.offer, spending, job.caller.key, most)
     let encoded: Encoded = prepare(job, target, limit, deps)
     const money = await setAside(job, target, spending, walk.attempts + 1, deps)
-    if (money.sendMaxTokens !== limit) encoded = prepare(job, target, money.sendMaxTokens, deps)
     const attempt = ++walk.attempts
     const lastResort = isLast(walk, target, beside)
-    return { target, place, carried: { encoded, money, attempt, elsewhereMs: walk.elsewhereMs, lastResort } }
+    const { elsewhereMs } = walk
+    try {
+      await durable(deps)
+      if (money.sendMaxTokens !== limit) encoded = prepare(job, target, money.sendMaxTokens, deps)
+    } catch (error) {
+      // what is not safely held, or not to be sent after all, must not stay held either
+      const begun = { target, place, carried: { encoded, money, attempt, elsewhereMs, lastResort } }
+      const failure = asGatewayError(error, deps)
+      unsent(walk, begun, failure, deps, beside !== undefined)
+      throw failure
+    }
+    return { target, place, carried: { encoded, money, attempt, elsewhereMs, lastResort } }
   } catch (error) {
     deps.health.done(place)
-    if (!(error instanceof GatewayError) || error.kind !== 'invalid_request') throw error
+    if (!(error instanceof GatewayError)) throw error
+    const { kind, shouldRetry } = error
+    // another model, or the same elsewhere, may cost less; beside a running attempt it is only too early
+    if (kind === 'budget_exhausted' && !shouldRetry) {
+      if (!beside) for (const t of job.plan.targets) if (t.listing === target.listing) walk.passed.add(t)
+      return error
+    }
+    if (kind !== 'invalid_request') throw error
     walk.tried.push({ target, failure: 'model_missing' })
     return error
   }
 }
 
-/** Sends it and waits for its end. */
+/** Sends it and waits for its end. Throws nothing: a mistake of ours ends the attempt like a failure of theirs. */
 export async function run(job: Job, begun: Begun, deps: Deps): Promise<Ended> {
   const { target, place, carried } = begun
   let result: ExchangeResult
+  job.exchanges++
   try {
     result = await carry(job, target, carried, deps)
+  } catch (error) {
+    result = notSent(asGatewayError(error, deps))
   } finally {
     deps.health.done(place)
   }
   observe(target, result, deps)
   const held = carried.money.heldOutputTokens?.() ?? job.facts.maxOutputTokens
-  const metered = meter(result, target, job.likelyInputTokens, job.facts.metering, held)
+  const { facts, likelyInputTokens } = job
+  const count = () => countedUsage(facts, target.listing.offer, result, carried.sampled?.sample, deps)
+  const metered = meter(result, target, likelyInputTokens, facts.metering, held, count)
   return { target, place, carried, result, metered }
 }
 
 /** The money of an attempt that is not to be sent after all goes back. */
-export function callOff(walk: Walk, { target, place, carried }: Begun, deps: Deps): void {
-  deps.health.done(place)
-  const result = notSent(new GatewayError('cancelled', 'another target had answered by then'))
-  record(told(walk.job, target, carried, undefined), result, meter(result, target, 0), deps)
+export function callOff(walk: Walk, begun: Begun, deps: Deps): void {
+  deps.health.done(begun.place)
+  unsent(walk, begun, new GatewayError('cancelled', 'another target had answered by then'), deps, true)
 }
 
 /** Half open and being probed is reason enough to ask somebody else, but not to ask nobody. */
@@ -157,13 +182,7 @@ function spendingOf(job: Job, here: Target, deps: Deps): Spending {
   }
 }
 
-async function setAside(
-  job: Job,
-  here: Target,
-  spending: Spending,
-  attempt: number,
-  deps: Deps,
-): Promise<Money> {
+function setAside(job: Job, here: Target, spending: Spending, attempt: number, deps: Deps): Promise<Money> {
   const { facts, caller, call } = job
   const { offer } = here.listing
   const row = {
@@ -179,45 +198,16 @@ async function setAside(
     priceId: offer.price?.id ?? null,
     why: here.why,
   }
-  const money = await holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
-  try {
-    await deps.ledger.durable()
-  } catch (error) {
-    // money that is not safely held must not stay held either: nothing was sent, nothing is owed
-    const failure = asUnavailable(error)
-    const result = notSent(failure)
-    record(told(job, here, { money, attempt }, failure.status), result, meter(result, here, 0), deps)
-    throw failure
-  }
-  return money
+  return holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
 }
 
-const asUnavailable = (error: unknown): GatewayError =>
-  error instanceof GatewayError
-    ? error
-    : new GatewayError('storage_unavailable', 'The ledger cannot be written at the moment.', { cause: error })
-
-/** What the row of an attempt says beside its result. `finalStatus` = no other attempt follows, and the caller sees this. */
-export function told(
-  job: Job,
-  target: Target,
-  carried: Pick<Carried, 'money' | 'attempt'>,
-  finalStatus: number | undefined,
-) {
-  const { call, facts } = job
-  return {
-    hold: carried.money.hold,
-    target,
-    finalStatus,
-    row: {
-      id: `${call.id}.${carried.attempt}`,
-      requestId: call.id,
-      attempt: carried.attempt,
-      requestedModel: clip(job.model),
-      operation: job.endpoint.operation,
-      stream: facts.stream,
-      peer: call.peer,
-      ...payerOf(job.caller.key, facts),
-    },
+async function durable({ ledger }: Deps): Promise<void> {
+  try {
+    await ledger.durable()
+  } catch (error) {
+    if (error instanceof GatewayError) throw error
+    throw new GatewayError('storage_unavailable', 'The ledger cannot be written at the moment.', {
+      cause: error,
+    })
   }
 }

@@ -71,12 +71,17 @@ function mayFollow(candidate: Target, past: Tried): boolean {
   }
 }
 
-/** The target to ask once more when no other is left: the first whose trouble may have passed. */
-export function repeatTarget(tried: readonly Tried[]): Target | undefined {
+/** The target to ask once more when no other is left: the first whose trouble may have passed. `passed` = not to be asked. */
+export function repeatTarget(
+  tried: readonly Tried[],
+  passed: ReadonlySet<Target> = NOBODY,
+): Target | undefined {
   const last = tried.at(-1)
   if (!last || !FAILURES[last.failure].next) return undefined
   const silent = new Set(tried.filter(t => t.failure === 'silent').map(t => routeOf(t.target)))
-  return tried.find(t => FAILURES[t.failure].repeat && !silent.has(routeOf(t.target)))?.target
+  return tried.find(
+    t => FAILURES[t.failure].repeat && !silent.has(routeOf(t.target)) && !passed.has(t.target),
+  )?.target
 }
 
 /** A wait that the provider names and that is worth the model that was asked for. */
@@ -86,9 +91,14 @@ const SHORT_WAIT_MS = 2_500
  * The target to ask once more before `next`, which is another model: a lesser answer is worth one short pause. `left` =
  * attempts that are left, of which the other model gets one.
  */
-export function onceMore(tried: readonly Tried[], next: Target, left: number): Target | undefined {
+export function onceMore(
+  tried: readonly Tried[],
+  next: Target,
+  left: number,
+  passed: ReadonlySet<Target> = NOBODY,
+): Target | undefined {
   const last = tried.at(-1)
-  if (!last || left < 2 || modelOf(next) === modelOf(last.target)) return undefined
+  if (!last || left < 2 || modelOf(next) === modelOf(last.target) || passed.has(last.target)) return undefined
   if (tried.some(t => t !== last && t.target === last.target)) return undefined
   const { failure, retryAfterMs } = last
   const passes =

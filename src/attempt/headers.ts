@@ -24,7 +24,7 @@ export function answerHeaders(
     'x-switchgate-model',
     headerSafe(offer.upstream),
     'x-switchgate-attempts',
-    String(job.exchanges ?? carried.attempt),
+    String(job.exchanges),
     'x-switchgate-overhead-ms',
     overhead.toFixed(2),
   ]

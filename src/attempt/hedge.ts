@@ -5,11 +5,12 @@
  */
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
-import { record } from '../record.ts'
 import type { Answer } from '../relay/answer.ts'
 import type { CallerSide } from '../relay/contract.ts'
-import { type Begun, begin, callOff, type Ended, run, told, type Walk } from './begin.ts'
+import { type Begun, begin, callOff, type Ended, run, type Walk } from './begin.ts'
+import { asGatewayError } from './bug.ts'
 import { nextTarget } from './choose.ts'
+import { setDown } from './rows.ts'
 
 /** Fewer samples say too little of what is late. */
 const SAMPLES_MIN = 20
@@ -35,14 +36,13 @@ export async function hedged(walk: Walk, first: Begun, share: number, deps: Deps
   if (!second) return one
   if (isOver && race.winner === undefined && !job.answer.left) {
     // it failed while the second was made ready: that one takes its place
-    setDown(walk, await one, deps)
+    lose(walk, await one, deps)
     return run(job, second, deps)
   }
   if (isDecided()) {
     callOff(walk, second, deps)
     return one
   }
-  job.exchanges = second.carried.attempt
   return decide(walk, race, racer, one, race.enter(second), deps)
 }
 
@@ -68,7 +68,8 @@ async function rivalOf(
   try {
     const begun = await begin(walk, rival, deps, target)
     return begun instanceof GatewayError ? undefined : begun
-  } catch {
+  } catch (error) {
+    asGatewayError(error, deps)
     // a second chance that cannot be paid is not taken; the first attempt goes on
     return undefined
   }
@@ -83,30 +84,33 @@ async function decide(
   deps: Deps,
 ): Promise<Ended> {
   const { job } = walk
+  job.isRaced = true
   const two = run(job, rival, deps)
   const early = await Promise.race([one, two])
   const other = early.carried === racer.carried ? two : one
   if (race.winner === early.carried.side) {
     // the other is cut off; only if the caller has left, it may be read to its end (on_disconnect: drain)
     void other.then(
-      lost => setDown(walk, lost, deps),
+      lost => lose(walk, lost, deps),
       error => deps.log('error', 'hedge_failed', { message: error instanceof Error ? error.message : '' }),
     )
     job.answer.lastWords = early.carried.lastWords
     return early
   }
-  setDown(walk, early, deps)
+  lose(walk, early, deps)
   const later = await other
   job.answer.lastWords = later.carried.lastWords
   return later
 }
 
 /** The attempt that did not answer: a row of its own, and a lesson if it failed by itself. */
-function setDown(walk: Walk, { target, carried, result, metered }: Ended, deps: Deps): void {
+function lose(walk: Walk, ended: Ended, deps: Deps): void {
+  const { target, result } = ended
   const { failure } = result
   if (failure && failure.kind !== 'cancelled')
     walk.tried.push({ target, failure: failure.kind, retryAfterMs: failure.retryAfterMs })
-  record(told(walk.job, target, carried, undefined), result, metered, deps)
+  walk.job.isRaced = false
+  setDown(walk.job, ended, deps)
 }
 
 interface Race {

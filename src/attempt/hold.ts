@@ -106,11 +106,14 @@ export async function holdMoney(
   for (;;) {
     const taken = deps.ledger.hold(key, attemptId, cost(wish.outputTokens), facts)
     if ('attemptId' in taken) return money(taken, wish, wish.outputTokens, input, offer, s, deps)
-    const tight = await tighten?.()
-    tighten = undefined
-    if (tight !== undefined && tight < input) {
-      input = tight
-      continue
+    // where nothing is left no bound is tight enough
+    if (tighten && taken.availableNanoUsd > 0) {
+      const tight = await tighten()
+      tighten = undefined
+      if (tight !== undefined && tight < input) {
+        input = tight
+        continue
+      }
     }
     const leftMs = untilMs - deps.clock.monotonic()
     if (taken.heldByOthers && leftMs > 0) {

@@ -33,6 +33,7 @@ import { answerHeaders } from './headers.ts'
 import type { Money } from './hold.ts'
 import { keeping } from './keeping.ts'
 import { timeoutsFor } from './limits.ts'
+import { billOfAll } from './rows.ts'
 
 /** What goes with one attempt. */
 export interface Carried {
@@ -129,7 +130,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
   }
   const usageOf = (answer: Record<string, unknown>) => usageOfAnswer(answer, site.quirks)
   const costOf = facts.wantsCost
-    ? (usage: Usage) => billFor(usage, offer.price, 'exact').costNanoUsd
+    ? (usage: Usage) => billOfAll(job, billFor(usage, offer.price, 'exact')).costNanoUsd
     : undefined
   const options = {
     bytes: deps.bytes,

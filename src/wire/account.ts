@@ -149,7 +149,7 @@ export function projectWire(
 const CERTAINTY_ORDER: readonly Certainty[] = ['exact', 'recovered', 'estimated', 'unknown']
 
 /** The least sure of the attempts' certainties. */
-export function certaintyOf(attempts: readonly AttemptRow[]): Certainty {
+export function certaintyOf(attempts: readonly Pick<AttemptRow, 'certainty'>[]): Certainty {
   let worst = 0
   for (const attempt of attempts) worst = Math.max(worst, CERTAINTY_ORDER.indexOf(attempt.certainty))
   return CERTAINTY_ORDER[worst] ?? 'exact'
