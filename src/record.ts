@@ -1,5 +1,6 @@
 /** Last stage: one ledger row per attempt, the hold settled, health fed. The only caller of `settle`. */
 import { credentialKeyOf, RATE_LIMIT_PAUSE_MS } from './attempt/choose.ts'
+import type { Counted } from './count.ts'
 import type { Deps, Hold } from './deps.ts'
 import { FAILURES, type Failure, type GatewayError } from './errors.ts'
 import { BYTES_PER_TOKEN, billFor, estimateUsage, isStated } from './meter.ts'
@@ -15,13 +16,17 @@ export interface Metered {
   readonly bill: Bill
 }
 
-/** Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. */
+/**
+ * Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. `count` = by the
+ * tokenizer, where it is to be had.
+ */
 export function meter(
   result: ExchangeResult,
   target: Target,
   likelyInputTokens: number,
   metering?: Metering,
   heldOutputTokens?: number,
+  count?: () => Counted | undefined,
 ): Metered {
   const { price } = target.listing.offer
   const { failure, status, textBytes } = result
@@ -43,11 +48,13 @@ export function meter(
     return nothing(target, 'estimated')
   // of an answer without end no more than could have been asked for
   const most = oversized ? (heldOutputTokens ?? target.listing.offer.maxOutputTokens ?? undefined) : undefined
+  const counted = metering || oversized ? undefined : count?.()
   const guess =
     metering?.likely ??
     estimateUsage({
       stated: usage,
-      likelyInputTokens,
+      likelyInputTokens: counted?.inputTokens ?? likelyInputTokens,
+      countedOutputTokens: counted?.outputTokens,
       outputBytes: Math.min(textBytes, (most ?? Number.POSITIVE_INFINITY) * BYTES_PER_TOKEN),
       contentEvents: result.contentEvents,
       cutAtTokens: result.cutShort ? heldOutputTokens : undefined,
