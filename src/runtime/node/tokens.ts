@@ -11,14 +11,14 @@ const PLACES = ['../../tokenizer/o200k_base.br', '../../../../src/tokenizer/o200
  * Loads once, when it is first asked, in some 50 ms and 6 MB: at once, because a row of the ledger may wait for the count.
  * Without its data the gateway goes on with the fitted estimate, and says so.
  */
-export function createTokens(log: Log): Tokens {
+export function createTokens(log: Log, places: readonly string[] = PLACES): Tokens {
   let tried = false
   let tokenizer: Tokenizer | undefined
   return () => {
     if (tried) return tokenizer
     tried = true
     try {
-      tokenizer = load()
+      tokenizer = load(places)
     } catch (error) {
       log('warn', 'tokenizer.missing', { message: error instanceof Error ? error.message : 'unknown' })
     }
@@ -26,8 +26,8 @@ export function createTokens(log: Log): Tokens {
   }
 }
 
-function load(): Tokenizer {
-  const urls = PLACES.map(place => new URL(place, import.meta.url))
+function load(places: readonly string[]): Tokenizer {
+  const urls = places.map(place => new URL(place, import.meta.url))
   const url = urls.find(at => existsSync(at))
   if (url === undefined) throw new Error('src/tokenizer/o200k_base.br is missing from this installation.')
   return createTokenizer(brotliDecompressSync(readFileSync(url)))
