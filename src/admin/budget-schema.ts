@@ -1,5 +1,7 @@
 /** `budgets` of keys, projects and the organisation: what the admin plane accepts and how it becomes the program's. */
 import { z } from 'zod'
+import { GatewayError } from '../errors.ts'
+import { isSameBudget, limitAt } from '../ledger/owners.ts'
 import { asWindow } from '../ledger/windows.ts'
 import { nanoFromUsd } from '../price.ts'
 import type { Budget, BudgetScope, BudgetWindow } from '../terms.ts'
@@ -84,8 +86,10 @@ export const budgetsSchema = z
   .refine(list => new Set(list.map(placeOf)).size === list.length, 'has a window twice')
   .nullish()
 
+type Wire = z.output<typeof budgetsSchema>
+
 /** Wire → budgets. A raise that has ended is left out. */
-export function budgetsOf(list: NonNullable<z.output<typeof budgetsSchema>> | null, nowMs: number): Budget[] {
+export function budgetsOf(list: NonNullable<Wire> | null, nowMs: number): Budget[] {
   return (list ?? []).map(entry => {
     const scope = scopeOf(entry)
     const untilMs = entry.raise == null ? 0 : Date.parse(entry.raise.until)
@@ -97,6 +101,30 @@ export function budgetsOf(list: NonNullable<z.output<typeof budgetsSchema>> | nu
       ...(entry.raise != null &&
         untilMs > nowMs && { raise: { limitNanoUsd: nanoFromUsd(entry.raise.usd), untilMs } }),
     }
+  })
+}
+
+const nanoOf = (value: unknown): number => (typeof value === 'number' ? Math.round(value * 1e9) : Number.NaN)
+
+/**
+ * What an answer shows of a budget cannot be set: it may come back as it was shown, beside a new `usd` or not, and anything
+ * else is refused, since it would change nothing. `present` = the holder's budgets now. Throws `invalid_request`.
+ */
+export function checkShown(list: Wire, present: readonly Budget[], nowMs: number): void {
+  list?.forEach((entry, i) => {
+    const { spent_usd: spent, held_usd: held, remaining_usd: remaining } = entry
+    if (spent === undefined && held === undefined && remaining === undefined) return
+    const scope = scopeOf(entry)
+    const budget = present.find(other => isSameBudget(other, { window: entry.window, scope }))
+    // Spending goes on between an answer and the change: figures that belong together were shown.
+    const left = budget === undefined ? Number.NaN : limitAt(budget, nowMs) - nanoOf(spent) - nanoOf(held)
+    if (nanoOf(spent) >= 0 && nanoOf(held) >= 0 && nanoOf(remaining) === Math.max(0, left)) return
+    const param = `budgets[${i}].${spent === undefined ? (held === undefined ? 'remaining_usd' : 'held_usd') : 'spent_usd'}`
+    throw new GatewayError(
+      'invalid_request',
+      `\`${param}\` is shown and cannot be set: leave spent_usd, held_usd and remaining_usd out, or send them back as they came`,
+      { param },
+    )
   })
 }
 

@@ -5,7 +5,7 @@ import type { Key } from '../terms.ts'
 import { nanoFromUsd } from '../price.ts'
 import { keyWire } from '../wire/account.ts'
 import { isoOrNull } from '../wire/plain.ts'
-import { topUpSchema } from './budget-schema.ts'
+import { checkShown, topUpSchema } from './budget-schema.ts'
 import type { AdminDeps } from './deps.ts'
 import { createKeySchema, draftOf, patchKeySchema, rotateKeySchema } from './key-schema.ts'
 import { checkLimits, NO_LIMITS } from './limit-schema.ts'
@@ -79,6 +79,7 @@ export const keyRoutes: readonly AdminRoute[] = [
     async handle(deps, call) {
       const draft = draftOf(call.body, deps.clock.now())
       checkLimits(NO_LIMITS, draft.limits)
+      checkShown(call.body.budgets, [], deps.clock.now())
       const minted = await deps.keys.create(draft)
       const { id, ...rest } = await wireOf(deps, minted.key)
       return { json: { id, key: minted.text, ...rest } }
@@ -109,6 +110,7 @@ export const keyRoutes: readonly AdminRoute[] = [
       const key = keyOf(deps, call.params.id ?? '')
       const draft = draftOf(call.body, deps.clock.now())
       checkLimits(key.limits, draft.limits)
+      checkShown(call.body.budgets, key.budgets, deps.clock.now())
       const changed = await deps.keys.patch(key.id, draft)
       return { json: await wireOf(deps, changed ?? keyOf(deps, key.id)) }
     },

@@ -5,7 +5,7 @@ import { ORGANISATION } from '../ledger/owners.ts'
 import { nanoFromUsd } from '../price.ts'
 import type { Project } from '../terms.ts'
 import { projectWire } from '../wire/account.ts'
-import { topUpSchema } from './budget-schema.ts'
+import { checkShown, topUpSchema } from './budget-schema.ts'
 import type { AdminDeps } from './deps.ts'
 import { keyUses } from './keys.ts'
 import { checkLimits, NO_LIMITS } from './limit-schema.ts'
@@ -66,6 +66,7 @@ function patchRoute(path: string, summary: string, idOf: (given: string) => stri
       const project = projectOf(deps, idOf(call.params.id ?? ''))
       const draft = projectDraftOf(call.body, deps.clock.now())
       checkLimits(project.limits, draft.limits)
+      checkShown(call.body.budgets, project.budgets, deps.clock.now())
       const changed = await bookOf(deps).patch(project.id, draft)
       return { json: await wireOf(deps, changed ?? project) }
     },
@@ -83,6 +84,7 @@ export const projectRoutes: readonly AdminRoute[] = [
     async handle(deps, call) {
       const draft = projectDraftOf(call.body, deps.clock.now())
       checkLimits(NO_LIMITS, draft.limits)
+      checkShown(call.body.budgets, [], deps.clock.now())
       return { json: await wireOf(deps, await bookOf(deps).create(call.body.id, draft)) }
     },
   }),

@@ -22,6 +22,28 @@ export async function readBytes(request: Request, bytesMax = BODY_MAX): Promise<
   return whole
 }
 
+/** Strings, and the marks that open, close and part objects. */
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:]/g
+
+/** Refuses a name that an object of this valid JSON has twice: which one counts is anybody's guess. Throws `invalid_request`. */
+function refuseTwice(text: string): void {
+  const objects: Set<string>[] = []
+  let last: string | undefined
+  for (const [token] of text.matchAll(TOKEN)) {
+    if (token === '{' || token === '[') objects.push(new Set())
+    else if (token === '}' || token === ']') objects.pop()
+    else if (token === ':') {
+      const name = JSON.parse(last ?? '""') as string
+      const names = objects.at(-1)
+      if (names?.has(name)) {
+        const param = name.slice(0, 60)
+        throw new GatewayError('invalid_request', `\`${param}\` is given twice: send it once`, { param })
+      }
+      names?.add(name)
+    } else last = token
+  }
+}
+
 /** The body as JSON; an empty one is `{}`. Throws `invalid_request`. */
 export async function readJson(request: Request): Promise<unknown> {
   const text = new TextDecoder().decode(await readBytes(request))
@@ -36,8 +58,12 @@ export async function readJson(request: Request): Promise<unknown> {
       isPolluted ||= name === '__proto__'
       return member
     })
-    if (!isPolluted) return value
-  } catch {
+    if (!isPolluted) {
+      refuseTwice(text)
+      return value
+    }
+  } catch (error) {
+    if (error instanceof GatewayError) throw error
     throw new GatewayError('invalid_request', 'the body is not valid JSON')
   }
   throw new GatewayError('invalid_request', '`__proto__` is not allowed', { param: '__proto__' })

@@ -21,6 +21,13 @@ export function budgetOf(text: string): Wire {
   )
 }
 
+/** All `--budget` of a command; `none` by itself takes every budget away. Undefined = not given. */
+export function budgetsOf(given: readonly string[] | undefined): readonly Wire[] | null | undefined {
+  if (given?.includes('none') !== true) return given?.map(budgetOf)
+  if (given.length === 1) return null
+  throw new CommandError('--budget: "none" takes every budget away and stands alone', EXIT.usage)
+}
+
 /** Whom a budget counts, as `budgetOf` reads it; '' = all. */
 function scopeText(entry: Wire): string {
   if (typeof entry.per === 'string') return `:${entry.per}`
@@ -41,7 +48,7 @@ export const budgetsText = (holder: Wire): string =>
 export function topUpCommand(noun: 'key' | 'project'): Command {
   return {
     name: `${noun} top-up`,
-    summary: 'Add to the prepaid budget (25/total)',
+    summary: 'Add so many USD to the prepaid budget, the one whose window is `total`',
     usage: '<id> <usd> [--once ID]',
     options: { once: { type: 'string' } },
     words: [2, 2],

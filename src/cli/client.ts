@@ -99,7 +99,10 @@ interface Way {
   close(): Promise<void>
 }
 
-async function openHere(env: Env): Promise<Way> {
+/** What reads things that only a folder with data has. */
+const READS_DATA = /^\/(keys|projects|organisation|credentials|spend|requests|ledger)\b/
+
+async function openHere(env: Env, reads: boolean): Promise<Way> {
   const { readSettings } = await import('../runtime/node/settings.ts')
   const folder = readSettings(env).dataFolder
   const socketPath = resolve(folder, 'switchgate.sock')
@@ -110,6 +113,12 @@ async function openHere(env: Env): Promise<Way> {
       close: async () => {},
     }
   }
+  // Opening it would make a database and a master key: nobody asked for those.
+  if (reads && !existsSync(resolve(folder, 'switchgate.db')))
+    throw new CommandError(
+      `there is no data in ${folder}: no gateway ran there yet. Set SWITCHGATE_DATA to the folder of yours.`,
+      EXIT.unavailable,
+    )
   const { openOffline } = await import('../runtime/node/offline.ts')
   const offline = await openOffline(env)
   const reach: Reach = async (method, path, body, headers) => {
@@ -160,10 +169,10 @@ function isJson(text: string): boolean {
 /** Connects on the first call, so that a command with wrong words opens nothing. */
 export function createClient(options: ClientOptions): AdminClient {
   let way: Promise<Way> | undefined
-  const open = (): Promise<Way> => {
+  const open = (reads = false): Promise<Way> => {
     way ??=
       options.url === undefined && options.token === undefined
-        ? openHere(options.env)
+        ? openHere(options.env, reads)
         : Promise.resolve(openRemote(options))
     return way
   }
@@ -174,7 +183,7 @@ export function createClient(options: ClientOptions): AdminClient {
     accept = 'application/json',
     once?: string,
   ) {
-    const { reach } = await open()
+    const { reach } = await open(method === 'GET' && READS_DATA.test(path))
     const headers = { accept, 'content-type': 'application/json', ...(once && { 'idempotency-key': once }) }
     const answer = await reach(method, path, body === undefined ? undefined : JSON.stringify(body), headers)
     const isFine = answer.status >= 200 && answer.status <= 299

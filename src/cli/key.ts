@@ -1,7 +1,7 @@
 /** `switchgate key …` */
 import { type Command, type CommandCall, CommandError, EXIT, listOf, numberOf, textOf } from './command.ts'
 import { getAll } from './client.ts'
-import { budgetOf, budgetsText, topUpCommand } from './budget.ts'
+import { budgetsOf, budgetsText, topUpCommand } from './budget.ts'
 import { listText, money, plain, table, time } from './print.ts'
 
 type Wire = Record<string, unknown>
@@ -28,8 +28,12 @@ const policy = {
   env: { type: 'string' },
 } as const
 
-const POLICY_USAGE =
-  '[--name N] [--models A,B] [--providers A,B] [--regions A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--burst N] [--throttle-ms N] [--expires 2027-01-31] [--ip-allow CIDR] [--max-output-tokens N] [--default-model M] [--owner O] [--project P] [--tag T] [--env live|staging|test]'
+/** What may be changed: all but the environment, which the key's text says. */
+const { env: _env, ...change } = policy
+
+const CHANGE_USAGE =
+  '[--name N] [--models A,B] [--providers A,B] [--regions A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--burst N] [--throttle-ms N] [--expires 2027-01-31] [--ip-allow CIDR] [--max-output-tokens N] [--default-model M] [--owner O] [--project P] [--tag T]'
+const POLICY_USAGE = `${CHANGE_USAGE} [--env live|staging|test]`
 
 function expiryOf(text: string | undefined): string | undefined {
   return text !== undefined && /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T23:59:59Z` : text
@@ -49,7 +53,7 @@ function bodyOf({ values }: CommandCall): Wire {
     models: listOf(values, 'models'),
     providers: listOf(values, 'providers'),
     regions: listOf(values, 'regions'),
-    budgets: listOf(values, 'budget')?.map(budgetOf),
+    budgets: budgetsOf(listOf(values, 'budget')),
     ...(Object.values(limits).some(value => value !== undefined) && { limits }),
     expires_at: expiryOf(textOf(values, 'expires')),
     ip_allow: listOf(values, 'ip-allow'),
@@ -110,8 +114,9 @@ async function list(call: CommandCall): Promise<number> {
 const joined = (value: unknown, empty: string): string =>
   Array.isArray(value) ? value.join(', ') || 'none' : empty
 
-async function show(call: CommandCall): Promise<number> {
-  const { text } = await call.admin.send('GET', `/keys/${encodeURIComponent(call.words[0] ?? '')}`)
+const pathOf = (call: CommandCall): string => `/keys/${encodeURIComponent(call.words[0] ?? '')}`
+
+function showKey(call: CommandCall, text: string): number {
   if (call.json) call.shell.out(text)
   else {
     const key = JSON.parse(text) as Wire
@@ -173,7 +178,21 @@ export const keyCommands: readonly Command[] = [
     run: async call => showMinted(call, (await call.admin.send('POST', '/keys', bodyOf(call))).text),
   },
   { name: 'key list', summary: 'All keys with their spend', usage: '', words: [0, 0], run: list },
-  { name: 'key show', summary: 'One key', usage: '<id>', words: [1, 1], run: show },
+  {
+    name: 'key show',
+    summary: 'One key',
+    usage: '<id>',
+    words: [1, 1],
+    run: async call => showKey(call, (await call.admin.send('GET', pathOf(call))).text),
+  },
+  {
+    name: 'key change',
+    summary: 'New budgets (`none` = none), limits or rights for a key',
+    usage: `<id> ${CHANGE_USAGE}`,
+    words: [1, 1],
+    options: change,
+    run: async call => showKey(call, (await call.admin.send('PATCH', pathOf(call), bodyOf(call))).text),
+  },
   {
     name: 'key rotate',
     summary: 'A successor with the same budgets and limits',

@@ -1,5 +1,5 @@
 /** `switchgate project …`: budgets and limits above keys; `organisation` is the one above all. */
-import { budgetOf, budgetsText, topUpCommand } from './budget.ts'
+import { budgetsOf, budgetsText, topUpCommand } from './budget.ts'
 import { getAll } from './client.ts'
 import { type Command, type CommandCall, EXIT, listOf, numberOf, textOf } from './command.ts'
 import { listText, money, plain, table, time } from './print.ts'
@@ -27,7 +27,7 @@ function bodyOf({ values }: CommandCall): Wire {
   }
   return {
     name: textOf(values, 'name'),
-    budgets: listOf(values, 'budget')?.map(budgetOf),
+    budgets: budgetsOf(listOf(values, 'budget')),
     ...(Object.values(limits).some(value => value !== undefined) && { limits }),
   }
 }
@@ -107,7 +107,7 @@ export const projectCommands: readonly Command[] = [
   },
   {
     name: 'project change',
-    summary: 'New budgets or limits for a project, or for `organisation`',
+    summary: 'New budgets (`none` = none) or limits for a project, or for `organisation`',
     usage: `<id> ${USAGE}`,
     words: [1, 1],
     options,

@@ -172,10 +172,35 @@ function parseJson(bytes: Uint8Array, text: string): Record<string, unknown> {
   } catch (error) {
     // V8's message quotes the body, which may hold a secret: only its position is taken.
     const position = error instanceof SyntaxError ? /position (\d+)/.exec(error.message)?.[1] : undefined
-    const at = position === undefined ? bytes.length : encoder.encode(text.slice(0, Number(position))).length
-    throw notJson(bytes, at, position === undefined ? 'an unexpected end' : 'an unexpected character')
+    if (position !== undefined)
+      throw notJson(bytes, encoder.encode(text.slice(0, Number(position))).length, 'an unexpected character')
+    const at = strangeWord(bytes)
+    throw at < 0
+      ? notJson(bytes, bytes.length, 'an unexpected end')
+      : notJson(bytes, at, 'a value that is neither a number nor text in double quotes')
   }
 }
+
+/** A number, true, false or null, whole: RFC 8259, sections 3 and 6. */
+const SCALAR = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/
+
+/** Where the first word stands that JSON does not know, as in NaN or True: V8 names no position for those. -1 = there is none. */
+function strangeWord(bytes: Uint8Array): number {
+  for (let at = 0; at < bytes.length; ) {
+    const byte = bytes[at] as number
+    if (byte === QUOTE) at = skipString(bytes, at)
+    else if (byte <= 0x20 || byte === COMMA || byte === COLON || isBracket(byte)) at++
+    else {
+      const end = skipScalar(bytes, at)
+      if (!SCALAR.test(decoder.decode(bytes.subarray(at, end)))) return at
+      at = end
+    }
+  }
+  return -1
+}
+
+const isBracket = (byte: number): boolean =>
+  byte === OPEN_BRACE || byte === CLOSE_BRACE || byte === OPEN_BRACKET || byte === CLOSE_BRACKET
 
 /** Keys in the order of the members. JSON.parse has decoded them already, unless integer-like keys upset its order. */
 function keysOf(bytes: Uint8Array, json: object, offsets: readonly number[]): string[] {

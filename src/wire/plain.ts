@@ -18,9 +18,15 @@ export const isoOrNull = (ms: number | null): string | null => (ms === null ? nu
 
 const TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2}))?$/
 
+/** `Date.parse` takes 30 February for 2 March. */
+function isDay(date: string): boolean {
+  const ms = Date.parse(`${date}T00:00:00Z`)
+  return !Number.isNaN(ms) && isoTime(ms).startsWith(date)
+}
+
 /** ISO 8601 date (midnight UTC) or date-time with a zone → epoch ms. Throws `invalid_request` naming `param`. */
 export function parseTime(text: string, param: string): number {
-  const ms = TIME.test(text) ? Date.parse(text) : Number.NaN
+  const ms = TIME.test(text) && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(ms)) {
     const cure = 'use ISO 8601, as in 2026-11-01 or 2026-11-01T09:00:00Z'
     throw new GatewayError('invalid_request', `\`${param}\` is not a time: ${cure}`, { param })

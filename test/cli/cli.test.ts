@@ -127,6 +127,16 @@ describe('the folder of a gateway that does not run', () => {
     expect(refused.err).toMatch(/revoked/)
   })
 
+  it('that is not there is not made by a command that only reads', async () => {
+    const nowhere = { SWITCHGATE_DATA: join(folder, 'none') }
+    for (const args of ['key list', 'key show x', 'project list', 'credential list', 'spend']) {
+      const said = await say(args, nowhere)
+      expect(said, args).toMatchObject({ code: 69, out: '' })
+      expect(said.err, args).toContain(`there is no data in ${nowhere.SWITCHGATE_DATA}`)
+    }
+    expect(existsSync(nowhere.SWITCHGATE_DATA)).toBe(false)
+  })
+
   it('takes secrets from standard input or a variable only, and prints none', async () => {
     const secret = 'gsk_canary_51d0'
     const refused = await say(`credential add groq --secret ${secret}`, env)
@@ -305,6 +315,18 @@ describe('the folder of a gateway that does not run', () => {
       'key show': [
         [made.id, 0, { id: made.id, tags: null }],
         ['nobody', 1, { error: { type: 'invalid_request_error', param: 'id', code: 'not_found' } }],
+      ],
+      'key change': [
+        [`${made.id} --budget 1/day --rpm 9`, 0, { budgets: [{ usd: 1 }], limits: { rpm: 9 } }],
+        [`${made.id} --budget none`, 0, { budgets: null, limits: { rpm: 9 } }],
+        [`${made.id} --budget 0.0000005/day`, 0, { budgets: [{ window: 'day' }] }],
+        [`${made.id} --budget none --budget 1/day`, 64, { error: { code: 'usage' } }],
+        [`${made.id} --env live`, 64, { error: { code: 'usage' } }],
+        ['nobody', 1, { error: { code: 'not_found' } }],
+      ],
+      'request release': [
+        ['req_none', 1, { error: { param: 'id', code: 'not_found' } }],
+        ['req_none --cost much', 64, { error: { code: 'usage' } }],
       ],
       'key rotate': [[`${made.id} --grace 1h`, 0, { replaces: made.id }]],
       'key suspend': [[made.id, 0, { status: 'suspended' }]],

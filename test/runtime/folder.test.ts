@@ -56,7 +56,11 @@ async function elsewhere(path: string): Promise<{ child: ChildProcess; says: str
 test('the folder is made private, with its parents', () => {
   const folder = openFolder('a/b/data')
   expect(mode(folder.path)).toBe('700')
-  expect(mode(folder.file('lock.pid'))).toBe('600')
+  for (const name of ['lock', 'lock-journal', 'lock.pid']) expect(mode(folder.file(name)), name).toBe('600')
+  folder.release()
+  // as an earlier version made it
+  chmodSync(folder.file('lock'), 0o644)
+  expect(mode(openFolder('a/b/data').file('lock'))).toBe('600')
 })
 
 test('a folder that others can read is made private', () => {

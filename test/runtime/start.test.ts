@@ -50,6 +50,14 @@ test.each([
   expect(code).toBe(78)
 })
 
+test('a switch that is neither on nor off: exit 78, the variable', async () => {
+  const { code, said } = await fails({ SWITCHGATE_DISCOVER_LOCAL: 'maybe' })
+  expect([code, said]).toEqual([
+    78,
+    'switchgate: SWITCHGATE_DISCOVER_LOCAL: "maybe" is neither true nor false\n',
+  ])
+})
+
 test.each(['PORT', 'SWITCHGATE_ADMIN_PORT'])(
   '%s that is taken: exit 69, the port and the variable',
   async variable => {

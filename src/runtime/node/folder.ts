@@ -108,9 +108,14 @@ function readPid(path: string): string {
 /** An exclusive SQLite transaction on an empty file: the one lock in reach that the system itself drops with the process. */
 function lock(path: string): Database.Database {
   const file = join(path, 'lock')
-  // SQLite would create it with the process's umask; what it makes beside it takes over its mode.
-  closeSync(openSync(file, 'a', 0o600))
-  if (hasModes) chmodSync(file, 0o600)
+  // SQLite would create it with the process's umask; what it makes beside it takes over its mode. One that is there is
+  // not opened: to close a file is to lose the process's locks on it (fcntl(2)).
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'EEXIST') throw error
+    if (hasModes) chmodSync(file, 0o600)
+  }
   const held = new Database(file, { timeout: 0 })
   try {
     held.exec('BEGIN EXCLUSIVE')

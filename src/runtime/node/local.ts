@@ -43,7 +43,7 @@ export async function askServers(
 
 /** False: nobody looks for servers on this machine. */
 export const maySearch = (env: Env): boolean =>
-  !/^(0|false|no|off)$/i.test(env.SWITCHGATE_DISCOVER_LOCAL ?? '')
+  !/^(0|false|no|off)$/i.test((env.SWITCHGATE_DISCOVER_LOCAL ?? '').trim())
 
 /** Which of these servers answer at their usual loopback addresses, by a way out that leads nowhere else. Never throws. */
 export async function findServers(servers: readonly LocalServer[]): Promise<readonly FoundServer[]> {

@@ -60,10 +60,20 @@ function refuseNotYet(env: Env): void {
     throw new SettingsError('SWITCHGATE_PROCESSES: more than one process is not supported yet; unset it')
 }
 
+/** Names of a switch, as people write them. */
+const SWITCH = /^(true|false|1|0|yes|no|on|off)?$/i
+
+function refuseUnclear(env: Env): void {
+  const local = env.SWITCHGATE_DISCOVER_LOCAL ?? ''
+  if (!SWITCH.test(local.trim()))
+    throw new SettingsError(`SWITCHGATE_DISCOVER_LOCAL: "${local}" is neither true nor false`)
+}
+
 export function readSettings(given: Env): Settings {
   const configPath = configPathOf(given)
   const env = withDotEnv(given, configPath)
   refuseNotYet(env)
+  refuseUnclear(env)
   const environment = env.SWITCHGATE_ENV || 'live'
   if (!ENVIRONMENTS.includes(environment)) {
     throw new SettingsError(`SWITCHGATE_ENV: "${environment}" is none of ${ENVIRONMENTS.join(', ')}`)
