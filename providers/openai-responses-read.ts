@@ -25,6 +25,32 @@ export function usageOf(usage: unknown): Usage | undefined {
   })
 }
 
+/** Items of calls that the host ran and charges for, and what the fee is for. Pages that a search opens cost nothing more. */
+const FEES: Readonly<Record<string, string>> = {
+  web_search_call: 'web_search',
+  file_search_call: 'file_search',
+  code_interpreter_call: 'code_interpreter',
+  image_generation_call: 'image_generation',
+}
+
+const feeOf = (item: unknown): string | undefined => {
+  if (!isObject(item) || typeof item.type !== 'string' || !Object.hasOwn(FEES, item.type)) return undefined
+  const isSearch = !isObject(item.action) || item.action.type === undefined || item.action.type === 'search'
+  return isSearch ? FEES[item.type] : undefined
+}
+
+/** Usage with the calls of the host's own tools, for prices by the call. */
+export function withCalls(usage: Usage | undefined, output: unknown): Usage | undefined {
+  if (usage === undefined || !Array.isArray(output)) return usage
+  const kinds = output.map(feeOf).filter(kind => kind !== undefined)
+  if (kinds.length === 0) return usage
+  const toolCalls = [...new Set(kinds)].map(kind => ({
+    kind,
+    count: kinds.filter(each => each === kind).length,
+  }))
+  return { ...usage, toolCalls }
+}
+
 /** How a finished response ended, in chat's words. */
 export function finishOf(response: Json): string {
   if (response.status === 'incomplete') {
@@ -66,7 +92,7 @@ export function readResponse(answer: unknown, context?: DecodeContext): NativeFa
     throw new GatewayError('malformed', `the provider sent a response that is ${status}`)
   keepSeals(output, context?.keepSeal)
   return {
-    usage: usageOf(usage),
+    usage: withCalls(usageOf(usage), output),
     finishReason: finishOf(answer),
     answerId: typeof id === 'string' && id !== '' ? id : undefined,
     textBytes: bytesOf(JSON.stringify(output)),

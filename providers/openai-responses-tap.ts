@@ -2,7 +2,7 @@
 import { isObject } from '../src/wire/extensions.ts'
 import type { DecodeContext, Json, NativeSign, NativeTap } from './provider.ts'
 import { createProgress, type Progress } from './openai-responses-progress.ts'
-import { bytesOf, failureOf, finishOf, keepSeals, usageOf } from './openai-responses-read.ts'
+import { bytesOf, failureOf, finishOf, keepSeals, usageOf, withCalls } from './openai-responses-read.ts'
 
 /** Usage stands inside the `response` of the last event. */
 const USAGE_DEPTH = 2
@@ -76,7 +76,7 @@ class Tap implements NativeTap {
 const isError = (type: string, said: Json): boolean => type === '' && isObject(said.error)
 
 function ended(response: Json): NativeSign {
-  const usage = usageOf(response.usage)
+  const usage = withCalls(usageOf(response.usage), response.output)
   return { content: true, done: true, finishReason: finishOf(response), ...(usage && { usage }) }
 }
 

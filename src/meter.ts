@@ -64,12 +64,12 @@ function unitsCost(units: Units | undefined, price: Price): number {
 
 /** pico-USD for the calls of tools that the provider ran. */
 const callsCost = ({ toolCalls }: Usage, price: Price): number =>
-  toolCalls?.reduce((sum, calls) => sum + unitsCost(calls, price), 0) ?? 0
+  toolCalls?.reduce((sum, { kind, count }) => sum + tokens(count) * (price.calls?.[kind] ?? 0), 0) ?? 0
 
 /** Is there sound in it, or a tool's call, that this price does not know? Text stands in, nothing for the call: no exact bill. */
 const isGuessed = (usage: Usage, rates: Rates, price: Price): boolean =>
   rates.inputPico + rates.outputPico > 0 &&
-  (usage.toolCalls?.some(({ kind, count }) => count > 0 && unitPico(price, kind) === undefined) ||
+  (usage.toolCalls?.some(({ kind, count }) => count > 0 && price.calls?.[kind] === undefined) ||
     (tokens(usage.audioInputTokens) > 0 && rates.audioInputPico === undefined) ||
     (tokens(usage.audioOutputTokens) > 0 && rates.audioOutputPico === undefined))
 
@@ -140,8 +140,6 @@ export interface SeenAnswer {
   readonly likelyInputTokens: number
   /** UTF-8 bytes of text, tool arguments and reasoning that came. */
   readonly outputBytes: number
-  /** The same, counted by a tokenizer; absent = it is told from the bytes. */
-  readonly countedOutputTokens?: number | undefined
   /** Events with content that came; most hosts send a token or more in each. */
   readonly contentEvents: number
   /** Bytes of `outputBytes` that were reasoning. */
@@ -163,8 +161,7 @@ const ON_ITS_WAY_TOKENS = 256
  */
 export function estimateUsage(seen: SeenAnswer): Usage {
   const { stated = {} } = seen
-  const told = seen.countedOutputTokens ?? Math.ceil(seen.outputBytes / BYTES_PER_TOKEN)
-  const output = Math.max(told, seen.contentEvents)
+  const output = Math.max(Math.ceil(seen.outputBytes / BYTES_PER_TOKEN), seen.contentEvents)
   const seenTokens = Math.max(output, tokens(stated.outputTokens))
   const outputTokens = Math.max(seenTokens, Math.min(seenTokens + ON_ITS_WAY_TOKENS, seen.cutAtTokens ?? 0))
   const reasoning = Math.max(

@@ -24,6 +24,8 @@ export interface Price extends Rates {
    * `image` and wins. Absent = only tokens are billed.
    */
   readonly units?: Readonly<Record<string, number>>
+  /** pico-USD per call of a tool that the provider runs by itself, by kind: `web_search`, `file_search`; 0 = free. */
+  readonly calls?: Readonly<Record<string, number>>
   /** The fewest units that are billed, by kind: a host may bill ten seconds for any sound. */
   readonly leastUnits?: Readonly<Record<string, number>>
   /** Whole-request tiers by total prompt tokens: the last one whose `overInputTokens` is exceeded applies to every token. */

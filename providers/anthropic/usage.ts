@@ -30,6 +30,7 @@ export function usageOf(wire: WireUsage | null | undefined): Usage | undefined {
   const byAge = hour + whole(wire.cache_creation?.ephemeral_5m_input_tokens)
   const written = Math.max(whole(wire.cache_creation_input_tokens), byAge)
   const output = sum('output_tokens')
+  const searches = whole(wire.server_tool_use?.web_search_requests)
   return {
     inputTokens: sum('input_tokens') + read + written,
     cacheReadInputTokens: read,
@@ -37,6 +38,7 @@ export function usageOf(wire: WireUsage | null | undefined): Usage | undefined {
     ...(hour > 0 ? { cacheCreation1hInputTokens: hour } : {}),
     outputTokens: output,
     reasoningOutputTokens: Math.min(output, whole(wire.output_tokens_details?.thinking_tokens)),
+    ...(searches > 0 ? { toolCalls: [{ kind: 'web_search', count: searches }] } : {}),
   }
 }
 

@@ -17,6 +17,7 @@ export const usageSchema = z.looseObject({
   cache_creation_input_tokens: count,
   cache_read_input_tokens: count,
   cache_creation: cacheCreation,
+  server_tool_use: z.looseObject({ web_search_requests: count }).nullish().catch(undefined),
   output_tokens_details: z.looseObject({ thinking_tokens: count }).nullish().catch(undefined),
   iterations: z.array(iteration).nullish().catch(undefined),
 })

@@ -5,6 +5,7 @@ import { authorsOf, thinksUnseen } from './authors.ts'
 import type { CatalogFile, Row } from './import.ts'
 import { METERED_OFFERS } from './metered.ts'
 import { soundOf } from './sound.ts'
+import { callsOf } from './tool-fees.ts'
 import data from './offers.json' with { type: 'json' }
 
 /** A model sold by a provider at a list price, as the catalogue knows it. */
@@ -108,6 +109,7 @@ function offerOf(provider: string, row: Row, sources: readonly Source[]): Catalo
     id: `${provider}/${upstream}@${source.date}`,
     ...ratesOf(model, input, output, read, write),
     ...apart(input),
+    ...callsOf(provider),
     ...(more?.tiers && {
       tiers: more.tiers.map(([over, tierInput, tierOutput, tierRead, tierWrite]) => ({
         overInputTokens: over ?? 0,

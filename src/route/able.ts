@@ -12,6 +12,7 @@ export const FORBIDDEN = 'this key may not use it'
 export const ELSEWHERE = 'not in the regions of this key'
 export const UNPRICED = 'its price is unknown and this key has a budget'
 export const CONTEXT = 'its context is too short'
+export const HOSTED = 'it does not speak the Responses wire, whose own tools were asked for'
 
 /** `eu` holds for `eu` and `eu-west-1`; a provider whose region is not known is in none. */
 const isIn = ({ region }: Site, regions: readonly string[]): boolean =>
@@ -72,11 +73,15 @@ export function whyOut(
   if (!isPriced(offer.price, wanted) && (wanted.budgeted?.(offer.model) ?? key.budgets.length > 0))
     return UNPRICED
   if (preferences?.maxPrice && tooDear(listing, preferences.maxPrice)) return 'above provider.max_price'
+  if (wanted.hosted && !speaksResponses(listing)) return HOSTED
   for (const need of needs) if (!takes(listing, need)) return `does not take ${need}`
   const context = wanted.longestPromptTokens ?? wanted.likelyInputTokens
   if (offer.contextTokens !== undefined && context > offer.contextTokens) return CONTEXT
   return undefined
 }
+
+const speaksResponses = ({ site }: Listing): boolean =>
+  site.quirks.speaksResponses === true && site.provider.responses !== undefined
 
 /** A host that can be told a schema in words is told so. */
 export const takes = ({ offer, site }: Listing, need: Capability): boolean =>

@@ -25,6 +25,8 @@ export interface Wanted {
   readonly fallbackModels: readonly string[]
   readonly preferences: Preferences | undefined
   readonly needs: ReadonlySet<Capability>
+  /** Only a host of the Responses wire can serve it. */
+  readonly hosted?: { readonly param: string; readonly message: string }
   readonly likelyInputTokens: number
   /** Where prompts are read one by one; absent = together. */
   readonly longestPromptTokens?: number | undefined

@@ -1,7 +1,7 @@
 /** What a caller is told when nobody is left to ask. Part of planning, pure. */
 import { GatewayError } from '../errors.ts'
 import type { Key } from '../terms.ts'
-import { CONTEXT, ELSEWHERE, FORBIDDEN, keyAllows, NOT_FOR, UNPRICED } from './able.ts'
+import { CONTEXT, ELSEWHERE, FORBIDDEN, HOSTED, keyAllows, NOT_FOR, UNPRICED } from './able.ts'
 import { nameOf, serves } from './codec.ts'
 import type { Excluded, RouteDeps, Wanted } from './plan.ts'
 
@@ -48,6 +48,8 @@ export function nobodyLeft(
     const message = `The price of '${model}' is unknown and this key has a budget. Set input_usd_per_mtok and output_usd_per_mtok for it in switchgate.yaml.`
     return new GatewayError('model_unpriced', message, { param: 'model' })
   }
+  if (wanted.hosted && excluded.some(e => e.reason === HOSTED))
+    return new GatewayError('invalid_request', wanted.hosted.message, { param: wanted.hosted.param })
   const reasons = [...new Set(excluded.map(e => `${e.provider}: ${e.reason}`))].slice(0, 8).join('; ')
   if (excluded.some(e => e.reason === CONTEXT)) {
     const message = `The request is too long for '${model}' at every provider (${reasons}).`

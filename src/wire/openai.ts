@@ -40,6 +40,8 @@ export interface ChatFacts {
   readonly user: string | undefined
   readonly tags: readonly string[]
   readonly needs: ReadonlySet<Capability>
+  /** What only a host of the caller's own wire can do: its place, and the words for a caller who cannot be served. */
+  readonly hosted?: { readonly param: string; readonly message: string }
   readonly messageCount: number
   readonly toolCount: number
   /** Upper bound of the prompt's UTF-8 text: the JSON of messages, tools and schemas, less inline media. */

@@ -38,6 +38,7 @@ const LAYERS: readonly (readonly [prefix: string, layer: number])[] = [
   ['providers/', 0.5],
   ['drizzle/', 0],
   ['src/terms.ts', 0],
+  ['src/usage.ts', 0],
   ['src/errors.ts', 0],
   ['src/ids.ts', 0],
   ['src/bag.ts', 0],

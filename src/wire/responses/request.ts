@@ -2,6 +2,7 @@
 import { type Body, parseBody } from '../body.ts'
 import { isObject, wrong } from '../extensions.ts'
 import { type ChatFacts, promptBytes, readChat } from '../openai.ts'
+import { hostedIn, withoutHosted } from './hosted.ts'
 import { chatMessages } from './input.ts'
 import { namesIn } from './namespaces.ts'
 import { chatText, chatToolChoice, chatTools } from './tools.ts'
@@ -131,14 +132,16 @@ export function toChat(body: Body): Body {
 
 /** What the stages need, read from the chat form; its places are the caller's, since all that differs was checked before. */
 export function readResponses(body: Body): ChatFacts {
-  const chat = toChat(body)
+  const hosted = hostedIn(body.json)
+  const chat = hosted ? written(chatRequest(withoutHosted(body.json))) : toChat(body)
   const facts = readChat(chat)
   const mediaChars = promptBytes(chat.members) - facts.textBytes
   // sealed thoughts and a provider's own tools are not in the chat form, but go to who speaks this wire
   let sent = 0
   for (const { key, valueStart, valueEnd } of body.members) if (READ.has(key)) sent += valueEnd - valueStart
   const textBytes = Math.max(facts.textBytes, sent - mediaChars)
-  return { ...facts, wantsUsageEvent: facts.stream, textBytes, asked: body.json }
+  const read = { ...facts, wantsUsageEvent: facts.stream, textBytes, asked: body.json }
+  return hosted ? { ...read, hosted } : read
 }
 
 /** Members whose text the model reads. */

@@ -279,6 +279,28 @@ describe('items', () => {
   })
 })
 
+describe('what only a host of this wire can do', () => {
+  test.each([
+    [{ input: 'Hi', tools: [{ type: 'file_search' }] }, 'tools[0].type', /file_search runs at hosts/],
+    [{ input: [{ type: 'web_search_call', id: 'ws' }] }, 'input[0].type', /web_search_call/],
+    [{ input: 'Hi', tools: [{ type: 'shell' }], tool_choice: { type: 'shell' } }, 'tools[0].type', /shell/],
+  ] as const)('%j is read, with its place', (json, param, words) => {
+    const body = bodyOf({ model: 'm', ...json })
+    expect(readResponses(body).hosted).toMatchObject({ param, message: expect.stringMatching(words) })
+    expect(() => toChat(body)).toThrow(expect.objectContaining({ kind: 'invalid_request', param }))
+  })
+
+  test('everything else has no such thing', () => {
+    const tools = [
+      { type: 'function', name: 'f' },
+      { type: 'custom', name: 'c' },
+      { type: 'web_search' },
+      { type: 'namespace', name: 'n', tools: [{ type: 'function', name: 'g' }] },
+    ]
+    expect(readResponses(bodyOf({ model: 'm', input: 'Hi', tools })).hosted).toBeUndefined()
+  })
+})
+
 describe('what is refused', () => {
   test.each([
     [{ previous_response_id: 'resp_1' }, 'previous_response_id', /whole conversation in `input`/],
@@ -290,11 +312,9 @@ describe('what is refused', () => {
     [{ context_management: [{ type: 'compaction' }] }, 'context_management', /not offered/],
     [{ messages: [] }, 'messages', /input/],
     [{ n: 2 }, 'n', /one answer/],
-    [{ tools: [{ type: 'file_search' }] }, 'tools[0].type', /file_search runs at OpenAI/],
     [{ tools: [{ type: 'function' }] }, 'tools[0].name', /name/],
     [{ tools: [{ type: 'function', name: 'f' }], tool_choice: { type: 'mcp' } }, 'tool_choice.type', /mcp/],
     [{ input: [{ type: 'item_reference', id: 'rs_1' }] }, 'input[0].type', /nothing is stored/],
-    [{ input: [{ type: 'web_search_call', id: 'ws' }] }, 'input[0].type', /web_search_call/],
     [
       { input: [{ type: 'function_call_output', call_id: 'c', output: 'x' }] },
       'input[0].call_id',
