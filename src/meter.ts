@@ -140,6 +140,8 @@ export interface SeenAnswer {
   readonly likelyInputTokens: number
   /** UTF-8 bytes of text, tool arguments and reasoning that came. */
   readonly outputBytes: number
+  /** The same, counted by a tokenizer; absent = it is told from the bytes. */
+  readonly countedOutputTokens?: number | undefined
   /** Events with content that came; most hosts send a token or more in each. */
   readonly contentEvents: number
   /** Bytes of `outputBytes` that were reasoning. */
@@ -161,7 +163,8 @@ const ON_ITS_WAY_TOKENS = 256
  */
 export function estimateUsage(seen: SeenAnswer): Usage {
   const { stated = {} } = seen
-  const output = Math.max(Math.ceil(seen.outputBytes / BYTES_PER_TOKEN), seen.contentEvents)
+  const told = seen.countedOutputTokens ?? Math.ceil(seen.outputBytes / BYTES_PER_TOKEN)
+  const output = Math.max(told, seen.contentEvents)
   const seenTokens = Math.max(output, tokens(stated.outputTokens))
   const outputTokens = Math.max(seenTokens, Math.min(seenTokens + ON_ITS_WAY_TOKENS, seen.cutAtTokens ?? 0))
   const reasoning = Math.max(
