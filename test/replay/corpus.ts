@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { Json } from '../../providers/provider.ts'
 import { eventsOf } from '../clients/recordings.ts'
+import { eventFrame } from '../wire/frames.ts'
 
 /** The wire that an answer is in, by the name of the adapter that reads it. */
 export type AnswerWire =
@@ -107,8 +108,6 @@ function whyLeft(line: Line, wire: AnswerWire | undefined, body: string): string
     return "a host's own variant of a wire, which no adapter claims"
   if (wire === 'completions' && /^data: \{"value"/.test(body))
     return "a host's own variant of a wire, which no adapter claims"
-  if (wire === 'bedrock' && line.stream && response.body_b64 === undefined)
-    return 'a binary stream that was kept as text: its frames are lost'
   return undefined
 }
 
@@ -138,6 +137,8 @@ function wireOf(line: Line): AnswerWire | undefined {
   const { protocol, provider, request, response } = line
   if (protocol === 'embeddings') return embeddingsOf(line)
   if (protocol === 'bedrock-invoke' && /embed/.test(request?.path ?? '')) return embeddingsOf(line)
+  // InvokeModel's answers of Claude are Anthropic's own
+  if (protocol === 'bedrock-invoke' && /"type": ?"message"/.test(response.body ?? '')) return 'anthropic'
   if (protocol !== undefined) return PROTOCOLS[protocol]
   const { body = '' } = response
   if (/"(?:embeddings|predictions)": ?[[{]/.test(body)) return embeddingsOf(line)
@@ -146,13 +147,22 @@ function wireOf(line: Line): AnswerWire | undefined {
   return SIGNS.find(([sign]) => sign.test(body))?.[1]
 }
 
+/** A binary stream that was kept as text, an event a line, in frames again. */
+function framed(body: string): Uint8Array {
+  const events = eventsOf(body).flatMap(text => Object.entries(JSON.parse(text) as Json))
+  return Buffer.concat(events.map(([name, json]) => eventFrame(name, json)))
+}
+
 function caseOf(line: Line, wire: AnswerWire, body: string): Case {
   const { id, provider, scenario, stream, response } = line
-  const bytes =
-    response.body_b64 === undefined
+  const isText = response.body_b64 === undefined
+  const isFramed = isText && wire === 'bedrock' && stream
+  const bytes = isFramed
+    ? framed(body)
+    : isText
       ? new TextEncoder().encode(body)
-      : Buffer.from(response.body_b64, 'base64')
-  const binary = response.body_b64 !== undefined && stream
+      : Buffer.from(response.body_b64 ?? '', 'base64')
+  const binary = (isFramed || !isText) && stream
   const status = statusOf(line, body)
   const type = binary
     ? 'application/vnd.amazon.eventstream'
