@@ -80,7 +80,12 @@ const SecretReference = z
 const Credential = z.strictObject({
   name: Name.describe('Your name for it, shown in logs and reports'),
   secret: SecretReference,
-  weight: z.number().positive().max(1_000).default(1).describe('Share of traffic among the credentials'),
+  weight: z
+    .number()
+    .positive('must be above 0')
+    .max(1_000)
+    .default(1)
+    .describe('Share of traffic among the credentials'),
 })
 
 const Model = z.strictObject({

@@ -44,6 +44,28 @@ export function nearest(name: string, known: Iterable<string>, count = 3): reado
     .map(match => match.name)
 }
 
+/** Shorter names are the beginning of too many. */
+const STEM_MIN = 3
+
+/** Known names that this one begins with, or that begin with it, up to a mark between two parts: `gpt-5` for `gpt-5-2025-08-07`, `house-model` for `house`. The closest in length first. */
+export function kinOf(name: string, known: Iterable<string>, count = 3): readonly string[] {
+  const wanted = name.toLowerCase()
+  const found: { name: string; apart: number }[] = []
+  for (const candidate of known) {
+    const [short, long] = [wanted, candidate.toLowerCase()].sort((a, b) => a.length - b.length) as [
+      string,
+      string,
+    ]
+    if (short.length < STEM_MIN || long.length > LENGTH_MAX || !long.startsWith(short)) continue
+    if (/^[-._:@/]/.test(long.slice(short.length)))
+      found.push({ name: candidate, apart: long.length - short.length })
+  }
+  return found
+    .sort((a, b) => a.apart - b.apart)
+    .slice(0, count)
+    .map(match => match.name)
+}
+
 /** `, did you mean "x"?`, or '' when nothing is near. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const [near] = nearest(name, known, 1)

@@ -13,6 +13,9 @@ interface Outline {
   readonly properties?: Readonly<Record<string, Outline>>
   readonly additionalProperties?: Outline | boolean
   readonly items?: Outline
+  readonly minimum?: number
+  readonly exclusiveMinimum?: number
+  readonly maximum?: number
   /** One row for the whole map. */
   readonly folded?: boolean
 }
@@ -46,6 +49,8 @@ export function isMapAt(path: readonly PropertyKey[]): boolean {
 export interface ConfigRow {
   readonly path: string
   readonly type: string
+  /** As in `1024 to 268435456`; '' = none. */
+  readonly bounds: string
   readonly default: string
   readonly description: string
 }
@@ -59,6 +64,16 @@ function typeOf(node: Outline): string {
   return node.type ?? 'any'
 }
 
+/** What integers can be is no bound of the member's own. */
+const own = (bound: number | undefined): boolean =>
+  bound !== undefined && Math.abs(bound) < Number.MAX_SAFE_INTEGER
+
+function boundsOf({ minimum, exclusiveMinimum, maximum }: Outline): string {
+  const from = own(minimum) ? `${minimum}` : own(exclusiveMinimum) ? `above ${exclusiveMinimum}` : ''
+  if (!own(maximum)) return from === '' || from.startsWith('above') ? from : `at least ${from}`
+  return from === '' ? `at most ${maximum}` : `${from} to ${maximum}`
+}
+
 function* rowsOf(node: Outline, path: string): Generator<ConfigRow> {
   const inner = node.type === 'array' ? node.items : node.additionalProperties
   const nested = typeof inner === 'object' && inner.properties ? inner : undefined
@@ -66,6 +81,7 @@ function* rowsOf(node: Outline, path: string): Generator<ConfigRow> {
     yield {
       path,
       type: typeOf(node),
+      bounds: boundsOf(node),
       default:
         node.default === undefined || nested !== undefined || node.folded ? '' : JSON.stringify(node.default),
       description: node.description ?? '',
@@ -105,7 +121,8 @@ export function configTable(): string {
     '| Key | Type | Default | Meaning |',
     '|---|---|---|---|',
     ...describeConfig().map(
-      row => `| ${code(row.path)} | ${cell(row.type)} | ${code(row.default)} | ${cell(row.description)} |`,
+      row =>
+        `| ${code(row.path)} | ${cell(row.bounds === '' ? row.type : `${row.type}, ${row.bounds}`)} | ${code(row.default)} | ${cell(row.description)} |`,
     ),
   ].join('\n')
 }

@@ -108,7 +108,8 @@ function Figures({ title, slots, series }: ChartProps) {
 /** Stacked columns over time. The SVG stretches; its labels are HTML so that they do not. */
 export function StackedChart({ title, slots, series }: ChartProps) {
   const totals = slots.map((_, at) => sum(series.map(entry => entry.values[at] ?? 0)))
-  const step = stepFor(Math.max(...totals, 0))
+  const most = Math.max(...totals, 0)
+  const step = stepFor(most)
   const lines = Math.max(1, Math.ceil(Math.max(...totals, 1) / step))
   const top = step * lines
   const ticks = Array.from({ length: lines + 1 }, (_, index) => top - index * step)
@@ -122,7 +123,7 @@ export function StackedChart({ title, slots, series }: ChartProps) {
       <div class="chart">
         <div class="y" aria-hidden="true">
           {ticks.map(tick => (
-            <span>{readableUsd(tick)}</span>
+            <span>{tick > 0 && most === 0 ? '' : readableUsd(tick)}</span>
           ))}
         </div>
         <svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label={summary}>

@@ -49,6 +49,23 @@ function* lanesOf({ kind, id, limits }: Holder, { group }: SpendRow): Generator<
     yield [laneId(kind, id, 'user', group.user), limits.perUser.rpd]
 }
 
+const HOUR_MS = 3_600_000
+/** Of the running hour the rows tell more than its sum: five minutes drain a third of a percent of a daily limit. */
+const STEP_MS = 300_000
+
+/** What was used and when, the oldest first: by hour, at its start; of the running hour by step, at its end. */
+async function usedSince(store: Store, fromMs: number, nowMs: number, groupBy: readonly SpendGroup[]) {
+  const hourMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS
+  const whole = await store.spend({ fromMs, toMs: hourMs, nowMs, groupBy: ['hour', ...groupBy] })
+  const used = whole.map(row => ({ row, atMs: Date.parse(row.group.hour ?? '') }))
+  for (let startMs = hourMs; startMs <= nowMs; startMs += STEP_MS) {
+    const endMs = Math.min(startMs + STEP_MS, nowMs + 1)
+    for (const row of await store.spend({ fromMs: startMs, toMs: endMs, groupBy }))
+      used.push({ row, atMs: Math.min(endMs, nowMs) })
+  }
+  return used
+}
+
 /** Replays the day hour by hour, since a bucket drains while it fills. */
 export async function seedDailyRates(input: {
   store: Store
@@ -62,25 +79,23 @@ export async function seedDailyRates(input: {
   const { store, rates, nowMs } = input
   const holders = createHolders(input.keys, input.projects, input.organisation)
   if (holders.all.length === 0) return
-  const groupBy: SpendGroup[] = ['hour', 'key', 'project']
+  const groupBy: SpendGroup[] = ['key', 'project']
   if (holders.all.some(({ limits }) => limits.perModel)) groupBy.push('model')
   if (holders.all.some(({ limits }) => limits.perUser)) groupBy.push('user')
-  const rows = await store.spend({ fromMs: nowMs - DAY_MS, toMs: nowMs + 1, nowMs, groupBy })
+  const used = await usedSince(store, nowMs - DAY_MS, nowMs, groupBy)
   const levels = new Map<string, Level>()
   const drain = (level: Level, atMs: number): void => {
     level.used = Math.max(0, level.used - ((atMs - level.atMs) * level.rpd) / DAY_MS)
     level.atMs = atMs
   }
-  for (const row of rows) {
-    const hourMs = Date.parse(row.group.hour ?? '')
+  for (const { row, atMs } of used)
     for (const holder of holders.of(row))
       for (const [lane, rpd] of lanesOf(holder, row)) {
-        const level = levels.get(lane) ?? { used: 0, atMs: hourMs, rpd }
+        const level = levels.get(lane) ?? { used: 0, atMs, rpd }
         levels.set(lane, level)
-        drain(level, hourMs)
+        drain(level, atMs)
         level.used += row.requests
       }
-  }
   for (const [lane, level] of levels) {
     drain(level, nowMs)
     if (level.used > 0) rates.seed(lane, level.used)

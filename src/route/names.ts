@@ -1,7 +1,7 @@
 /** Model names → listings: the contract's five rules over maps that are built once, so that a request costs a few look-ups. */
 import type { Catalog } from '../../providers/catalog/loader.ts'
 import type { Kind } from '../../providers/index.ts'
-import { nearest } from '../config/nearest.ts'
+import { kinOf, nearest } from '../config/nearest.ts'
 import type { AliasConfig, StrategyName } from '../config/schema.ts'
 import type { Choice } from './choice.ts'
 import type { Listing, Resolution, Site } from './market.ts'
@@ -248,17 +248,23 @@ function createRefusals(input: ResolverInput, { bare, at }: Rules): (name: strin
     return { kind: 'not_sold', message: `${name} cannot be called now: ${reasons.join('; ')}` }
   }
 
-  let words: readonly string[] | undefined
-  /** What can be called here first, then everything that the catalogue knows. */
-  const vocabulary = (): readonly string[] => {
-    words ??= [
-      ...new Set([
-        ...Object.keys(input.aliases),
-        ...input.goods.filter(good => !good.exactOnly).map(good => good.listing.offer.model),
-        ...catalog.byModel.keys(),
-      ]),
-    ]
-    return words
+  let here: ReadonlySet<string> | undefined
+  /** Names like this one: of what can be called here, else of all that the catalogue knows. */
+  const like = (name: string): readonly string[] => {
+    here ??= new Set([
+      ...Object.keys(input.aliases),
+      ...input.goods.filter(good => !good.exactOnly).map(good => good.listing.offer.model),
+    ])
+    const among = (known: Iterable<string>) => [...nearest(name, known), ...kinOf(name, known)]
+    const own = among(here)
+    return own.length > 0 ? own : among([...catalog.byModel.keys()])
+  }
+
+  /** `alpha:ok`, as some clients write `ok@alpha`. */
+  const addressed = (name: string): readonly string[] => {
+    const colon = name.indexOf(':')
+    const [shop, model] = [name.slice(0, colon), name.slice(colon + 1)]
+    return colon > 0 && at.get(shop)?.has(model) ? [`${model}@${shop}`] : []
   }
 
   return name => {
@@ -276,19 +282,19 @@ function createRefusals(input: ResolverInput, { bare, at }: Rules): (name: strin
       (configured.has(provider) || kinds.has(provider) || catalog.byProvider.has(provider))
     )
       return notSold(name.slice(0, sign), wanted, provider)
-    const here = sign < 1 || !configured.has(provider) ? undefined : bare.get(name.slice(0, sign))
-    if (here !== undefined) {
-      const sellers = [...new Set(here.listings.map(listing => listing.site.name))].slice(0, 5).join(', ')
-      return notThere(name.slice(0, sign), provider, sellers)
-    }
+    const sold = sign < 1 ? undefined : bare.get(name.slice(0, sign))
+    const sellers = [...new Set(sold?.listings.map(listing => listing.site.name))]
+    if (sold !== undefined && configured.has(provider))
+      return notThere(name.slice(0, sign), provider, sellers.slice(0, 5).join(', '))
     if (sign >= 1 && kinds.has(provider) && !configured.has(provider))
       return { kind: 'not_sold', message: `${provider} is not configured: ${cure([provider])}` }
     const plain = sign < 1 ? name : name.slice(0, sign)
     const shops =
       sign < 1 || !SENDABLE.test(plain) ? [] : nearest(provider, at.keys()).map(shop => `${plain}@${shop}`)
-    const last = nearest(plain.slice(plain.indexOf('/') + 1), vocabulary())
-    const near = plain.includes('/') ? [...nearest(plain, vocabulary()), ...last] : last
-    const others = new Set([...shops, ...near].filter(other => other !== name))
+    const there = sold === undefined ? [] : sellers.map(shop => `${plain}@${shop}`)
+    const last = there.length > 0 ? [plain] : like(plain.slice(plain.indexOf('/') + 1))
+    const near = plain.includes('/') ? [...like(plain), ...last] : last
+    const others = new Set([...addressed(name), ...shops, ...there, ...near].filter(other => other !== name))
     return { kind: 'unknown', near: [...others].slice(0, 3) }
   }
 }

@@ -38,6 +38,18 @@ describe('the outline of the config file', () => {
     expect(rows.find(row => row.path === path)).toMatchObject({ path, type, default: value })
   })
 
+  test.each([
+    ['hedge.share', '0 to 0.5'],
+    ['limits.body_bytes', /^1024 to /],
+    ['limits.default_max_output_tokens', /^256 to /],
+    ['providers.<name>.credentials[].weight', 'above 0 to 1000'],
+    ['discover_env', ''],
+  ] satisfies [string, string | RegExp][])('%s is bounded as the loader has it', (path, bounds) => {
+    const row = rows.find(row => row.path.endsWith(path))
+    if (typeof bounds === 'string') expect(row?.bounds).toBe(bounds)
+    else expect(row?.bounds).toMatch(bounds)
+  })
+
   test.each(FILES)('the table of %s is this one (SWITCHGATE_WRITE_README=1 rewrites it)', (name, table) => {
     const file = new URL(`../../${name}`, import.meta.url)
     const text = readFileSync(file, 'utf8')

@@ -21,13 +21,18 @@ const projectOf = (id: string, limits: Partial<Limits>): Project => ({
   metadata: {},
 })
 
-async function restarted(own: Partial<Limits>, projects: readonly Project[], hoursAgo: readonly number[]) {
+async function restarted(
+  own: Partial<Limits>,
+  projects: readonly Project[],
+  hoursAgo: readonly number[],
+  nowMs = NOON,
+) {
   const store = createMemoryStore()
   await store.fold(
     hoursAgo.map((hours, n) =>
       attemptRow({
         requestId: `req_${n}`,
-        createdAtMs: NOON - hours * HOUR,
+        createdAtMs: nowMs - hours * HOUR,
         project: 'blue',
         model: 'big',
         user: n % 2 ? 'ann' : 'bob',
@@ -41,7 +46,7 @@ async function restarted(own: Partial<Limits>, projects: readonly Project[], hou
     () => 1_000,
     id => byId.get(id),
   )
-  await seedDailyRates({ store, rates, keys: [key], projects, organisation: 'organisation', nowMs: NOON })
+  await seedDailyRates({ store, rates, keys: [key], projects, organisation: 'organisation', nowMs })
   return (model = 'big', user: string | null = null) => limitOf(rates.admit(key, 0, { model, user }))
 }
 
@@ -79,4 +84,15 @@ it('what was used long ago has drained meanwhile, as it would have without a res
 it('requests of the day before count no more', async () => {
   const ask = await restarted({ rpd: 1 }, [], [25, 26, 30])
   expect(ask()).toBeUndefined()
+})
+
+it('what was used in the running hour has drained since then only', async () => {
+  // 240 a day drain one in six minutes: a minute ago all were used, half an hour ago five have come back.
+  const almost = NOON + 59 * 60_000
+  const minutesAgo = (minutes: number) => Array.from({ length: 240 }, () => minutes / 60)
+  const admitted = async (minutes: number) => {
+    const ask = await restarted({ rpd: 240 }, [], minutesAgo(minutes), almost)
+    return Array.from({ length: 20 }, () => ask()).filter(limit => limit === undefined).length
+  }
+  expect([await admitted(0), await admitted(1), await admitted(30)]).toEqual([0, 0, 4])
 })

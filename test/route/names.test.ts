@@ -129,9 +129,14 @@ describe('names', () => {
     ],
     ['house-model@groq', /^- house-model is not known to be sold by groq, but by alpha, beta: /],
     // unknown
-    ['gtp-5', '? gpt-5 glm-5'],
+    ['gtp-5', '? gpt-5'],
     ['house-modle', '? house-model'],
-    ['openai/gtp-5', '? gpt-5 glm-5'],
+    ['openai/gtp-5', '? gpt-5'],
+    // a dated snapshot, a beginning, a provider in front, a provider that is none
+    ['gpt-5-2031-08-07', /^\? gpt-5( |$)/],
+    ['house', '? house-model'],
+    ['alpha:house-model', /^\? house-model@alpha( |$)/],
+    ['house-model@zzz', '? house-model@alpha house-model@beta house-model'],
     ['gpt-99@opnai', /^\? gpt-99@openai( |$)/],
     ['house-v2', '?'],
     ['nothing-known:floor', '?'],
@@ -144,7 +149,7 @@ describe('names', () => {
     ['x\n@openai', '?'],
     ['__proto__', '?'],
     ['constructor', '?'],
-    ['house-model:constructor', '?'],
+    ['house-model:constructor', '? house-model'],
     [`${'x'.repeat(300)}@openai`, '?'],
   ] satisfies [string, string | RegExp][])('%s', (name, expected) => {
     const got = shortly(market, name)
