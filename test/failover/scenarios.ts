@@ -54,10 +54,13 @@ const atMost =
   (n: number): Rule =>
   ({ primary }) =>
     primary.length > n ? `${primary.length} attempts at the primary, at most ${n}` : undefined
+/** As published with the published timing. The quick form runs beside other tests, four times at once, and only looks for what hangs. */
 const within =
   (ms: number): Rule =>
-  ({ told }) =>
-    told.ms > ms ? `took ${told.ms} ms, at most ${ms}` : undefined
+  ({ told, timing }) => {
+    const most = timing === FULL ? ms : 3 * ms
+    return told.ms > most ? `took ${told.ms} ms, at most ${most}` : undefined
+  }
 const should =
   (rule: Rule): Rule =>
   seen => {
@@ -186,7 +189,7 @@ async function call(client: OpenAI, id: string, stream: boolean, mostMs: number)
 /** Requests through an outage and after it; answered all the time, and the primary is used again soon after. */
 async function flapping(client: OpenAI, wall: Wall, stream: boolean, timing: Timing): Promise<Judged> {
   const quick = timing !== FULL
-  const [count, everyMs, backMs] = quick ? [30, 400, 8_000] : [24, 4_000, 30_000]
+  const [count, everyMs, backMs] = quick ? [30, 400, 24_000] : [24, 4_000, 30_000]
   const startedMs = Date.now()
   const answers: Told[] = []
   for (let i = 0; i < count; i++) {
