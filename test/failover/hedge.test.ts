@@ -122,6 +122,8 @@ describe.each([{ stream: true }, { stream: false }])('stream: $stream', ({ strea
       expect(rows[0]).toMatchObject({ certainty: 'estimated' })
       expect(rows[0]?.costNanoUsd).toBeGreaterThan(0)
       expect(rows[1]).toMatchObject({ certainty: 'exact' })
+      const sum = rows.reduce((all, row) => all + (row.costNanoUsd ?? Number.NaN), 0)
+      if (!stream) expect(Number(got.headers.get('x-switchgate-cost-usd'))).toBeCloseTo(sum / 1e9, 12)
       // being slower than somebody else is no fault
       const { health } = gateway.gateway.deps
       const [target] = [...health.entries()].find(([name]) => name.startsWith('alpha/')) ?? ['']
@@ -186,6 +188,9 @@ describe.each([{ stream: true }, { stream: false }])('stream: $stream', ({ strea
       expect(got.status).toBe(502)
       await got.text()
       expect(alpha.seen.length + beta.seen.length).toBe(3)
+      expect(got.headers.get('x-switchgate-attempts')).toBe('3')
+      expect((await gateway.rows()).slice(WARM).map(row => row.last)).toEqual([false, false, true])
+      expect(gateway.gateway.ledger.openHolds()).toBe(0)
     } finally {
       await closed()
     }
