@@ -17,7 +17,7 @@ beforeAll(() => {
   const path = new URL('../../src/tokenizer/o200k_base.br', import.meta.url)
   own = createTokenizer(brotliDecompressSync(readFileSync(path)))
   oracle = new Tiktoken(o200k)
-}, 60_000)
+})
 
 const expected = (text: string): number[] => oracle.encode(text, [], [])
 
