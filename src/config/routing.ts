@@ -90,7 +90,13 @@ const When = z.strictObject(CONDITIONS).meta({
 })
 
 const CHOICE = {
-  models: z.array(ModelId).min(1).max(100).describe('Model names, in order of preference'),
+  models: z
+    .array(ModelId)
+    .min(1)
+    .max(100)
+    .describe(
+      'Model names. Whoever sells any of them is ranked by the strategy; under priority, or with weights, one name comes after the other',
+    ),
   strategy: Strategy.optional().describe('Default: routing.strategy'),
   weights: z
     .record(ModelId, z.number().min(0).max(1_000_000))
