@@ -9,6 +9,7 @@ import type { Admission, Deps } from './deps.ts'
 import { GatewayError } from './errors.ts'
 import { likelyInputTokens, longestPromptTokens } from './estimate.ts'
 import { Answer } from './relay/answer.ts'
+import type { Plan } from './route/plan.ts'
 import { takePlace } from './route/pressure.ts'
 import { planFor, remember } from './route/router.ts'
 import { sealersFirst } from './route/seals.ts'
@@ -17,7 +18,7 @@ import type { Call, Caller, Endpoint, Outcome, Sink } from './terms.ts'
 import { type Body, parseBody } from './wire/body.ts'
 import { parseForm } from './wire/metered/form.ts'
 import type { ChatFacts } from './wire/openai.ts'
-import { inboundOf } from './wire/inbound.ts'
+import { type Inbound, inboundOf } from './wire/inbound.ts'
 
 export { asGatewayError }
 
@@ -39,7 +40,6 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     caller = await authenticate(call, deps)
     takePlace(caller.key, deps)
     placed = true
-
     const body = inbound.upload ? await readForm(call, deps) : await readJson(call, deps)
     const facts = inbound.read(body, call)
     const model = facts.model ?? caller.key.defaultModel ?? noModel()
@@ -63,10 +63,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     if (answer.left)
       throw new GatewayError('cancelled', 'The client left while its request waited for its turn.')
     if (inbound.local) {
-      const offer = plan.targets[0]?.listing.offer
-      const counted = offer && countedInputTokens(facts, offer, deps.tokens)
-      const told = inbound.local(facts, counted ?? likely, offer?.upstream ?? model)
-      answer.whole(200, rateHeaders(admission), deps.bytes.of(JSON.stringify(told)))
+      answer.whole(200, rateHeaders(admission), tallied(inbound.local, { facts, model, likely, plan }, deps))
       admission.release(0)
     } else {
       const job = {
@@ -99,6 +96,21 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
   if (placed) deps.pressure?.leave()
   logOutcome({ call, endpoint, caller, answer, attempted, failure }, deps)
   return { status: answer.status, failure: failure?.kind, attempts: attempted?.attempts ?? 0 }
+}
+
+interface Asked {
+  readonly facts: ChatFacts
+  readonly model: string
+  readonly likely: number
+  readonly plan: Plan
+}
+
+/** The answer to a count, of which nobody else is asked. */
+function tallied(local: NonNullable<Inbound['local']>, asked: Asked, deps: Deps): Uint8Array {
+  const { facts, model, likely, plan } = asked
+  const offer = plan.targets[0]?.listing.offer
+  const tokens = offer && countedInputTokens(facts, offer, deps.tokens)
+  return deps.bytes.of(JSON.stringify(local(facts, tokens ?? likely, offer?.upstream ?? model)))
 }
 
 /** Does a budget count this model for this caller? An unknown price is not zero, so then it is not sold, unless the config allows it. */

@@ -150,7 +150,6 @@ async function wire(folder: DataFolder, durable: Durable, options: OpenOptions):
     log,
   })
   const alert = openAlerts({ config: supply.config, readRef, send, clock: nodeClock, log })
-  const health = await restoredHealth(store)
   const watch = createWatch({ monotonic: nodeClock.monotonic, log })
   let draining = false
   const deps: AccountDeps = {
@@ -163,7 +162,7 @@ async function wire(folder: DataFolder, durable: Durable, options: OpenOptions):
     ledger,
     account: ledger,
     lineage: name => keys.lineage(name),
-    health,
+    health: await restoredHealth(store),
     experience: createExperience(),
     pressure: createPressure(),
     store,
@@ -181,8 +180,7 @@ async function wire(folder: DataFolder, durable: Durable, options: OpenOptions):
   }
   const days = () => supply.config().retention.requestsDays
   const retention = createRetention({ store, clock: nodeClock, log, days })
-  const saving = setInterval(() => void saveHealth(deps), HEALTH_SAVE_MS)
-  saving.unref()
+  const saving = setInterval(() => void saveHealth(deps), HEALTH_SAVE_MS).unref()
   const planes = mount(deps, { ...books, vault, ledger, supply, own, settings, origin })
   return {
     deps,
