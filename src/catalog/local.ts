@@ -40,6 +40,21 @@ export function linesFor(servers: readonly LocalServer[]): readonly [providers: 
 const isListedByServer = (provider: ProviderConfig): boolean =>
   isLocalKind(provider.kind) && (provider.baseUrl === undefined || Object.keys(provider.models).length === 0)
 
+/** Configured providers that sell nothing: at an address of their own only models that the file names are sold. */
+export const emptyShops = (config: Config): readonly string[] =>
+  Object.keys(config.providers).filter(name => {
+    const provider = config.providers[name]
+    return (
+      provider?.baseUrl !== undefined &&
+      Object.keys(provider.models).length === 0 &&
+      !isListedByServer(provider)
+    )
+  })
+
+/** What is said of such a provider. */
+export const SELLS_NOTHING =
+  'with a base_url only the models listed under `models` are sold, and there are none'
+
 /** Configured providers whose servers are to be asked for their models. */
 export const serversOf = (config: Config): readonly string[] =>
   Object.keys(config.providers).filter(name => {

@@ -11,6 +11,8 @@ export interface ConfigReport {
   /** Names of the providers that the file and the environment make. */
   readonly providers: readonly string[]
   readonly faults: readonly Fault[]
+  /** What is allowed and hardly meant. */
+  readonly warnings: readonly Fault[]
   /** With what the environment adds; absent while there are faults. */
   readonly config?: Config
 }
@@ -60,43 +62,49 @@ function textOf(path: string | undefined): string | Fault {
 
 /** Checks what a start would read. Never throws; no fault shows a secret. */
 export async function checkConfig(given: Env): Promise<ConfigReport> {
-  const [{ readSettings }, { loadConfig }, { discover }, { KINDS }, { loadCatalog }] = await Promise.all([
-    import('../runtime/node/settings.ts'),
-    import('../config/load.ts'),
-    import('../config/discover.ts'),
-    import('../../providers/index.ts'),
-    import('../../providers/catalog/loader.ts'),
-  ])
+  const [{ readSettings }, { loadConfig }, { discover }, { KINDS }, { loadCatalog }, local] =
+    await Promise.all([
+      import('../runtime/node/settings.ts'),
+      import('../config/load.ts'),
+      import('../config/discover.ts'),
+      import('../../providers/index.ts'),
+      import('../../providers/catalog/loader.ts'),
+      import('../catalog/local.ts'),
+    ])
   let path: string | undefined
   try {
     const { env, configPath, dataFolder } = readSettings(given)
     path = configPath
     const text = textOf(path)
-    if (typeof text !== 'string') return { path, providers: [], faults: [text] }
+    if (typeof text !== 'string') return { path, providers: [], faults: [text], warnings: [] }
     const world = { kinds: KINDS, catalog: loadCatalog(), env }
     const refs = new Set<string>()
     // Reading is asynchronous and checking is not: the first pass only gathers.
     loadConfig(text, { ...world, whyUnusable: ref => void refs.add(ref) })
     const reasons = await whyUnusable(refs, env, dataFolder)
     const loaded = loadConfig(text, { ...world, whyUnusable: ref => reasons.get(ref) })
-    if (!loaded.ok) return { path, providers: [], faults: loaded.faults }
+    if (!loaded.ok) return { path, providers: [], faults: loaded.faults, warnings: [] }
     const config = discover(loaded.config, KINDS, env)
-    return { path, providers: Object.keys(config.providers), faults: [], config }
+    const warnings = local
+      .emptyShops(config)
+      .map(name => ({ path: `providers.${name}`, reason: local.SELLS_NOTHING }))
+    return { path, providers: Object.keys(config.providers), faults: [], warnings, config }
   } catch (error) {
-    return { path, providers: [], faults: [settingsFault(messageOf(error))] }
+    return { path, providers: [], faults: [settingsFault(messageOf(error))], warnings: [] }
   }
 }
 
 async function check(call: CommandCall): Promise<number> {
   const { formatFault } = await import('../config/text.ts')
-  const { path, providers, faults } = await checkConfig(call.shell.env)
+  const { path, providers, faults, warnings } = await checkConfig(call.shell.env)
   const ok = faults.length === 0
   if (call.json) {
     const lined = faults.map(fault => ({ path: fault.path, reason: fault.reason, line: fault.line ?? null }))
-    call.shell.out(jsonText({ ok, path: path ?? null, providers, faults: lined }))
+    call.shell.out(jsonText({ ok, path: path ?? null, providers, faults: lined, warnings }))
   } else if (ok) {
     const names = providers.join(', ') || 'none'
     call.shell.out(`${path ?? 'no config file, defaults'}: fine. Providers: ${names}\n`)
+    for (const warning of warnings) call.shell.err(`warning: ${plain(formatFault(warning))}\n`)
   } else {
     const lines = faults.map(fault => `  ${plain(formatFault(fault))}\n`)
     call.shell.err(`${path ?? 'environment'}:\n${lines.join('')}`)

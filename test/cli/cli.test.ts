@@ -246,7 +246,16 @@ describe('the folder of a gateway that does not run', () => {
     })
     const fine = await say('config check --json', env)
     expect(fine.code).toBe(0)
-    expect(JSON.parse(fine.out)).toEqual({ ok: true, path: null, providers: [], faults: [] })
+    expect(JSON.parse(fine.out)).toEqual({ ok: true, path: null, providers: [], faults: [], warnings: [] })
+    // allowed, and hardly meant: it sells nothing
+    const shop = (more: string) =>
+      `providers:\n  shop: { kind: openai, base_url: "https://shop.example/v1"${more} }\n`
+    writeFileSync(path, shop(''))
+    const empty = await say('config check', { ...env, SWITCHGATE_CONFIG: path })
+    expect(empty).toMatchObject({ code: 0, out: expect.stringContaining('fine') })
+    expect(empty.err).toMatch(/^warning: providers\.shop: .*only the models listed under `models` are sold/)
+    writeFileSync(path, shop(', models: { m: {} }'))
+    expect(await say('config check', { ...env, SWITCHGATE_CONFIG: path })).toMatchObject({ code: 0, err: '' })
     const nowhere = { ...env, SWITCHGATE_CONFIG: '/nowhere.yaml' }
     expect((await say('key list', nowhere)).code).toBe(78)
     const lost = await say('key list --json', nowhere)

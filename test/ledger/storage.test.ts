@@ -3,6 +3,8 @@ import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createDataPlane } from '../../src/app.ts'
+import type { AccountDeps } from '../../src/http/account.ts'
 import { createLedger, type LedgerOwner } from '../../src/ledger/ledger.ts'
 import { openJournal } from '../../src/runtime/node/journal.ts'
 import { openSqlite } from '../../src/runtime/node/sqlite.ts'
@@ -65,6 +67,12 @@ describe('a ledger whose database fails', () => {
     }
   }
 
+  /** What a load balancer is told. */
+  const readiness = async () => {
+    const plane = createDataPlane({ closed: () => undefined, store, ledger } as unknown as AccountDeps)
+    return (await plane.request('/readyz')).status
+  }
+
   const booked = async () => {
     const [total] = await store.spend({ fromMs: 0, toMs: clock.now() * 2, groupBy: [] })
     return total?.costNanoUsd
@@ -91,15 +99,18 @@ describe('a ledger whose database fails', () => {
     })
     expect(longestMs).toBeLessThan(1_500)
     expect(admits()).toBe(true)
+    expect(await readiness()).toBe(200)
     clock.advance(6_000)
     await until(() => log.lines.includes('error ledger.store_stuck'))
     expect(admits()).toBe(false)
+    expect(await readiness()).toBe(503)
     ledger.settle(running, rowOf(running, { costNanoUsd: 70 }))
     await ledger.durable()
     expect(ledger.usageOf(key)[0]?.spentNanoUsd).toBe(90)
     other.exec('rollback')
     other.close()
     await until(admits)
+    expect(await readiness()).toBe(200)
     await ledger.fold()
     expect(await booked()).toBe(90)
   })

@@ -4,7 +4,7 @@ import type { Catalog } from '../../../providers/catalog/loader.ts'
 import { demo } from '../../../providers/demo.ts'
 import { KINDS } from '../../../providers/index.ts'
 import type { ListedModel } from '../../catalog/lists.ts'
-import { serversOf, withServed } from '../../catalog/local.ts'
+import { emptyShops, SELLS_NOTHING, serversOf, withServed } from '../../catalog/local.ts'
 import { discover } from '../../config/discover.ts'
 import { formatFault, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
@@ -94,6 +94,12 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
   let served: ReadonlyMap<string, readonly ListedModel[]> = new Map()
   let market = await build(config)
 
+  const warn = (next: Config) => {
+    for (const provider of emptyShops(next))
+      o.log('warn', 'provider.sells_nothing', { provider, cure: SELLS_NOTHING })
+  }
+  warn(config)
+
   async function build(next: Config): Promise<Market> {
     return createMarket({
       config: withServed(next, served, o.catalog()),
@@ -116,6 +122,7 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
         config = next
         market = fresh
         o.onConfig(next)
+        warn(next)
         o.log('info', 'config.reloaded', { path: o.configPath })
       } catch (error) {
         const message = error instanceof Error ? error.message : 'unreadable'
