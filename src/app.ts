@@ -59,6 +59,7 @@ export function createDataPlane(deps: AccountDeps): Hono<Env> {
     if (closed) return c.json({ status: closed }, 503)
     try {
       await deps.store.ping()
+      if (deps.ledger.failure() !== undefined) throw new Error('nothing can be written')
     } catch {
       return c.json({ status: 'storage_unavailable' }, 503)
     }

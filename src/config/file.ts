@@ -77,15 +77,11 @@ const SecretReference = z
   })
   .describe('Where the secret is: env://NAME or file:///path; a literal secret is refused')
 
+const weight = z.number().positive('must be above 0').max(1_000)
 const Credential = z.strictObject({
   name: Name.describe('Your name for it, shown in logs and reports'),
   secret: SecretReference,
-  weight: z
-    .number()
-    .positive('must be above 0')
-    .max(1_000)
-    .default(1)
-    .describe('Share of traffic among the credentials'),
+  weight: weight.default(1).describe('Share of traffic among the credentials'),
 })
 
 const Model = z.strictObject({

@@ -37,6 +37,12 @@ export interface Folder {
 const NONE: readonly BucketRef[] = []
 const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
 
+/** Does the store take anything at all, and is it still the one that was opened? Rejects if not. */
+async function probe(store: Store): Promise<undefined> {
+  await store.commit([{ op: 'put_setting', name: 'ledger_probe', value: '' }])
+  await store.ping()
+}
+
 /** `onEmpty` is called after a fold in the background that left nothing behind. */
 export function createFolder(input: {
   store: Store
@@ -67,18 +73,11 @@ export function createFolder(input: {
   let failingSinceMs: number | undefined
   let stuck: Error | undefined
 
-  /** Does the store take anything at all, and is it still the one that was opened? */
-  async function probe(): Promise<void> {
-    await store.commit([{ op: 'put_setting', name: 'ledger_probe', value: '' }])
-    await store.ping()
-    stuck = undefined
-  }
-
   async function look(): Promise<void> {
     failingSinceMs ??= monotonic()
     if (monotonic() - failingSinceMs < STUCK_MS) return
     try {
-      await probe()
+      stuck = await probe(store)
     } catch (error) {
       if (stuck === undefined) log('error', 'ledger.store_stuck', { rows: queue.length })
       stuck = error instanceof Error ? error : new Error(String(error))
@@ -145,7 +144,7 @@ export function createFolder(input: {
     busy = true
     try {
       // One question at a time: each may hold up the process for as long as the engine waits for a lock.
-      if (stuck !== undefined) await probe()
+      if (stuck !== undefined) stuck = await probe(store)
       await fold()
     } catch (error) {
       log('error', 'ledger.fold_failed', {

@@ -18,10 +18,12 @@ import { holderOfKey, holderOfProject } from './owners.ts'
 import { createRates, type LimitsOf } from './rates.ts'
 import { inheritLedger, type Recovery, recoverLedger } from './recover.ts'
 import { createRelease } from './release.ts'
+import { withRenewals } from './renewals.ts'
 import { createSlices, noteFolded } from './slices.ts'
-import { isCount, vouchFor } from './vouch.ts'
+import { createSpending } from './spending.ts'
+import { vouchFor } from './vouch.ts'
 import { createWaiters } from './waiters.ts'
-import { overrunFields, softFields, warner } from './warnings.ts'
+import { overrunFields, warner } from './warnings.ts'
 
 /** Settled rows that may wait for a store that is down; above it new work is refused. About 60 MB, and a restart that folds them all stays below two seconds. */
 const PENDING_MAX = 30_000
@@ -97,12 +99,10 @@ export function createLedger(input: LedgerInput): LedgerOwner {
   const waiters = createWaiters()
   const { wake } = waiters
   const slices = input.holder && createSlices({ store, holder: input.holder, clock, log, wake })
-  const budgets = createBudgets(slices || undefined)
+  const budgets = withRenewals(createBudgets(slices || undefined), waiters.wakeAll)
   const rates = createRates(clock.monotonic, input.limitsOf)
   const warn = warner(log, input.alert)
   const open = new Bag<OpenHold>()
-  // A request that waited may have begun with a key that has been given more since.
-  const renewed = new Map<string, Key>()
   const onFolded = slices && ((part: readonly Settled[]) => noteFolded(slices, part))
   const folder = createFolder({
     store,
@@ -133,27 +133,18 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     return line
   }
 
-  function failure(): Error | undefined {
-    const found = journal?.failure() ?? folder.failure()
-    if (found !== undefined || folder.pending() <= PENDING_MAX) return found
-    return new Error('too many settlements wait for the store')
-  }
-
-  function refuseWhenDeaf(): void {
-    const found = failure()
-    if (found !== undefined) throw unavailable(found)
-  }
+  const failure = (): Error | undefined =>
+    journal?.failure() ??
+    folder.failure() ??
+    (folder.pending() > PENDING_MAX ? new Error('too many settlements wait for the store') : undefined)
 
   function hold(key: Key, attemptId: string, nanoUsd: number, facts?: HoldFacts): OpenHold | Shortfall {
-    refuseWhenDeaf()
+    const deaf = failure()
+    if (deaf !== undefined) throw unavailable(deaf)
     const amount = wholeNano(nanoUsd)
     const nowMs = clock.now()
-    let taken = budgets.take(key, amount, nowMs, facts)
-    if ('limit' in taken) {
-      const now = renewed.get(key.id)
-      if (now !== undefined && now !== key) taken = budgets.take(now, amount, nowMs, facts)
-      if ('limit' in taken) return taken
-    }
+    const taken = budgets.take(key, amount, nowMs, facts)
+    if ('limit' in taken) return taken
     const { buckets } = taken
     const refs = buckets.length === 0 ? NO_REFS : buckets.map(bucket => bucket.ref)
     const createdAtMs = timeOfId(requestIdOf(attemptId)) ?? nowMs
@@ -189,21 +180,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     return true
   }
 
-  /** What was held becomes what was spent, and those who wait for the rest look again. */
-  function spend(held: OpenHold, costNanoUsd: number): void {
-    for (const passed of budgets.settle(held.taken, held.heldNanoUsd, costNanoUsd, clock.now()))
-      warn('budget.soft_limit', softFields(held.key, passed))
-    for (const { owner } of held.refs) wake(owner ?? held.key.lineage)
-  }
-
-  function charge(given: Hold, costNanoUsd: number): void {
-    const held = given as OpenHold
-    if (!open.has(held) || held.chargedNanoUsd !== undefined || !isCount(costNanoUsd)) return
-    held.chargedNanoUsd = costNanoUsd
-    spend(held, costNanoUsd)
-    // after a crash this is what it is charged
-    held.lines[1] = say({ say: 'extend', id: held.attemptId, nanoUsd: costNanoUsd })
-  }
+  const { spend, charge } = createSpending({ budgets, clock, warn, wake, say, open })
 
   function settle(given: Hold, row: AttemptRow): void {
     const held = given as OpenHold
@@ -262,14 +239,8 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     fold,
     usageOf: key => budgets.usage(holderOfKey(key), clock.now()),
     usageOfProject: project => budgets.usage(holderOfProject(project), clock.now()),
-    adopt(projects) {
-      budgets.adopt(projects)
-      waiters.wakeAll()
-    },
-    renew(key) {
-      renewed.set(key.id, key)
-      waiters.wakeAll()
-    },
+    adopt: budgets.adopt,
+    renew: budgets.renew,
     release,
     openHolds: () => open.size,
     openMoney: () => openMoneyOf(open.items, clock.now()),

@@ -88,17 +88,18 @@ async function allCredentials(config: Config, o: SupplyOptions): Promise<Record<
   return credentials
 }
 
+function warnOf(config: Config, log: Log): void {
+  for (const provider of emptyShops(config))
+    log('warn', 'provider.sells_nothing', { provider, cure: SELLS_NOTHING })
+}
+
 export async function createSupply(o: SupplyOptions): Promise<Supply> {
   let config = readConfig(o.configPath, o.env, o.catalog())
   o.onConfig(config)
   let served: ReadonlyMap<string, readonly ListedModel[]> = new Map()
   let market = await build(config)
 
-  const warn = (next: Config) => {
-    for (const provider of emptyShops(next))
-      o.log('warn', 'provider.sells_nothing', { provider, cure: SELLS_NOTHING })
-  }
-  warn(config)
+  warnOf(config, o.log)
 
   async function build(next: Config): Promise<Market> {
     return createMarket({
@@ -122,7 +123,7 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
         config = next
         market = fresh
         o.onConfig(next)
-        warn(next)
+        warnOf(next, o.log)
         o.log('info', 'config.reloaded', { path: o.configPath })
       } catch (error) {
         const message = error instanceof Error ? error.message : 'unreadable'
