@@ -106,7 +106,7 @@ const MOVES_ON: [string, Script, string][] = [
       response.write('{"id":"x"')
       setTimeout(() => response.destroy(), 20)
     },
-    'unreachable',
+    'overloaded',
   ],
   ['silence', () => undefined, 'silent'],
   [
@@ -153,7 +153,7 @@ describe('before the first content of a stream', () => {
         sse(response).write(role)
         setTimeout(() => response.destroy(), 20)
       },
-      'unreachable',
+      'overloaded',
     ],
     ['an end without anything', response => void sse(response).end(), 'malformed'],
     ['[DONE] at once', response => void sse(response).end(DONE), 'malformed'],
