@@ -21,9 +21,8 @@ import { createRelease } from './release.ts'
 import { withRenewals } from './renewals.ts'
 import { createSlices, noteFolded } from './slices.ts'
 import { createSpending } from './spending.ts'
-import { vouchFor } from './vouch.ts'
 import { createWaiters } from './waiters.ts'
-import { overrunFields, warner } from './warnings.ts'
+import { warner } from './warnings.ts'
 
 /** Settled rows that may wait for a store that is down; above it new work is refused. About 60 MB, and a restart that folds them all stays below two seconds. */
 const PENDING_MAX = 30_000
@@ -188,12 +187,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
       log('error', 'ledger.settled_twice', { attempt: held.attemptId })
       return
     }
-    const { chargedNanoUsd: charged } = held
-    const told = charged === undefined || row.costNanoUsd === charged ? row : { ...row, costNanoUsd: charged }
-    const kept = vouchFor(told, held, held.refs.length > 0)
-    if (charged === undefined) spend(held, kept.costNanoUsd ?? 0)
-    if (kept.overrunNanoUsd > 0) warn('budget.overrun', overrunFields(kept))
-    const settled = settlement(kept, held.refs)
+    const settled = settlement(spend(held, row), held.refs)
     say(settled)
     folder.add(settled)
   }

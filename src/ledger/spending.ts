@@ -1,15 +1,16 @@
 /** How the money of a hold becomes spent: when its row is written, or before, where the row has to wait. Part of ledger.ts. */
 import type { Bag } from '../bag.ts'
 import type { Clock, Hold } from '../deps.ts'
+import type { AttemptRow } from '../terms.ts'
 import type { Budgets } from './budgets.ts'
 import type { Entry } from './journal.ts'
 import type { OpenHold } from './open.ts'
-import { isCount } from './vouch.ts'
-import { softFields, type warner } from './warnings.ts'
+import { isCount, vouchFor } from './vouch.ts'
+import { overrunFields, softFields, type warner } from './warnings.ts'
 
 export interface Spending {
-  /** What was held becomes what was spent, and those who wait for the rest look again. */
-  spend(held: OpenHold, costNanoUsd: number): void
+  /** The row as the ledger vouches for it; its cost is spent, unless it was charged before: then that is its cost. */
+  spend(held: OpenHold, row: AttemptRow): AttemptRow
   /** As in the Ledger port. */
   charge(given: Hold, costNanoUsd: number): void
 }
@@ -24,17 +25,27 @@ export function createSpending(input: {
 }): Spending {
   const { budgets, clock, warn, wake, say, open } = input
 
-  function spend(held: OpenHold, costNanoUsd: number): void {
+  /** What was held becomes what was spent, and those who wait for the rest look again. */
+  function move(held: OpenHold, costNanoUsd: number): void {
     for (const passed of budgets.settle(held.taken, held.heldNanoUsd, costNanoUsd, clock.now()))
       warn('budget.soft_limit', softFields(held.key, passed))
     for (const { owner } of held.refs) wake(owner ?? held.key.lineage)
+  }
+
+  function spend(held: OpenHold, row: AttemptRow): AttemptRow {
+    const { chargedNanoUsd: charged } = held
+    const told = charged === undefined || row.costNanoUsd === charged ? row : { ...row, costNanoUsd: charged }
+    const kept = vouchFor(told, held, held.refs.length > 0)
+    if (charged === undefined) move(held, kept.costNanoUsd ?? 0)
+    if (kept.overrunNanoUsd > 0) warn('budget.overrun', overrunFields(kept))
+    return kept
   }
 
   function charge(given: Hold, costNanoUsd: number): void {
     const held = given as OpenHold
     if (!open.has(held) || held.chargedNanoUsd !== undefined || !isCount(costNanoUsd)) return
     held.chargedNanoUsd = costNanoUsd
-    spend(held, costNanoUsd)
+    move(held, costNanoUsd)
     // after a crash this is what it is charged
     held.lines[1] = say({ say: 'extend', id: held.attemptId, nanoUsd: costNanoUsd })
   }
