@@ -146,6 +146,8 @@ export interface SeenAnswer {
   readonly contentEvents: number
   /** Bytes of `outputBytes` that were reasoning. */
   readonly reasoningBytes?: number
+  /** For how long a model worked unseen on a whole answer that nobody waited for, ms. */
+  readonly unseenMs?: number | undefined
   /** Output tokens held when the gateway itself ended the stream for want of money; absent = it did not. */
   readonly cutAtTokens?: number | undefined
 }
@@ -155,6 +157,7 @@ export interface SeenAnswer {
  * second), a quarter of a second of the fastest (about 1,000).
  */
 const ON_ITS_WAY_TOKENS = 256
+const USUAL_TOKENS_PER_MS = 0.1
 
 /**
  * Usage of a broken stream; the bill made of it is `estimated`. Output that the provider stated is a floor: more may have
@@ -165,8 +168,9 @@ export function estimateUsage(seen: SeenAnswer): Usage {
   const { stated = {} } = seen
   const told = seen.countedOutputTokens ?? Math.ceil(seen.outputBytes / BYTES_PER_TOKEN)
   const output = Math.max(told, seen.contentEvents)
+  const unseen = ON_ITS_WAY_TOKENS + Math.ceil((seen.unseenMs ?? 0) * USUAL_TOKENS_PER_MS)
   const seenTokens = Math.max(output, tokens(stated.outputTokens))
-  const outputTokens = Math.max(seenTokens, Math.min(seenTokens + ON_ITS_WAY_TOKENS, seen.cutAtTokens ?? 0))
+  const outputTokens = Math.max(seenTokens, Math.min(seenTokens + unseen, seen.cutAtTokens ?? 0))
   const reasoning = Math.max(
     Math.ceil((seen.reasoningBytes ?? 0) / BYTES_PER_TOKEN),
     tokens(stated.reasoningOutputTokens),

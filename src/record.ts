@@ -16,18 +16,22 @@ export interface Metered {
   readonly bill: Bill
 }
 
-/**
- * Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. `count` = by the
- * tokenizer, where it is to be had.
- */
-export function meter(
-  result: ExchangeResult,
-  target: Target,
-  likelyInputTokens: number,
-  metering?: Metering,
-  heldOutputTokens?: number,
-  count?: () => Counted | undefined,
-): Metered {
+/** What was asked for, for where the answer does not say what it used. */
+export interface Asked {
+  readonly likelyInputTokens: number
+  readonly metering?: Metering | undefined
+  /** The most that the answer can have. */
+  readonly outputTokens?: number | undefined
+  /** In one piece. */
+  readonly isWhole: boolean
+  /** By the tokenizer, where it is to be had. */
+  readonly count?: (() => Counted | undefined) | undefined
+}
+
+/** Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. */
+export function meter(result: ExchangeResult, target: Target, asked: Asked): Metered {
+  const { likelyInputTokens, metering, count, isWhole } = asked
+  const outputTokens = asked.outputTokens ?? target.listing.offer.maxOutputTokens ?? undefined
   const { price } = target.listing.offer
   const { failure, status, textBytes } = result
   const usage = metering ? statedOf(result, target, metering) : result.usage
@@ -46,8 +50,10 @@ export function meter(
   const oversized = failure?.kind === 'oversized'
   if (failure && !result.committed && status >= 200 && textBytes === 0 && !usage && !brokenOff && !oversized)
     return nothing(target, 'estimated')
+  // a whole answer is written to its end or until the provider notices: nothing of it is seen here
+  const abandoned = brokenOff && isWhole
   // of an answer without end no more than could have been asked for
-  const most = oversized ? (heldOutputTokens ?? target.listing.offer.maxOutputTokens ?? undefined) : undefined
+  const most = oversized ? outputTokens : undefined
   const counted = metering || oversized ? undefined : count?.()
   const guess =
     metering?.likely ??
@@ -57,7 +63,8 @@ export function meter(
       countedOutputTokens: counted?.outputTokens,
       outputBytes: Math.min(textBytes, (most ?? Number.POSITIVE_INFINITY) * BYTES_PER_TOKEN),
       contentEvents: result.contentEvents,
-      cutAtTokens: result.cutShort ? heldOutputTokens : undefined,
+      cutAtTokens: result.cutShort || abandoned ? (outputTokens ?? Number.POSITIVE_INFINITY) : undefined,
+      unseenMs: abandoned ? result.totalMs : undefined,
     })
   return { usage: guess, bill: billFor(guess, price, 'estimated') }
 }

@@ -109,10 +109,15 @@ export async function run(job: Job, begun: Begun, deps: Deps): Promise<Ended> {
     deps.health.done(place)
   }
   observe(target, result, deps)
-  const held = carried.money.heldOutputTokens?.() ?? job.facts.maxOutputTokens
   const { facts, likelyInputTokens } = job
-  const count = () => countedUsage(facts, target.listing.offer, result, carried.sampled?.sample, deps)
-  const metered = meter(result, target, likelyInputTokens, facts.metering, held, count)
+  const { money, sampled } = carried
+  const metered = meter(result, target, {
+    likelyInputTokens,
+    metering: facts.metering,
+    outputTokens: money.heldOutputTokens?.() ?? money.sendMaxTokens ?? facts.maxOutputTokens,
+    isWhole: !facts.stream,
+    count: () => countedUsage(facts, target.listing.offer, result, sampled?.sample, deps),
+  })
   return { target, place, carried, result, metered }
 }
 

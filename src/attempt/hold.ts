@@ -52,9 +52,13 @@ interface Wish {
   readonly slices: boolean
 }
 
+/** No budget needs a limit for it. */
+const isFree = ({ price }: Offer): boolean =>
+  price !== undefined && price.inputPico === 0 && price.outputPico === 0 && !price.tiers && !price.units
+
 function wishFor(offer: Offer, s: Spending, key: Key, defaultMax: number): Wish {
   if (s.units) return { outputTokens: s.maxOutputTokens ?? 0, send: undefined, slices: false }
-  const { budgeted } = s
+  const budgeted = s.budgeted && !isFree(offer)
   const cap = key.maxOutputTokens
   const limit = cap === null ? s.maxOutputTokens : Math.min(s.maxOutputTokens ?? cap, cap)
   if (limit !== undefined) {
@@ -105,7 +109,10 @@ export async function holdMoney(
   const untilMs = deps.clock.monotonic() + WAIT_MS_MAX
   for (;;) {
     const taken = deps.ledger.hold(key, attemptId, cost(wish.outputTokens), facts)
-    if ('attemptId' in taken) return money(taken, wish, wish.outputTokens, input, offer, s, deps)
+    if ('attemptId' in taken) {
+      if (!wish.slices || !offer.price) return { hold: taken, sendMaxTokens: wish.send, afford: undefined }
+      return inSlices(taken, { wish, input, offer, s, key, facts, cost, most: mostOf(offer) }, deps)
+    }
     // where nothing is left no bound is tight enough
     if (tighten && taken.availableNanoUsd > 0) {
       const tight = await tighten()
@@ -120,7 +127,7 @@ export async function holdMoney(
       await deps.ledger.freed(key, leftMs, taken)
       continue
     }
-    const clamped = affordable(taken, cost, wish.outputTokens)
+    const clamped = affordable(taken.availableNanoUsd, cost, wish.outputTokens)
     const floor = floorFor(s, wish)
     const refuse = (short: Shortfall) =>
       exhausted(short, cost(floor), config.budgets.refusalStatus, deps.clock.now())
@@ -128,35 +135,52 @@ export async function holdMoney(
     const less = deps.ledger.hold(key, attemptId, cost(clamped), facts)
     if (!('attemptId' in less)) throw refuse(less)
     // nothing is left to extend a stream with: the model itself is to stop there, and says what it used
-    return money(less, { ...wish, send: clamped, slices: false }, clamped, input, offer, s, deps)
+    return { hold: less, sendMaxTokens: clamped, afford: undefined }
   }
 }
 
 /** Largest output whose hold fits into what is available. The cost rises with the output, so halving finds it. */
-function affordable(short: Shortfall, cost: (outputTokens: number) => number, most: number): number {
+function affordable(availableNanoUsd: number, cost: (outputTokens: number) => number, most: number): number {
   let low = 0
   let high = most
-  if (cost(0) > short.availableNanoUsd) return -1
+  if (cost(0) > availableNanoUsd) return -1
   while (low < high) {
     const middle = Math.ceil((low + high) / 2)
-    if (cost(middle) <= short.availableNanoUsd) low = middle
+    if (cost(middle) <= availableNanoUsd) low = middle
     else high = middle - 1
   }
   return low
 }
 
-function money(
-  hold: Hold,
-  wish: Wish,
-  outputTokens: number,
-  input: number,
-  offer: Offer,
-  s: Spending,
-  deps: Deps,
-): Money {
+/** Output tokens that nothing is known to exceed, where the catalogue does not say. */
+const MOST_OUTPUT = 1 << 20
+const mostOf = (offer: Offer): number => offer.maxOutputTokens ?? offer.contextTokens ?? MOST_OUTPUT
+
+/** A stream that names no limit: what it may cost at most, and how it is held. */
+interface Slicing {
+  readonly wish: Wish
+  readonly input: number
+  readonly offer: Offer
+  readonly s: Spending
+  readonly key: Key
+  readonly facts: HoldFacts
+  readonly cost: (outputTokens: number) => number
+  /** Output that the model cannot exceed. */
+  readonly most: number
+}
+
+/**
+ * Held slice by slice, so that many share one budget. Where the budget would not pay for all that the model can write, the
+ * model is told where the money ends: text that nobody sees (thinking) cannot be held slice by slice.
+ */
+function inSlices(hold: Hold, { wish, input, offer, s, key, facts, cost, most }: Slicing, deps: Deps): Money {
   const { price } = offer
-  if (!wish.slices || !price) return { hold, sendMaxTokens: wish.send, afford: undefined }
-  let covered = outputTokens * s.n
+  if (!price) return { hold, sendMaxTokens: undefined, afford: undefined }
+  const left = () => deps.ledger.available(key, facts)?.availableNanoUsd ?? Number.POSITIVE_INFINITY
+  let held = cost(wish.outputTokens)
+  const total = left() + held
+  const end = cost(most) <= total ? most : affordable(total, cost, most)
+  let covered = wish.outputTokens * s.n
   const slice = holdFor({
     inputTokensBound: 0,
     outputTokens: SLICE_TOKENS,
@@ -164,16 +188,25 @@ function money(
     tierTokensBound: input,
     sound: s.sound,
   })
+  /** All that it can still cost, if nobody else needs the money: then it has nothing to be cut off for. */
+  const takeAll = (): boolean => {
+    const rest = Math.max(0, cost(end) - held)
+    if (rest > left() || !deps.ledger.extend(hold, rest)) return false
+    held += rest
+    covered = Math.max(covered, end * s.n)
+    return true
+  }
   const afford = (textBytes: number): boolean => {
-    // a token is at least one byte of text: while the bytes fit, the tokens do
-    while (textBytes > covered) {
-      if (!deps.ledger.extend(hold, slice)) return false
+    // a token is at least one byte of text: while the bytes fit, the tokens do; and all of it is held in the end
+    while (textBytes > covered && covered < end * s.n) {
+      if (!deps.ledger.extend(hold, slice)) return takeAll()
+      held += slice
       covered += SLICE_TOKENS
     }
     return true
   }
-  const heldOutputTokens = () => covered
-  return { hold, sendMaxTokens: wish.send, afford, heldOutputTokens }
+  const heldOutputTokens = () => Math.min(covered, end * s.n)
+  return { hold, sendMaxTokens: end < most ? end : undefined, afford, heldOutputTokens }
 }
 
 /** `askedNanoUsd` = the least that would have been worth having. */

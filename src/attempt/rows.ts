@@ -61,7 +61,11 @@ export function passOn(walk: Walk, deps: Deps): void {
 /** An attempt that is not to be sent after all. Where another was sent, or is (`isBeside`), that one ends the request. */
 export function unsent(walk: Walk, begun: Begun, failure: GatewayError, deps: Deps, isBeside = false): void {
   const result = notSent(failure)
-  const ended = { ...begun, result, metered: meter(result, begun.target, 0) }
+  const ended = {
+    ...begun,
+    result,
+    metered: meter(result, begun.target, { likelyInputTokens: 0, isWhole: true }),
+  }
   if (walk.ended || isBeside) setDown(walk.job, ended, deps)
   else putOff(walk, ended, deps)
 }

@@ -3,12 +3,14 @@ import type { ServerResponse } from 'node:http'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import {
   CHAT,
+  completion,
   DONE,
   delta,
   event,
   finish,
   role,
   type ScriptedUpstream,
+  sendJson,
   sse,
   startUpstream,
   until,
@@ -54,27 +56,78 @@ test('a stream that not even a first slice is left for is asked to stop where th
   expect(await lastRow()).toMatchObject({ certainty: 'exact', costNanoUsd: 1_010_000, overrunNanoUsd: 0 })
 })
 
-test('a stream that is cut off is billed for what came and what was on its way, within what is held', async () => {
-  // a slice of 1,024 tokens and less than another one
+test('a stream that has the budget for itself is told where the money ends, and is not cut before', async () => {
+  // a first slice of 1,024 tokens and less than another one
   const key = await keyWith(HELD_INPUT_USD + 1_500 * 2e-6)
+  upstream.script = async response => {
+    const usage = { prompt_tokens: 10, completion_tokens: 1_400, total_tokens: 1_410 }
+    sse(response).write(role)
+    // more bytes than tokens are held for
+    for (let i = 0; i < 40; i++) {
+      response.write(delta('word '.repeat(30)))
+      await new Promise(resolve => setTimeout(resolve, 2))
+    }
+    // all that it can still cost is held before its end is told
+    await until(() => rig.gateway.ledger.openMoney().some(({ nanoUsd }) => nanoUsd > 3_000_000))
+    response.end(finish() + event({ id: 'x', choices: [], usage }) + DONE)
+  }
+  const answer = await rig.post(key, STREAM)
+  expect((await answer.text()).endsWith(DONE)).toBe(true)
+  const asked = Number(upstream.seen[0]?.json().max_tokens)
+  expect(asked).toBeGreaterThan(1_400)
+  expect(asked).toBeLessThan(1_560)
+  expect(answer.headers.get('x-switchgate-max-tokens')).toBe(String(asked))
+  expect(await lastRow()).toMatchObject({ certainty: 'exact', costNanoUsd: 2_810_000, overrunNanoUsd: 0 })
+})
+
+test('a budget that would pay for all that the model can write needs no limit', async () => {
+  const key = await keyWith(1)
+  upstream.script = response => {
+    const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 }
+    sse(response).write(role + delta('one'))
+    response.end(finish() + event({ id: 'x', choices: [], usage }) + DONE)
+  }
+  const answer = await rig.post(key, STREAM)
+  await answer.text()
+  expect(upstream.seen[0]?.json().max_tokens).toBeUndefined()
+  expect(answer.headers.get('x-switchgate-max-tokens')).toBeNull()
+})
+
+test('a stream whose money others have taken is cut off and billed for what came and what was on its way', async () => {
+  const key = await keyWith(2 * HELD_INPUT_USD + 3_000 * 2e-6)
   let closed = false
   const sent = 'word '.repeat(30)
-  upstream.script = async (response: ServerResponse) => {
+  let goOn = (): void => undefined
+  const taken = new Promise<void>(resolve => {
+    goOn = resolve
+  })
+  const others: ServerResponse[] = []
+  upstream.script = async (response: ServerResponse, seen) => {
+    if (seen.json().stream !== true) return void others.push(response)
     response.on('close', () => {
       closed = true
     })
-    sse(response).write(role)
+    sse(response).write(role + delta(sent))
+    await taken
     // the gateway hangs up after 1,024 bytes
     for (let i = 0; i < 40 && !closed; i++) {
       response.write(delta(sent))
       await new Promise(resolve => setTimeout(resolve, 2))
     }
   }
-  const text = await (await rig.post(key, STREAM)).text()
+  const answer = await rig.post(key, STREAM)
+  // what is left is held by somebody else until the stream has ended
+  const leave = new AbortController()
+  const other = rig.post(key, { ...CHAT, max_tokens: 1_900 }, { signal: leave.signal }).catch(() => undefined)
+  await until(() => others.length === 1)
+  goOn()
+  const text = await answer.text()
+  leave.abort()
+  await other
   expect(text).toContain('"finish_reason":"length"')
   await until(() => closed)
   const came = text.split(sent).length - 1
-  const row = await lastRow()
+  const row = (await rig.rows()).filter(({ stream }) => stream).at(-1)
   const tokens = row?.usage?.outputTokens ?? 0
   // a token a word at least, and no more than a third of the bytes, whoever counts
   expect(tokens).toBeGreaterThanOrEqual(Math.min(1_024, came * 30 + 256))
@@ -86,4 +139,43 @@ test('a stream that is cut off is billed for what came and what was on its way, 
   })
   // the caller is told what is billed
   expect(text).toContain(`"completion_tokens":${tokens}`)
+})
+
+test('a whole answer that the caller leaves is billed for what the model may have written unseen', async () => {
+  const key = (await rig.key({})).key
+  let asked = false
+  upstream.script = () => {
+    asked = true
+  }
+  const leave = new AbortController()
+  const gone = rig.post(key, { ...CHAT, max_tokens: 8_000 }, { signal: leave.signal }).catch(() => undefined)
+  await until(() => asked)
+  leave.abort()
+  await gone
+  await until(() => rig.gateway.ledger.openHolds() === 0)
+  const row = await lastRow()
+  expect(row).toMatchObject({ certainty: 'estimated', status: 499 })
+  expect(row?.usage?.outputTokens).toBeGreaterThanOrEqual(256)
+  expect(row?.usage?.outputTokens).toBeLessThanOrEqual(8_000)
+})
+
+test('no budget needs a limit for a model that is free', async () => {
+  const config = `providers:
+  alpha:
+    kind: openai
+    base_url: http://127.0.0.1:${upstream.port}/v1
+    models: { house-model: { input_usd_per_mtok: 0, output_usd_per_mtok: 0 } }
+egress: { allow: ["127.0.0.1:${upstream.port}"] }
+`
+  const free = await startMoney({}, '', undefined, config)
+  try {
+    upstream.script = response => void sendJson(response, 200, completion('hello'))
+    const { key } = await free.key({ budgets: [{ window: 'total', usd: 0.01 }] })
+    const answer = await free.post(key, CHAT)
+    expect(answer.status).toBe(200)
+    await answer.text()
+    expect(upstream.seen.at(-1)?.json().max_tokens).toBeUndefined()
+  } finally {
+    await free.close()
+  }
 })
