@@ -232,9 +232,10 @@ describe('a failover that ends without another attempt', () => {
     const key = await keyWith([total(10)])
     const body = { ...CHAT, model: 'alphas-own', max_tokens: 50 }
     await expect(rig.post(key, body, { signal: abort.signal })).rejects.toThrow()
-    await until(async () => (await rig.rows()).length > 0)
+    const lineOf = () => rig.logs.map(text => JSON.parse(text)).find(({ event }) => event === 'request')
+    await until(() => lineOf() !== undefined)
+    const line = lineOf()
     expect(await rowsOf()).toEqual([['alpha', 499, 'cancelled', true]])
-    const line = rig.logs.map(text => JSON.parse(text)).find(({ event }) => event === 'request')
     expect(line).toMatchObject({ status: 499, error: 'cancelled', attempts: 1 })
     expect(alpha.seen).toHaveLength(1)
     await expectSound()
