@@ -1,6 +1,6 @@
 /** How an exchange ends, read from what came: pure questions that exchange.ts asks. */
 import { classify, type HeaderMap, headerOf, upstreamError } from '../attempt/classify.ts'
-import type { GatewayError } from '../errors.ts'
+import type { Failure, GatewayError } from '../errors.ts'
 import type { ExchangeInput, Phase } from './contract.ts'
 import type { StreamState } from './reader.ts'
 
@@ -18,19 +18,20 @@ export function isComplete(state: StreamState, needsFinish: boolean): boolean {
   return state.content && (state.finishReason !== undefined || (state.done && !needsFinish))
 }
 
+/** What a connection that broke, or a time limit, means. `heard` = an answer had begun, so it was reached. */
+export function kindOfBreak(named: Failure | undefined, heard: boolean, committed: boolean): Failure {
+  if (committed && named !== 'silent') return 'interrupted'
+  if (named !== undefined && named !== 'unreachable') return named
+  return heard ? 'overloaded' : 'unreachable'
+}
+
 /** The failure that a reader met. `committed` = the caller has seen content. */
 export function failureIn(state: StreamState, committed: boolean, i: ExchangeInput): GatewayError {
   const { kind, body, message } = state.failure ?? { kind: 'malformed', message: '', body: undefined }
   const before = body === undefined ? kind : classify(i.provider, 200, body)
   // what was held back was seen by nobody: another target may still answer
-  const named =
-    before === 'oversized'
-      ? before
-      : committed
-        ? 'interrupted'
-        : before === 'interrupted'
-          ? 'overloaded'
-          : before
+  const seen = committed ? 'interrupted' : before === 'interrupted' ? 'overloaded' : before
+  const named = before === 'oversized' ? before : seen
   const told = body ?? { error: { message } }
   return upstreamError(named, i.providerName, { body: told, status: 400, scrub: i.scrub })
 }

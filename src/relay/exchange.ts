@@ -4,10 +4,10 @@
  */
 import { type HeaderMap, headerOf, refusalOf, upstreamError } from '../attempt/classify.ts'
 import type { Deps, Watched } from '../deps.ts'
-import { GatewayError } from '../errors.ts'
+import { type Failure, GatewayError } from '../errors.ts'
 import type { Receiver, Upstream } from '../terms.ts'
 import type { ExchangeInput, ExchangeResult, Phase } from './contract.ts'
-import { failureIn, isComplete, phaseOf } from './endings.ts'
+import { failureIn, isComplete, kindOfBreak, phaseOf } from './endings.ts'
 import type { StreamState } from './reader.ts'
 import { readWhole, type WholeAnswer } from './whole.ts'
 
@@ -112,14 +112,11 @@ class Exchange implements Receiver, Watched {
     if (this.phase === 'linger') return this.release()
     if (this.phase === 'over') return
     const named = error instanceof GatewayError ? error.kind : typeof error === 'string' ? error : undefined
-    const broke = this.phase === 'waiting' ? 'unreachable' : 'overloaded'
     if (this.phase === 'error') return this.finish(this.namedError())
     const state = this.phase === 'stream' ? this.i.reader?.state : undefined
     // a stream that said how it ended is whole, however the connection went down
     if (state?.content && state.finishReason !== undefined && named !== 'silent') return this.streamEnd()
-    // an answer had begun: it was reached
-    const before = named === 'unreachable' ? broke : ((named as GatewayError['kind']) ?? broke)
-    const kind = this.committed && named !== 'silent' ? 'interrupted' : before
+    const kind = kindOfBreak(named as Failure | undefined, this.phase !== 'waiting', this.committed)
     this.upstream?.abort()
     this.finish(upstreamError(kind, this.i.providerName, { scrub: this.i.scrub, cause: error }))
   }
