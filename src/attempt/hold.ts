@@ -135,7 +135,8 @@ export async function holdMoney(
     const less = deps.ledger.hold(key, attemptId, cost(clamped), facts)
     if (!('attemptId' in less)) throw refuse(less)
     // nothing is left to extend a stream with: the model itself is to stop there, and says what it used
-    return { hold: less, sendMaxTokens: clamped, afford: undefined }
+    const most = clamped * s.n
+    return { hold: less, sendMaxTokens: clamped, afford: within(most), heldOutputTokens: () => most }
   }
 }
 
@@ -155,6 +156,10 @@ function affordable(availableNanoUsd: number, cost: (outputTokens: number) => nu
 /** Output tokens that nothing is known to exceed, where the catalogue does not say. */
 const MOST_OUTPUT = 1 << 20
 const mostOf = (offer: Offer): number => offer.maxOutputTokens ?? offer.contextTokens ?? MOST_OUTPUT
+
+/** Three times what a token of prose has: who writes more was told a limit and does not keep to it. */
+const BYTES_PER_TOKEN_MAX = 12
+const within = (tokens: number) => (textBytes: number) => textBytes <= tokens * BYTES_PER_TOKEN_MAX
 
 /** A stream that names no limit: what it may cost at most, and how it is held. */
 interface Slicing {
@@ -196,7 +201,9 @@ function inSlices(hold: Hold, { wish, input, offer, s, key, facts, cost, most }:
     covered = Math.max(covered, end * s.n)
     return true
   }
+  const isWithin = within(end * s.n)
   const afford = (textBytes: number): boolean => {
+    if (!isWithin(textBytes)) return false
     // a token is at least one byte of text: while the bytes fit, the tokens do; and all of it is held in the end
     while (textBytes > covered && covered < end * s.n) {
       if (!deps.ledger.extend(hold, slice)) return takeAll()

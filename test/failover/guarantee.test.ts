@@ -234,13 +234,13 @@ test('whole answers are not touched by it', async () => {
 })
 
 test('a budget that ends in the middle of a held answer still shows what was paid for', async () => {
-  // 1,024 output tokens at 0.2 USD per million are held at first; the next slice does not fit
+  // about 1,400 output tokens at 0.2 USD per million are left, the model is told so, and writes on
   const poor = await gateway.key({
     budgets: [{ window: 'total', limitNanoUsd: 300_000, softNanoUsd: null }],
   })
   first.script = async response => {
     sse(response).write(role)
-    for (let i = 0; i < 40; i++) response.write(delta('word '.repeat(20)))
+    for (let i = 0; i < 200; i++) response.write(delta('word '.repeat(20)))
     // the gateway goes as soon as it has read that
     await new Promise(resolve => response.on('close', resolve))
   }

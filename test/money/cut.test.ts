@@ -80,6 +80,25 @@ test('a stream that has the budget for itself is told where the money ends, and 
   expect(await lastRow()).toMatchObject({ certainty: 'exact', costNanoUsd: 2_810_000, overrunNanoUsd: 0 })
 })
 
+test('a provider that does not keep to the limit it was told is cut off', async () => {
+  const key = await keyWith(HELD_INPUT_USD + 600 * 2e-6)
+  let closed = false
+  upstream.script = async response => {
+    response.on('close', () => {
+      closed = true
+    })
+    sse(response).write(role)
+    while (!closed) {
+      response.write(delta('word '.repeat(100)))
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+  const text = await (await rig.post(key, STREAM)).text()
+  expect(text).toContain('"finish_reason":"length"')
+  await until(() => closed)
+  expect(await lastRow()).toMatchObject({ certainty: 'estimated', finishReason: 'length' })
+})
+
 test('a budget that would pay for all that the model can write needs no limit', async () => {
   const key = await keyWith(1)
   upstream.script = response => {
