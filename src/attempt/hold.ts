@@ -157,8 +157,8 @@ function affordable(availableNanoUsd: number, cost: (outputTokens: number) => nu
 const MOST_OUTPUT = 1 << 20
 const mostOf = (offer: Offer): number => offer.maxOutputTokens ?? offer.contextTokens ?? MOST_OUTPUT
 
-/** Three times what a token of prose has: who writes more was told a limit and does not keep to it. */
-const BYTES_PER_TOKEN_MAX = 12
+/** Prose has 4 to 5: who writes more was told a limit and does not keep to it. */
+const BYTES_PER_TOKEN_MAX = 6
 const within = (tokens: number) => (textBytes: number) => textBytes <= tokens * BYTES_PER_TOKEN_MAX
 
 /** A stream that names no limit: what it may cost at most, and how it is held. */

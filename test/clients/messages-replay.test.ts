@@ -11,6 +11,7 @@ import {
   startUpstream,
   type TestGateway,
 } from '../gateway/harness.ts'
+import { certaintyOf } from './checks.ts'
 import { recordingFetch } from './callers.ts'
 import { independent } from './reading.ts'
 import { errorIn, type Recording, recordings, seedOf } from './recordings.ts'
@@ -145,7 +146,7 @@ describe.skipIf(recorded.length === 0)('recorded answers of Claude, natively', (
         output: usage.outputTokens,
       }
       expect(had, label).toEqual(want)
-      expect(row?.certainty, label).toBe('exact')
+      expect(row?.certainty, label).toBe(certaintyOf(one))
     }
   })
 

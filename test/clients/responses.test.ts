@@ -608,7 +608,7 @@ describe('refusals in the OpenAI form', () => {
   test('a budget cuts a stream as a limit does', async () => {
     upstream.script = async response => {
       sse(response).write(role)
-      for (let i = 0; i < 40 && !response.destroyed; i++) {
+      for (let i = 0; i < 400 && !response.destroyed; i++) {
         response.write(delta('word '.repeat(40)))
         await new Promise(resolve => setTimeout(resolve, 2))
       }

@@ -118,7 +118,7 @@ describe('a stream', () => {
     expect(broken.state.failure?.kind).toBe('malformed')
     const large = reader({ eventBytesMax: 100 })
     large.push(portableBytes.of(`event: x\ndata: ${'a'.repeat(200)}`))
-    expect(large.state.failure?.kind).toBe('malformed')
+    expect(large.state.failure?.kind).toBe('oversized')
   })
 
   test('hosts that leave out what they like', () => {
