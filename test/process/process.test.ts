@@ -281,7 +281,7 @@ test('kill -9 in the middle: what was settled stays, what was held is charged as
 
   const diedMs = performance.now()
   const again = await ready(env)
-  // as long as any start on this machine, and at most ten seconds for what is put right
+  // the time that a start takes on this machine, and at most ten seconds for what is put right
   expect(performance.now() - diedMs).toBeLessThan(10_000 + 3 * firstMs)
   const headers = { authorization: `Bearer ${key}` }
   const spend = (await (await fetch(`${again.url()}/v1/key/spend`, { headers })).json()) as {
