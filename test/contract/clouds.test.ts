@@ -1,8 +1,13 @@
 /** The adapters that clouds place, through the provider contract: one golden folder for each wire at each cloud. */
-import { expect, it } from 'vitest'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { anthropic } from '../../providers/anthropic/index.ts'
 import type { Place } from '../../providers/cloud.ts'
+import { gemini } from '../../providers/gemini/index.ts'
 import { KINDS } from '../../providers/index.ts'
-import { providerContract } from './provider.ts'
+import { openai } from '../../providers/openai.ts'
+import type { Json, Provider } from '../../providers/provider.ts'
+import { encoded, providerContract, requestOf, type Setup } from './provider.ts'
 
 /** Where a kind puts a model. Throws when it cannot. */
 function placed(kind: string, options: Record<string, string>, model: string): Place {
@@ -36,5 +41,70 @@ it('each wire has its own address', () => {
     'azure/classic': 'https://mine.openai.azure.com/openai/deployments/gpt-4o',
     'azure/old': 'https://mine.openai.azure.com/openai/deployments/gpt-4o',
     'azure/claude': 'https://mine.services.ai.azure.com/anthropic/v1',
+  })
+})
+
+/** What a place sends instead of the adapter's own path and body, where it differs. */
+type Move = (sent: Sent, client: Json) => Sent
+interface Sent {
+  readonly path: string
+  readonly body: Json
+  readonly headers: Json
+}
+
+const same: Move = sent => sent
+
+/** Claude's wire with the model in the path, the version in the body and no header for it (claude.ts of each). */
+const VERTEX_CLAUDE: Move = ({ body: { model, ...body }, headers }, client) => ({
+  path: `/models/${String(model)}:${client.stream === true ? 'streamRawPredict' : 'rawPredict'}`,
+  body: { ...body, anthropic_version: 'vertex-2023-10-16' },
+  headers: 'anthropic-beta' in headers ? { 'anthropic-beta': headers['anthropic-beta'] } : {},
+})
+
+/** Adapter, the folder of its wire, how its requests are moved, and what the place sends otherwise: each has a folder of its own. */
+// Otherwise: pictures by address are refused (vertex/claude/refused-image-address), a tier is reported (vertex/gemini/service-tier).
+const INHERITED: readonly {
+  readonly place: keyof typeof PLACES
+  readonly of: Provider
+  readonly folder: string
+  readonly move: Move
+  readonly otherwise: readonly string[]
+}[] = [
+  {
+    place: 'vertex/claude',
+    of: anthropic,
+    folder: 'anthropic',
+    move: VERTEX_CLAUDE,
+    otherwise: ['images-and-files', 'tools-history'],
+  },
+  { place: 'azure/claude', of: anthropic, folder: 'anthropic', move: same, otherwise: [] },
+  { place: 'vertex/gemini', of: gemini, folder: 'gemini', move: same, otherwise: ['gemma'] },
+  { place: 'azure/v1', of: openai, folder: 'openai', move: same, otherwise: [] },
+]
+
+describe.each(INHERITED)('$place is $folder moved', ({ place, of, folder, move, otherwise }) => {
+  const { provider } = PLACES[place]
+  it('answers, streams and failures are read by the very same functions', () => {
+    expect(provider.chat?.decode).toBe(of.chat?.decode)
+    expect(provider.chat?.decodeStream).toBe(of.chat?.decodeStream)
+    expect(provider.chat?.repair).toBe(of.chat?.repair)
+    expect(provider.classify).toBe(of.classify)
+  })
+
+  const root = new URL(`../fixtures/${folder}/`, import.meta.url)
+  const names = readdirSync(root).filter(name => !otherwise.includes(name))
+  it.each(names)('sends %s as that adapter does', name => {
+    const read = (file: string): string | undefined => {
+      const url = new URL(`${name}/${file}`, root)
+      return existsSync(url) ? readFileSync(url, 'utf8') : undefined
+    }
+    const setup = JSON.parse(read('0-target.json') ?? '{}') as Setup
+    const client = read('1-client.json') ?? '{}'
+    const golden = JSON.parse(read('2-upstream-request.json') ?? '{}') as Json
+    const now = encoded(provider, requestOf(provider, client, setup))
+    const { dropped, ...sent } = golden
+    const want =
+      'error' in golden ? golden : { ...move(sent as unknown as Sent, JSON.parse(client)), dropped }
+    expect(now).toEqual(want)
   })
 })

@@ -279,7 +279,8 @@ function goldenCase(provider: Provider, dir: URL): void {
   if (stream !== undefined) streamCase(provider, request, stream, setup, golden)
 }
 
-function encoded(provider: Provider, request: ChatRequest): Json {
+/** What an adapter sends, in the form of 2-upstream-request.json; fails when encoding changes its input or its mind. */
+export function encoded(provider: Provider, request: ChatRequest): Json {
   const codec = provider.chat
   if (codec === undefined) throw new Error(`${provider.name} has no chat codec`)
   const before = structuredClone(request.body.json)

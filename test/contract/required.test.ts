@@ -1,33 +1,35 @@
 /**
- * Which golden folders each adapter must have between them, and the excuses. One entry an adapter. Azure's and Vertex's folders
- * show addresses and options alone: what goes over their wires is said by the adapters of OpenAI, Claude and Gemini.
+ * Which golden folders each adapter must have between them, and the excuses. One entry an adapter. What a cloud does not change
+ * about the wire of the adapter that it places is shown by that adapter's folders; how it says no and breaks off by its own.
  */
 import { requiredCases } from './required.ts'
 
 const NO_WORD = 'this wire has no word for it: what the provider will not say is filtered'
-const BY_ANTHROPIC = "Claude's own wire and adapter: its folders stand under anthropic/"
+const NO_REFUSAL = { refusal: NO_WORD, 'refusal, streamed': NO_WORD }
 
 requiredCases('openai')
+requiredCases('openai-responses')
 requiredCases('anthropic')
-requiredCases('gemini', { refusal: NO_WORD })
-requiredCases('bedrock', { refusal: NO_WORD })
+requiredCases('gemini', NO_REFUSAL)
+requiredCases('bedrock', NO_REFUSAL)
 requiredCases('cohere', {
   'tool results with images': 'results hold text; pictures are shown by the user after them (tools-history)',
   PDF: 'it reads no documents but text: refused by name (refused-pdf)',
-  refusal: NO_WORD,
+  ...NO_REFUSAL,
 })
-requiredCases('bedrock-claude', {
-  tools: BY_ANTHROPIC,
-  'tools, streamed': BY_ANTHROPIC,
-  'parallel tools': BY_ANTHROPIC,
-  'tool results with images': BY_ANTHROPIC,
-  json_schema: BY_ANTHROPIC,
-  reasoning: BY_ANTHROPIC,
-  'reasoning, streamed': BY_ANTHROPIC,
-  cache: BY_ANTHROPIC,
-  PDF: BY_ANTHROPIC,
-  refusal: BY_ANTHROPIC,
-  'content filter': BY_ANTHROPIC,
-  'error: a fault of theirs': BY_ANTHROPIC,
-  'truncated stream': BY_ANTHROPIC,
-})
+
+requiredCases('bedrock-claude', {}, 'anthropic')
+requiredCases('vertex/claude', {}, 'anthropic')
+requiredCases('azure/claude', {}, 'anthropic')
+requiredCases('vertex/gemini', NO_REFUSAL, 'gemini')
+requiredCases(
+  'vertex/open',
+  {
+    refusal: 'open weights say no in their text',
+    'refusal, streamed': 'open weights say no in their text',
+    'error: a prompt that is too long':
+      'Google documents no words of its own for it: the model server’s pass',
+  },
+  'openai',
+)
+requiredCases('azure/v1', {}, 'openai')

@@ -31,6 +31,14 @@ const flat = (shown: string): string => shown.replace(/\n\s*/g, ' ')
 
 const failureOf = ({ shown }: Golden): string | undefined => /"failure": ?"(\w+)"/.exec(shown)?.[1]
 
+/** The provider says that the model would not, and the caller is told so. */
+const isRefused = ({ answer, shown }: Golden): boolean =>
+  /"(?:stop_reason|type)": ?"(?:response\.)?refusal\b|"refusal": ?"[^"]/.test(answer) &&
+  /"refusal": ?"[^"]|"content_filter"/.test(shown)
+const isFiltered = (golden: Golden): boolean =>
+  /"finish_reason": ?"content_filter"|"kind": ?"content_filter"/.test(golden.shown) ||
+  failureOf(golden) === 'content_filter'
+
 const CASES: Readonly<Record<string, (golden: Golden) => boolean>> = {
   text: ({ stream, shown }) => !stream && /"content": ?"[^"]/.test(shown),
   'text, streamed': ({ stream, shown }) =>
@@ -49,14 +57,18 @@ const CASES: Readonly<Record<string, (golden: Golden) => boolean>> = {
   'reasoning, streamed': ({ shown, stream }) => stream && /"reasoning(?:_content)?": ?"[^"]/.test(shown),
   cache: ({ shown }) => /"(?:cached_tokens|cache_write_tokens)": ?[1-9]/.test(shown),
   PDF: golden => isSent(golden) && /application\/pdf/.test(text(golden.client)),
-  refusal: ({ answer, shown }) => /refus/i.test(answer) && /"refusal": ?"[^"]|"content_filter"/.test(shown),
-  'content filter': golden =>
-    /"finish_reason": ?"content_filter"/.test(golden.shown) ||
-    failureOf(golden) === 'content_filter' ||
-    /"kind": ?"content_filter"/.test(golden.shown),
+  refusal: golden => isRefused(golden),
+  'refusal, streamed': golden => golden.stream && isRefused(golden),
+  'content filter': golden => isFiltered(golden),
+  'content filter, streamed': golden => golden.stream && isFiltered(golden),
+  'the output limit': ({ shown }) => /"finish_reason": ?"length"/.test(shown),
   'error: its own words for a bad request': golden => golden.setup.status === 400,
+  'error: a prompt that is too long': golden => failureOf(golden) === 'context_length',
+  'error: a wrong credential': golden => golden.setup.status === 401 || golden.setup.status === 403,
+  'error: no such model': golden => golden.setup.status === 404,
   'error: a rate limit': golden => golden.setup.status === 429,
   'error: a fault of theirs': golden => (golden.setup.status ?? 200) >= 500,
+  'error inside a stream': ({ stream, shown }) => stream && /"error": ?\{/.test(shown),
   'truncated stream': ({ stream, shown }) =>
     stream && !shown.includes('[DONE]') && !shown.includes('"error"'),
 }
@@ -84,14 +96,26 @@ function goldensOf(folder: string): Golden[] {
     })
 }
 
-/** Fails for each case that no folder shows and no reason excuses, and for each reason that nothing needs. */
-export function requiredCases(folder: string, excused: Readonly<Record<string, string>> = {}): void {
+/** What a cloud has of its own even where the wire is another's: how it says no, stops, and breaks off. */
+const OF_THE_CLOUD = /^(?:text|error|content filter|refusal|the output limit|truncated stream)/
+
+/**
+ * Fails for each case that no folder shows and no reason excuses, and for each reason that nothing needs. `wire` = the folder of
+ * the adapter that a cloud places, which shows what is no matter of the cloud's (clouds.test.ts proves that it is the same).
+ */
+export function requiredCases(
+  folder: string,
+  excused: Readonly<Record<string, string>> = {},
+  wire?: string,
+): void {
   describe(`golden folders: ${folder}`, () => {
     const goldens = goldensOf(folder)
+    const lent = wire === undefined ? [] : goldensOf(wire)
     for (const [name, shows] of Object.entries(CASES)) {
       const why = excused[name]
       it(why === undefined ? `show ${name}` : `need not show ${name}: ${why}`, () => {
-        const found = goldens.filter(shows).map(golden => golden.name)
+        const mayLend = !OF_THE_CLOUD.test(name)
+        const found = [...goldens, ...(mayLend ? lent : [])].filter(shows).map(golden => golden.name)
         if (why === undefined)
           expect(found, `a folder in test/fixtures/${folder}/ that shows ${name}`).not.toEqual([])
         else expect(found, 'the excuse is no longer needed').toEqual([])

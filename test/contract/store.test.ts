@@ -9,6 +9,7 @@ import { getPlatformProxy, type PlatformProxy } from 'wrangler'
 import { openSqlite } from '../../src/runtime/node/sqlite.ts'
 import { type D1, openD1 } from '../../src/runtime/worker/d1.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
+import { describeAuditRows } from './audited.ts'
 import { describeReading } from './reading.ts'
 import { describeSlices } from './shared.ts'
 import { describeStore } from './store.ts'
@@ -18,10 +19,12 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describeStore('memory', async () => createMemoryStore(), 'memory')
 describeReading('memory', async () => createMemoryStore())
+describeAuditRows('memory', async () => createMemoryStore())
 
 let files = 0
 describeStore('SQLite', async () => openSqlite(join(folder, `${files++}.db`)), 'sql')
 describeReading('SQLite', async () => openSqlite(join(folder, `${files++}.db`)))
+describeAuditRows('SQLite', async () => openSqlite(join(folder, `${files++}.db`)))
 
 describe('D1', () => {
   let proxy: PlatformProxy<{ DB: D1 }>
@@ -51,12 +54,22 @@ describe('D1', () => {
   afterAll(() => proxy?.dispose())
 
   const SUMS = ['spend_hourly', 'spend_daily', 'parts_hourly', 'parts_daily', 'key_use']
-  const tables = ['keys', 'credentials', 'settings', 'attempts', 'budget_buckets', 'budget_slices', ...SUMS]
+  const tables = [
+    'keys',
+    'credentials',
+    'settings',
+    'attempts',
+    'budget_buckets',
+    'budget_slices',
+    'audit',
+    ...SUMS,
+  ]
   const openEmpty = async () => {
     await proxy.env.DB.batch(tables.map(table => proxy.env.DB.prepare(`delete from ${table}`)))
     return openD1(proxy.env.DB)
   }
   describeStore('D1', openEmpty, 'sql')
   describeReading('D1', openEmpty)
+  describeAuditRows('D1', openEmpty)
   describeSlices('D1', openEmpty, 8)
 })
