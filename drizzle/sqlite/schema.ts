@@ -288,3 +288,24 @@ export const budgetBuckets = sqliteTable(
   },
   table => [primaryKey({ columns: [table.lineage, table.window, table.bucketStartMs] })],
 )
+
+/**
+ * The audit log: what was changed, by whom, from where. `hash` is keyed and covers `prev` and every column but `seq`, so
+ * that rows form a chain (src/audit/entry.ts). Rows are only ever added.
+ */
+export const audit = sqliteTable(
+  'audit',
+  {
+    /** 1, 2, 3, … without gaps. */
+    seq: integer().primaryKey(),
+    atMs: integer('at_ms').notNull(),
+    actor: text().notNull(),
+    address: text(),
+    action: text().notNull(),
+    target: text(),
+    detail: text().notNull(),
+    prev: text().notNull(),
+    hash: text().notNull(),
+  },
+  table => [index('audit_target').on(table.target, table.seq), index('audit_time').on(table.atMs)],
+)

@@ -47,14 +47,16 @@ function bucketStatements({ from, to, buckets }: Correction): Statement[] {
   )
 }
 
-/** Creates `Store.correct` over a driver. */
-export function createCorrect(driver: SqlDriver): (all: readonly Correction[]) => Maybe<void> {
+/** Creates `Store.correct` over a driver; `also` runs in the same transaction. */
+export function createCorrect(
+  driver: SqlDriver,
+): (all: readonly Correction[], also: readonly Statement[]) => Maybe<void> {
   const addHours = rollUp(driver, spendHourly)
   const addDays = rollUp(driver, spendDaily)
   const addPartHours = rollUp(driver, partsHourly)
   const addPartDays = rollUp(driver, partsDaily)
   const addUse = addKeyUse(driver)
-  return all => {
+  return (all, also) => {
     const statements = all.flatMap(correction => {
       const { from, to } = correction
       const hours = difference(hourlySums([from]), hourlySums([to]))
@@ -70,6 +72,6 @@ export function createCorrect(driver: SqlDriver): (all: readonly Correction[]) =
         ...bucketStatements(correction),
       ]
     })
-    return driver.batch(statements)
+    return driver.batch([...statements, ...also])
   }
 }

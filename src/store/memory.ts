@@ -2,6 +2,7 @@
 import { GatewayError } from '../errors.ts'
 import type { AttemptRow, Key, Project } from '../terms.ts'
 import { checkAttempt } from './attempts.ts'
+import { auditPageOf, refuseSameSeq } from './memory-audit.ts'
 import { encodeCursor, parseCursor } from './cursor.ts'
 import { type BucketsOf, bucketSums } from './fold.ts'
 import { correctRows } from './memory-correct.ts'
@@ -9,6 +10,7 @@ import { applySlice, type HeldSlice, holdersOf, leaseOf } from './memory-slices.
 import { spendView } from './memory-view.ts'
 import { SUMMED_BY } from './spend.ts'
 import type {
+  AuditRow,
   BudgetBucket,
   Endings,
   KeyUse,
@@ -34,9 +36,10 @@ interface Tables {
   /** By lineage, window and start as JSON. */
   readonly buckets: Map<string, BudgetBucket>
   readonly slices: Map<string, HeldSlice>
+  readonly audit: Map<number, AuditRow>
 }
 
-function apply({ keys, projects, credentials, settings, buckets, slices }: Tables, op: Op): void {
+function apply({ keys, projects, credentials, settings, buckets, slices, audit }: Tables, op: Op): void {
   switch (op.op) {
     case 'put_key':
       keys.set(
@@ -67,6 +70,9 @@ function apply({ keys, projects, credentials, settings, buckets, slices }: Table
     case 'forget_buckets':
       for (const [at, bucket] of buckets)
         if (bucket.bucketStartMs < op.beforeMs && bucket.window !== 'total') buckets.delete(at)
+      return
+    case 'put_audit':
+      audit.set(op.row.seq, op.row)
       return
     default:
       applySlice(slices, op)
@@ -186,6 +192,7 @@ export function createMemoryStore(): Store {
     rows: new Map(),
     buckets: new Map(),
     slices: new Map(),
+    audit: new Map(),
   }
   const oldestFirst = <T extends { createdAtMs: number; id: string }>(items: Map<string, T>): T[] =>
     [...items.values()].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1))
@@ -193,14 +200,20 @@ export function createMemoryStore(): Store {
     schemaVersion: SCHEMA_VERSION,
     async commit(ops) {
       refuseSameHash(tables, ops)
+      refuseSameSeq(tables.audit, ops)
       for (const op of ops) apply(tables, op)
     },
     fold: (rows, bucketsOf) => fold(tables, rows, bucketsOf),
-    correct: async all => correctRows(tables.rows, tables.buckets, all),
+    async correct(all, also = []) {
+      refuseSameSeq(tables.audit, also)
+      correctRows(tables.rows, tables.buckets, all)
+      for (const op of also) apply(tables, op)
+    },
     lease: async ask => leaseOf(tables.slices, tables.buckets.values(), ask),
     sliceHolders: async () => holdersOf(tables.slices),
     keys: async () => oldestFirst(tables.keys),
     keyByHash: async hash => [...tables.keys.values()].find(key => key.hash === hash),
+    keyById: async id => tables.keys.get(id),
     projects: async () => oldestFirst(tables.projects),
     credentials: async () => oldestFirst(tables.credentials),
     setting: async name => tables.settings.get(name),
@@ -217,6 +230,7 @@ export function createMemoryStore(): Store {
     forgetRequests: async (beforeMs, most) => forgetRows(tables, beforeMs, most),
     oldestDay: async () => oldestDay(tables),
     keyUse: async () => useOfKeys(tables),
+    auditRows: async query => auditPageOf(tables.audit, query),
     backup: async () => {
       throw new Error('The store in memory has nothing to back up.')
     },

@@ -2,8 +2,17 @@
 import { and, eq, gte, lt, ne, or, sql } from 'drizzle-orm'
 import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { drizzle } from 'drizzle-orm/sqlite-proxy'
-import { budgetBuckets, credentials, keys, keyUse, projects, settings } from '../../drizzle/sqlite/schema.ts'
+import {
+  audit,
+  budgetBuckets,
+  credentials,
+  keys,
+  keyUse,
+  projects,
+  settings,
+} from '../../drizzle/sqlite/schema.ts'
 import { GatewayError } from '../errors.ts'
+import { auditPage } from './audit.ts'
 import { createCorrect } from './correct.ts'
 import { createFold } from './fold.ts'
 import { type Database, endingsIn, forgetRows, oldestDay, oneRequest, requestPage } from './requests.ts'
@@ -95,6 +104,8 @@ function statementOf(db: Database, op: Op): Statement {
         .delete(budgetBuckets)
         .where(and(lt(budgetBuckets.bucketStartMs, op.beforeMs), ne(budgetBuckets.window, 'total')))
         .toSQL() as Statement
+    case 'put_audit':
+      return db.insert(audit).values(op.row).toSQL() as Statement
     case 'return_slice':
     case 'renew_slices':
     case 'release_slices':
@@ -117,12 +128,19 @@ export function createSqliteStore(driver: SqlDriver): Store {
     schemaVersion: SCHEMA_VERSION,
     commit: ops => guarded(() => driver.batch(ops.map(op => statementOf(db, op)))),
     fold: createFold(driver),
-    correct: all => guarded(() => correct(all)),
+    correct: (all, also = []) =>
+      guarded(() =>
+        correct(
+          all,
+          also.map(op => statementOf(db, op)),
+        ),
+      ),
     lease: ask => guarded(() => leaseFrom(driver, ask)),
     sliceHolders: () => guarded(() => holdersIn(driver)),
     keys: () => guarded(() => db.select().from(keys).orderBy(keys.createdAtMs, keys.id)),
     keyByHash: hash =>
       guarded(async () => (await db.select().from(keys).where(eq(keys.hash, hash)).limit(1))[0]),
+    keyById: id => guarded(async () => (await db.select().from(keys).where(eq(keys.id, id)).limit(1))[0]),
     projects: () => guarded(() => db.select().from(projects).orderBy(projects.createdAtMs, projects.id)),
     credentials: () =>
       guarded(() => db.select().from(credentials).orderBy(credentials.createdAtMs, credentials.id)),
@@ -149,6 +167,7 @@ export function createSqliteStore(driver: SqlDriver): Store {
     forgetRequests: (beforeMs, most) => guarded(() => forgetRows(db, driver, beforeMs, most)),
     oldestDay: () => guarded(() => oldestDay(db)),
     keyUse: () => guarded(() => db.select().from(keyUse)),
+    auditRows: query => guarded(() => auditPage(db, query)),
     backup: path => driver.backup(path),
     ping: () => guarded(() => driver.ping()),
     close: () => driver.close(),

@@ -25,6 +25,43 @@ export interface BudgetBucket {
   readonly spentNanoUsd: number
 }
 
+/** One row of the audit log, as it is kept (src/audit/entry.ts says what `prev` and `hash` are). */
+export interface AuditRow {
+  /** 1, 2, 3, … without gaps. */
+  readonly seq: number
+  readonly atMs: number
+  /** `admin`, `dashboard`, `local`, `gateway`, `caller`, `stranger`. */
+  readonly actor: string
+  readonly address: string | null
+  /** `<thing>.<what happened to it>`, as in `key.rotate`. */
+  readonly action: string
+  /** `<kind>:<id>`, as in `key:1a2b…`; null = the gateway itself. */
+  readonly target: string | null
+  /** A JSON object as text: what was changed, without any secret. */
+  readonly detail: string
+  /** Hex. */
+  readonly prev: string
+  /** Hex. */
+  readonly hash: string
+}
+
+/** Which rows of the audit log; all that is given must fit. */
+export interface AuditQuery {
+  /** Newest first and below `seq`, or oldest first and above it. */
+  readonly order: 'newest' | 'oldest'
+  readonly seq?: number
+  readonly limit: number
+  readonly actor?: string
+  /** A whole action, or the thing before the dot. */
+  readonly action?: string
+  /** Any of these. */
+  readonly targets?: readonly string[]
+  /** Inclusive, epoch ms. */
+  readonly fromMs?: number
+  /** Exclusive. */
+  readonly toMs?: number
+}
+
 export type Op =
   | { readonly op: 'put_key'; readonly key: Key }
   | { readonly op: 'set_key_status'; readonly id: string; readonly status: KeyStatus }
@@ -48,6 +85,8 @@ export type Op =
   | { readonly op: 'renew_slices'; readonly holder: string; readonly expiresAtMs: number }
   /** All slices of a process whose holds are known to be settled. */
   | { readonly op: 'release_slices'; readonly holder: string }
+  /** Refused, and everything committed with it, when the log has a row with this number. Only src/audit/ makes these. */
+  | { readonly op: 'put_audit'; readonly row: AuditRow }
 
 /** What one of several processes asks of a budget window for itself. Amounts nano-USD, times epoch ms. */
 export interface SliceAsk {
@@ -149,7 +188,8 @@ export interface Endings {
 
 export interface Store {
   readonly schemaVersion: number
-  commit(ops: readonly Op[]): Promise<void>
+  /** `as` = what the audit log calls this change when the ops alone do not say it, as in `key.rotate`; stores themselves do not look at it. */
+  commit(ops: readonly Op[], as?: string): Promise<void>
   /**
    * Folds settled attempts into rows, hourly roll-ups and budget buckets in one transaction. Idempotent by attempt id:
    * a row that is already there changes nothing at all (a crash may replay the journal). Throws or rejects with nothing
@@ -166,14 +206,15 @@ export interface Store {
     }[],
     detail?: (row: AttemptRow) => string | undefined,
   ): void | Promise<void>
-  /** Gives rows another cost, and the difference to every sum and bucket that counted them, in one transaction. Rejects with nothing written when a row is no longer as given. */
-  correct(all: readonly Correction[]): Promise<void>
+  /** Gives rows another cost, and the difference to every sum and bucket that counted them, in one transaction with `also`. Rejects with nothing written when a row is no longer as given. */
+  correct(all: readonly Correction[], also?: readonly Op[]): Promise<void>
   /** Enlarges a slice if spent money and all slices together stay within the limit. Two asks at once never get the same money. */
   lease(ask: SliceAsk): Promise<SliceAnswer>
   /** Processes that have slices, and when the last of each expires, epoch ms. */
   sliceHolders(): Promise<ReadonlyMap<string, number>>
   keys(): Promise<readonly Key[]>
   keyByHash(hash: string): Promise<Key | undefined>
+  keyById(id: string): Promise<Key | undefined>
   /** The organisation among them, once it was given budgets or limits. */
   projects(): Promise<readonly Project[]>
   credentials(): Promise<readonly StoredCredential[]>
@@ -199,6 +240,8 @@ export interface Store {
   oldestDay(): Promise<number | undefined>
   /** Total spend and last use per key. */
   keyUse(): Promise<readonly KeyUse[]>
+  /** Rows of the audit log, at most `limit`. */
+  auditRows(query: AuditQuery): Promise<readonly AuditRow[]>
   /** Copies the database to a file that can be opened elsewhere. */
   backup(path: string): Promise<void>
   /** `SELECT 1`, for readiness. Rejects when storage is gone. */
