@@ -2,12 +2,13 @@
 import type { AuthGuard } from './authenticate.ts'
 import type { Placed } from './bag.ts'
 import type { Config } from './config/schema.ts'
+import type { GatewayError } from './errors.ts'
 import type { Experience } from './route/experience.ts'
 import type { Health } from './route/health.ts'
 import type { Market } from './route/market.ts'
 import type { Pressure } from './route/pressure.ts'
 import type { Store } from './store/store.ts'
-import type { AttemptRow, Caller, Environment, Key, Send } from './terms.ts'
+import type { AttemptRow, Caller, Endpoint, Environment, Key, Send } from './terms.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
 /** Byte work that runtimes do natively (Node: Buffer). `from` and results are offsets; -1 = not found. */
@@ -180,6 +181,14 @@ export interface Signatures {
 /** The tokenizer, loaded when it is first asked for; undefined = it is not to be had. Beside the request's way only. */
 export type Tokens = () => Tokenizer | undefined
 
+/** Counts what ends, in numbers alone: called on the way of every request. */
+export interface Tally {
+  /** `status` 0 = the caller left before an answer. */
+  ended(endpoint: Endpoint, status: number, totalMs: number, failure: GatewayError | undefined): void
+  /** Time to the head of an answer that was not spent waiting for a provider. */
+  overhead(ms: number): void
+}
+
 export interface Deps {
   readonly config: () => Config
   /** Snapshot of what can be bought now; replaced whole on reload. */
@@ -207,6 +216,8 @@ export interface Deps {
   /** Time-ordered unique id with this prefix. */
   readonly newId: (prefix: string) => string
   readonly log: Log
+  /** Absent = nobody counts. */
+  readonly tally?: Tally
   /** Absent = signatures that a client loses are lost. */
   readonly signatures?: Signatures
   /** Absent = tokens are guessed by the kinds of characters. */

@@ -28,6 +28,8 @@ export function logOutcome(finished: Finished, deps: Deps): void {
   const offer = attempted?.target?.listing.offer
   const usage = attempted?.metered?.usage
   const bill = attempted?.bill
+  const totalMs = deps.clock.monotonic() - call.startedAtMs
+  deps.tally?.ended(finished.endpoint, answer.status, totalMs, failure)
   deps.log('info', 'request', {
     id: call.id,
     trace_id: traceOf(call),
@@ -45,7 +47,7 @@ export function logOutcome(finished: Finished, deps: Deps): void {
     certainty: bill?.certainty,
     attempts: attempted?.attempts,
     ttft_ms: attempted?.result?.ttftMs === undefined ? undefined : Math.round(attempted.result.ttftMs),
-    total_ms: Math.round(deps.clock.monotonic() - call.startedAtMs),
+    total_ms: Math.round(totalMs),
     peer: call.peer,
   })
 }

@@ -34,6 +34,14 @@ function logChange(row: AdminRoute, context: Context<Env>, deps: AdminDeps): voi
   deps.log('info', 'admin_changed', { method: row.method, route: row.path, id, peer: context.env?.peer })
 }
 
+/** Not a row of the table: its address and its form are Prometheus'. */
+async function metricsResponse(request: Request, deps: AdminDeps): Promise<Response> {
+  const why = 'there are no metrics here: on Workers each isolate counts for itself; see GET /admin/v1/spend'
+  if (deps.metrics === undefined) throw new GatewayError('not_found', why)
+  const { text, contentType } = await deps.metrics.render(request.headers.get('accept'))
+  return answerResponse({ text, contentType }, 200)
+}
+
 /** Routes that the contract names and that are still to come. */
 const NOT_YET = /^\/admin\/v1\/(audit|route|credentials\/[^/]+\/(promote|retire))\b/
 
@@ -74,6 +82,10 @@ export function createAdmin(deps: AdminDeps): Hono<Env> {
   app.get(
     '/admin/v1/openapi.json',
     guarded(() => answerResponse({ json: openApiOf(ADMIN_ROUTES) }, 200)),
+  )
+  app.get(
+    '/metrics',
+    guarded(context => metricsResponse(context.req.raw, deps)),
   )
   for (const path of new Set(ADMIN_ROUTES.map(row => row.path))) {
     const allow = ADMIN_ROUTES.filter(row => row.path === path)

@@ -3,6 +3,7 @@ import type { Clock, Log } from '../deps.ts'
 import type { KeyBook } from '../keys/book.ts'
 import type { ProjectBook } from '../keys/projects.ts'
 import type { OpenMoney } from '../ledger/ledger.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import type { Health } from '../route/health.ts'
 import type { Market } from '../route/market.ts'
 import type { RouteDeps } from '../route/plan.ts'
@@ -51,6 +52,8 @@ export interface AdminDeps {
   readonly providerNames: () => readonly string[]
   /** The catalogue and its news; absent where it changes with the version only (Workers). */
   readonly catalog?: CatalogPort
+  /** Absent where processes come and go by themselves (Workers): what one of them counts says nothing. */
+  readonly metrics?: Metrics
   /** Asks the provider whether this secret works. Never throws. */
   testCredential(provider: string, secret: string): Promise<CredentialTest>
   /** A new admin token in clear, shown once; the old one and every session end. Rejects with 409 when it is set by the environment. */

@@ -18,6 +18,7 @@ export function answerHeaders(
 ): string[] {
   const { offer } = target.listing
   const overhead = Math.max(0, deps.clock.monotonic() - job.call.startedAtMs - upstreamMs)
+  if (!job.answer.headSent) deps.tally?.overhead(overhead)
   const headers = [
     'x-switchgate-provider',
     headerSafe(offer.provider),

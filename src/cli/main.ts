@@ -1,24 +1,8 @@
 /** The program: `serve`, or one command of the command line. Node only. */
-import { readFileSync } from 'node:fs'
+import { versionText } from '../runtime/node/version.ts'
 import { CommandError, EXIT, type Shell } from './command.ts'
 import { jsonText } from './print.ts'
 import { run, tell, wantsJson } from './run.ts'
-
-/** `version` of the nearest package.json: one level up from `src/` when run from sources, two from `dist/src/`. */
-function versionText(): string {
-  for (const path of ['../../package.json', '../../../package.json']) {
-    try {
-      const { name, version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as Record<
-        string,
-        string
-      >
-      if (name === 'switchgate' && version !== undefined) return version
-    } catch {
-      // The other place has it.
-    }
-  }
-  return 'unknown'
-}
 
 async function readStdin(): Promise<string | undefined> {
   if (process.stdin.isTTY) return undefined

@@ -1,6 +1,7 @@
 /** The shape of `switchgate.yaml`: one strict schema with defaults and descriptions. load.ts reads with it, describe.ts prints it. */
 import { z } from 'zod'
 import { parseRef } from '../vault/ref.ts'
+import { Metrics } from './metrics.ts'
 import { Alerts, Budgets } from './money.ts'
 import { QuirksSchema } from './quirks.ts'
 import { Alias, CHOSEN_BY, Rules, Strategy } from './routing.ts'
@@ -262,6 +263,7 @@ export const ConfigFile = z.strictObject({
     .prefault({}),
   budgets: Budgets,
   alerts: Alerts,
+  metrics: Metrics,
   durability: z
     .enum(['process', 'power'])
     .default('process')

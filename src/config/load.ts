@@ -239,6 +239,7 @@ function configOf(file: ConfigFile): Config {
     },
     budgets: { refusalStatus: file.budgets.refusal_status, unpriced: file.budgets.unpriced },
     alerts: { webhook: file.alerts.webhook },
+    metrics: file.metrics,
     durability: file.durability,
     egress: { allow: file.egress.allow },
     retention: { requestsDays: file.retention.requests_days ?? undefined },

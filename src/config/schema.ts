@@ -141,6 +141,8 @@ export interface Config {
     /** Address, or `env://NAME` of one; undefined = alerts are only logged. */
     readonly webhook: string | undefined
   }
+  /** Beside providers and models, what `/metrics` names. */
+  readonly metrics: { readonly by: readonly ('key' | 'project')[] }
   readonly egress: { readonly allow: readonly string[] }
   /** Days that single requests are kept; undefined = for good. */
   readonly retention: { readonly requestsDays: number | undefined }

@@ -59,6 +59,8 @@ export interface LedgerOwner extends Ledger {
   /** Folds, makes durable and closes the journal. Open holds stay in it: the next start charges them as `unknown`. */
   close(): Promise<void>
   openHolds(): number
+  /** Settled attempts that are not in the store yet. */
+  pending(): number
   /** What the open holds keep in which budget, and what was charged before its row is written; one entry a hold and budget. */
   openMoney(): readonly OpenMoney[]
 }
@@ -237,6 +239,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     renew: budgets.renew,
     release,
     openHolds: () => open.size,
+    pending: folder.pending,
     openMoney: () => openMoneyOf(open.items, clock.now()),
     async close() {
       folder.stop()

@@ -26,6 +26,7 @@ const LAYERS: readonly (readonly [prefix: string, layer: number])[] = [
   ['src/meter.ts', 2],
   ['src/record.ts', 2],
   ['src/telemetry.ts', 2],
+  ['src/metrics/', 2],
   ['src/keys/', 1],
   ['src/vault/', 1],
   ['src/audit/', 1],

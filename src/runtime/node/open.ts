@@ -6,19 +6,19 @@ import { createDataPlane } from '../../app.ts'
 import { createSignatures } from '../../attempt/signatures.ts'
 import { createAuthGuard } from '../../authenticate.ts'
 import { createDashboard } from '../../dashboard/dashboard.tsx'
-import type { Deps, Log } from '../../deps.ts'
+import type { Log } from '../../deps.ts'
 import { createGuard, type Guard } from '../../egress/guard.ts'
 import { createProxyFor } from '../../egress/proxy.ts'
 import type { AccountDeps } from '../../http/account.ts'
 import type { AdminGate } from '../../keys/admin.ts'
 import type { KeyBook } from '../../keys/book.ts'
 import type { ProjectBook } from '../../keys/projects.ts'
+import type { Journal } from '../../ledger/journal.ts'
 import { createLedger, type LedgerOwner } from '../../ledger/ledger.ts'
 import { createRetention } from '../../ledger/retention.ts'
 import type { Redactor } from '../../redact.ts'
 import { createExperience } from '../../route/experience.ts'
-import { createHealth, type Health, type HealthKey, type HealthState } from '../../route/health.ts'
-import { createPressure } from '../../route/pressure.ts'
+import { createPressure, type Pressure } from '../../route/pressure.ts'
 import { knownNow } from '../../route/router.ts'
 import { expectedFingerprint } from '../../vault/keyring.ts'
 import { createVault, type OpenVault } from '../../vault/vault.ts'
@@ -32,6 +32,8 @@ import { testCredential } from './credential-test.ts'
 import { nodeRandomBytes } from './digest.ts'
 import { type Durable, openDurable } from './durable.ts'
 import { type DataFolder, type MasterKey, openDataFolder, readMasterKey } from './folder.ts'
+import { openHealth } from './health.ts'
+import { type Meters, openMeters, openMetrics } from './metrics.ts'
 import { createReadRef } from './refs.ts'
 import { createSend } from './send.ts'
 import type { Settings } from './settings.ts'
@@ -68,7 +70,6 @@ export interface Gateway {
   close(): Promise<void>
 }
 
-const HEALTH_SAVE_MS = 30_000
 export interface OpenOptions {
   readonly settings: Settings
   readonly log: Log
@@ -95,7 +96,9 @@ export async function openGateway(options: OpenOptions): Promise<Gateway> {
 }
 
 async function wire(folder: DataFolder, durable: Durable, options: OpenOptions): Promise<Gateway> {
-  const { store, journal, promise } = durable
+  const { journal, promise } = durable
+  const meters = openMeters(durable.store)
+  const { store } = meters
   const { settings, log, redactor, origin } = options
   const { env } = settings
   const masterKey = readMasterKey({ folder, env, expected: await expectedFingerprint(store), mayMake: true })
@@ -152,6 +155,8 @@ async function wire(folder: DataFolder, durable: Durable, options: OpenOptions):
   const alert = openAlerts({ config: supply.config, readRef, send, clock: nodeClock, log })
   const watch = createWatch({ monotonic: nodeClock.monotonic, log })
   let draining = false
+  const kept = await openHealth(store, log)
+  const pressure = createPressure()
   const deps: AccountDeps = {
     config: supply.config,
     market: supply.market,
@@ -162,9 +167,9 @@ async function wire(folder: DataFolder, durable: Durable, options: OpenOptions):
     ledger,
     account: ledger,
     lineage: name => keys.lineage(name),
-    health: await restoredHealth(store),
+    health: kept.health,
     experience: createExperience(),
-    pressure: createPressure(),
+    pressure,
     store,
     send,
     bytes: nodeBytes,
@@ -174,14 +179,16 @@ async function wire(folder: DataFolder, durable: Durable, options: OpenOptions):
     random: Math.random,
     newId,
     log,
+    tally: meters.traffic,
     tokens: createTokens(log),
     scrub: text => redactor.scrub(text),
     closed: () => (vault.sealed ? 'sealed' : draining ? 'draining' : undefined),
   }
   const days = () => supply.config().retention.requestsDays
   const retention = createRetention({ store, clock: nodeClock, log, days })
-  const saving = setInterval(() => void saveHealth(deps), HEALTH_SAVE_MS).unref()
-  const planes = mount(deps, { ...books, vault, ledger, supply, own, settings, origin })
+  meters.begin(supply)
+  const offices = { ...books, vault, ledger, supply, own, settings, origin, meters, journal, pressure }
+  const planes = mount(deps, offices)
   return {
     deps,
     ...planes,
@@ -198,10 +205,9 @@ async function wire(folder: DataFolder, durable: Durable, options: OpenOptions):
     },
     breakOff: () => watch.stopAll(),
     async close() {
-      clearInterval(saving)
       retention.stop()
       await Promise.all([send.destroy(), signing.close()])
-      await saveHealth(deps)
+      await kept.close()
       await ledger.close()
       await store.close()
       folder.release()
@@ -216,6 +222,9 @@ interface Offices extends Books {
   readonly own: OwnCatalog
   readonly settings: Settings
   readonly origin: string | undefined
+  readonly meters: Meters
+  readonly journal: Journal
+  readonly pressure: Pressure
 }
 
 /** Host names, beside loopback, under which a browser may open the admin plane. */
@@ -254,6 +263,7 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
     providerNames: () => o.supply.providerNames(),
     resetAdminToken: () => o.adminGate.reset(),
     catalog: o.own.port(deps),
+    metrics: openMetrics({ ...o, health: deps.health }),
     testCredential: (provider, secret) =>
       testCredential(provider, secret, deps.market(), deps.send, deps.scrub),
   }
@@ -267,28 +277,8 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
   const whole = new Hono() as App
   whole.all('*', c => {
     const { path } = c.req
-    const isAdmin = path === '/' || /^\/(admin|dashboard)(\/|$)/.test(path)
+    const isAdmin = path === '/' || /^\/(admin|dashboard|metrics)(\/|$)/.test(path)
     return (isAdmin ? admin : data).fetch(c.req.raw, c.env)
   })
   return { data, admin, whole }
-}
-
-async function restoredHealth(store: Deps['store']): Promise<Health> {
-  const health = createHealth()
-  try {
-    const saved = await store.setting('health')
-    if (saved) health.restore(JSON.parse(saved) as [HealthKey, HealthState][])
-  } catch {
-    // what was known of targets is a convenience: a start without it only learns again
-  }
-  return health
-}
-
-async function saveHealth(deps: Deps): Promise<void> {
-  const value = JSON.stringify([...deps.health.entries()])
-  try {
-    await deps.store.commit([{ op: 'put_setting', name: 'health', value }])
-  } catch (error) {
-    deps.log('warn', 'health.not_saved', { message: error instanceof Error ? error.message : 'unknown' })
-  }
 }
