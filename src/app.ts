@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono'
 import { GatewayError } from './errors.ts'
 import { asGatewayError, serve } from './gateway.ts'
 import { type AccountDeps, createAccount, type DataBindings, refusal } from './http/account.ts'
+import { createCors, preflight } from './http/cors.ts'
 import { ENDPOINTS, endpointAt, plainPath, wireOf } from './http/endpoints.ts'
 import { webCall, webSink } from './http/web.ts'
 import type { Endpoint, Wire } from './terms.ts'
@@ -70,8 +71,13 @@ export function createDataPlane(deps: AccountDeps): Hono<Env> {
     if (endpoint?.method !== c.req.method) return next()
     return exchange(c.req.raw, endpoint, deps, c.env?.peer ?? '')
   })
+  app.use(createCors(deps.keys))
   app.route('/', createAccount(deps))
-  app.notFound(c => refuseUnknown(c.req.method, c.req.path, formOf(c), deps))
+  app.notFound(c =>
+    c.req.method === 'OPTIONS'
+      ? preflight(c, allowedAt(c.req.path), deps.keys)
+      : refuseUnknown(c.req.method, c.req.path, formOf(c), deps),
+  )
   app.onError((error, c) => refusal(asGatewayError(error, deps), formOf(c), deps.newId('req_')))
   return app
 }
@@ -80,21 +86,21 @@ export function createDataPlane(deps: AccountDeps): Hono<Env> {
 const formOf = (c: Context<Env>): Wire =>
   c.req.header('anthropic-version') ? 'anthropic' : wireOf(c.req.path)
 
-/** What has no route: 405 with `Allow` where the path exists, else 404 naming what does. OPTIONS is answered before authentication. */
+/** Methods of a path; undefined = there is none. */
+function allowedAt(path: string): string | undefined {
+  const endpoint = endpointAt(path)
+  if (endpoint) return `${endpoint.method}, OPTIONS`
+  return READING_PATH.test(path) ? 'GET, HEAD, OPTIONS' : undefined
+}
+
+/** What has no route: 405 with `Allow` where the path exists, else 404 naming what does. */
 function refuseUnknown(method: string, path: string, wire: Wire, deps: AccountDeps): Response {
   const verb = method === 'POST' ? UNKNOWN_VERB.exec(path)?.[1] : undefined
   if (verb !== undefined) {
     const message = `There is no method ${verb.slice(0, 100)} here. What exists: ${METHODS.join(', ')}.`
     return refusal(new GatewayError('not_found', message), 'gemini', deps.newId('req_'))
   }
-  const endpoint = endpointAt(path)
-  const allow = endpoint
-    ? `${endpoint.method}, OPTIONS`
-    : READING_PATH.test(path)
-      ? 'GET, HEAD, OPTIONS'
-      : undefined
-  // no key can allow an origin yet, so a preflight gets no CORS headers and the browser refuses
-  if (method === 'OPTIONS') return new Response(null, { status: 204, headers: { allow: allow ?? 'OPTIONS' } })
+  const allow = allowedAt(path)
   const error = allow
     ? new GatewayError('method_not_allowed', `${path} takes ${allow.split(',')[0]}.`, { allow })
     : new GatewayError(

@@ -3,7 +3,10 @@ import type { Clock, KeyRing, Log } from './deps.ts'
 import { isInside, type Network, parseAddress, parseNetwork, subscriberOf } from './egress/address.ts'
 import { GatewayError } from './errors.ts'
 import { KEY_PREFIX, parse } from './keys/format.ts'
-import type { Call, Caller, Environment, Key } from './terms.ts'
+import { isOpen, opensAt } from './keys/hours.ts'
+import { isOriginIn } from './keys/origins.ts'
+import { isInScope } from './keys/scopes.ts'
+import type { Call, Caller, Environment, Hours, Key, Scope } from './terms.ts'
 
 /** Counts failed attempts by address. A right key always gets in: a bad neighbour behind the same NAT cannot lock it out. */
 export interface AuthGuard {
@@ -145,7 +148,61 @@ export function isAddressAllowed(key: Key, peer: string): boolean {
   return allow?.some(net => isInside(address, net)) ?? true
 }
 
-function admitKey(key: Key | undefined, credential: string, call: Call, deps: AuthenticateDeps): Caller {
+/** An authentic key that may not, with the reason for the log. */
+function forbid(
+  reason: string,
+  code: string,
+  message: string,
+  key: Key,
+  call: Call,
+  deps: AuthenticateDeps,
+): never {
+  deps.log('warn', 'auth_refused', { request: call.id, reason, key: key.id, peer: call.peer })
+  throw new GatewayError('forbidden', message, { code })
+}
+
+function closedWords(hours: Hours, nowMs: number): string {
+  const atMs = opensAt(hours, nowMs)
+  return atMs === undefined
+    ? 'This key may not be used at any time: it has no hours.'
+    : `This key may not be used at this hour. It may again from ${new Date(atMs).toISOString().slice(0, 16)}Z.`
+}
+
+/** Route, origin and hour: asked only of keys that name any. */
+function checkUse(key: Key, scope: Scope, call: Call, deps: AuthenticateDeps): void {
+  if (!isInScope(key, scope)) {
+    const may = key.scopes?.join(', ') || 'none'
+    forbid(
+      'route',
+      'route_not_allowed',
+      `This key may not call this route (${scope}). Its scopes: ${may}.`,
+      key,
+      call,
+      deps,
+    )
+  }
+  const origin = key.originAllow == null ? undefined : call.header('origin')
+  if (origin !== undefined && !isOriginIn(key.originAllow ?? [], origin))
+    forbid(
+      'origin',
+      'origin_not_allowed',
+      'This key may not be used by pages of this origin.',
+      key,
+      call,
+      deps,
+    )
+  const nowMs = deps.clock.now()
+  if (key.hours != null && !isOpen(key.hours, nowMs))
+    forbid('hour', 'hour_not_allowed', closedWords(key.hours, nowMs), key, call, deps)
+}
+
+function admitKey(
+  key: Key | undefined,
+  credential: string,
+  call: Call,
+  deps: AuthenticateDeps,
+  scope: Scope,
+): Caller {
   if (key === undefined) {
     const parsed = parse(credential)
     const reason = parsed === undefined ? 'malformed' : parsed.env === 'admin' ? 'admin_token' : 'unknown'
@@ -154,24 +211,12 @@ function admitKey(key: Key | undefined, credential: string, call: Call, deps: Au
   const unfit = whyUnfit(key, deps.clock.now())
   if (unfit !== undefined) return refuse(call, deps, unfit, key.id)
   if (key.env !== deps.env) {
-    deps.log('warn', 'auth_refused', {
-      request: call.id,
-      reason: 'environment',
-      key: key.id,
-      peer: call.peer,
-    })
-    throw new GatewayError(
-      'forbidden',
-      `This key is for the ${key.env} environment; this gateway serves ${deps.env}.`,
-      { code: 'environment_not_allowed' },
-    )
+    const message = `This key is for the ${key.env} environment; this gateway serves ${deps.env}.`
+    forbid('environment', 'environment_not_allowed', message, key, call, deps)
   }
-  if (!isAddressAllowed(key, call.peer)) {
-    deps.log('warn', 'auth_refused', { request: call.id, reason: 'address', key: key.id, peer: call.peer })
-    throw new GatewayError('forbidden', 'This key may not be used from this address.', {
-      code: 'ip_not_allowed',
-    })
-  }
+  if (!isAddressAllowed(key, call.peer))
+    forbid('address', 'ip_not_allowed', 'This key may not be used from this address.', key, call, deps)
+  if (key.scopes != null || key.originAllow != null || key.hours != null) checkUse(key, scope, call, deps)
   return { key }
 }
 
@@ -184,11 +229,11 @@ function refuseKeyInUrl(query: string): void {
 }
 
 /**
- * Who is calling. Synchronous when the key ring is. Throws (or rejects with) GatewayError: `unauthenticated` with the same
+ * Who is calling a route of this scope. Synchronous when the key ring is. Throws (or rejects with) GatewayError: `unauthenticated` with the same
  * message for every bad key, `invalid_request` for two keys, `forbidden` for a good key in the wrong place,
  * `rate_limited_here` after too many failures from one address.
  */
-export function authenticate(call: Call, deps: AuthenticateDeps): Caller | Promise<Caller> {
+export function authenticate(call: Call, deps: AuthenticateDeps, scope: Scope): Caller | Promise<Caller> {
   if (call.query !== '') refuseKeyInUrl(call.query)
   const credential = credentialOf(call)
   if (credential === undefined)
@@ -198,6 +243,6 @@ export function authenticate(call: Call, deps: AuthenticateDeps): Caller | Promi
     )
   const found = deps.keys.find(credential)
   return found instanceof Promise
-    ? found.then(key => admitKey(key, credential, call, deps))
-    : admitKey(found, credential, call, deps)
+    ? found.then(key => admitKey(key, credential, call, deps, scope))
+    : admitKey(found, credential, call, deps, scope)
 }

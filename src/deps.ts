@@ -51,6 +51,8 @@ export interface Watch {
 /** Who a presented credential belongs to. Sync on Node (memory); a Promise on Workers (D1). */
 export interface KeyRing {
   find(credential: string): Key | undefined | Promise<Key | undefined>
+  /** Does some working key allow browser pages of this origin? Absent = none does. */
+  allowsOrigin?(origin: string): boolean | Promise<boolean>
 }
 
 /** Money set aside for one attempt. Opaque to everyone but the ledger. */

@@ -9,6 +9,7 @@ import type { Admission, Deps } from './deps.ts'
 import { GatewayError } from './errors.ts'
 import { likelyInputTokens, longestPromptTokens } from './estimate.ts'
 import { Answer } from './relay/answer.ts'
+import { forBrowser } from './relay/browser.ts'
 import type { Plan } from './route/plan.ts'
 import { takePlace } from './route/pressure.ts'
 import { planFor, remember } from './route/router.ts'
@@ -28,7 +29,9 @@ const USER_CHARS = 256
 
 /** Serves one exchange, push-shaped and the same on every runtime. Never throws: what goes wrong is said in the caller's wire. */
 export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: Deps): Promise<Outcome> {
-  const answer = new Answer(sink, endpoint.wire, call.id, deps.bytes)
+  const shown = forBrowser(sink, call, deps.keys)
+  const to = shown instanceof Promise ? await shown : shown
+  const answer = new Answer(to, endpoint.wire, call.id, deps.bytes)
   let caller: Caller | undefined
   let admission: Admission | undefined
   let attempted: Attempted | undefined
@@ -37,7 +40,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
   try {
     const inbound = inboundOf(endpoint) ?? noWire()
     refuseWhenClosed(deps)
-    caller = await authenticate(call, deps)
+    caller = await authenticate(call, deps, endpoint.scope)
     takePlace(caller.key, deps)
     placed = true
     const body = inbound.upload ? await readForm(call, deps) : await readJson(call, deps)

@@ -23,12 +23,28 @@ export type Operation =
   | 'rerank'
   | 'moderation'
 
+/** What a key may be let call: families of routes (src/keys/scopes.ts). */
+export type Scope =
+  | 'chat'
+  | 'completions'
+  | 'embeddings'
+  | 'responses'
+  | 'messages'
+  | 'gemini'
+  | 'images'
+  | 'audio'
+  | 'rerank'
+  | 'moderations'
+  | 'models'
+  | 'spend'
+
 /** One row of the data-plane table: method and path → wire and operation. `{model}` in a path is any model's name. */
 export interface Endpoint {
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly wire: Wire
   readonly operation: Operation
+  readonly scope: Scope
 }
 
 /** One inbound exchange. Header names are asked for in lower case. */
@@ -177,6 +193,21 @@ export interface Limits extends RateLimits {
   readonly perUser?: RateLimits | null
 }
 
+export type Day = 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat' | 'sun'
+
+/** `08:00` to `18:00` of these days; `to` may be `24:00`, and before `from` it is on the next day. No days = all. */
+export interface HoursWindow {
+  readonly days?: readonly Day[] | null
+  readonly from: string
+  readonly to: string
+}
+
+/** When a key may be used. `zone` is IANA's, absent = UTC; an empty `allow` = never. */
+export interface Hours {
+  readonly zone?: string
+  readonly allow: readonly HoursWindow[]
+}
+
 export type KeyStatus = 'active' | 'suspended' | 'revoked'
 export type Environment = 'live' | 'staging' | 'test'
 
@@ -209,6 +240,12 @@ export interface Key {
   readonly metadata: Readonly<Record<string, string>>
   /** Only providers of these regions, by the rule of `provider.regions`; null = all, [] = none. */
   readonly regions: readonly string[] | null
+  /** Only these routes; null = all, [] = none. */
+  readonly scopes?: readonly Scope[] | null
+  /** Only browser pages of these origins: exact, `https://*.example.com` or `*`; null = not asked, [] = none. */
+  readonly originAllow?: readonly string[] | null
+  /** Only in these hours; null = at any time. */
+  readonly hours?: Hours | null
 }
 
 /** Budgets and limits above keys: of a project's keys together, or (id `organisation`) of all keys. Times are epoch ms. */

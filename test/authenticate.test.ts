@@ -55,7 +55,7 @@ beforeEach(async () => {
 afterEach(() => at.clean())
 
 const who = (headers: Record<string, string>, more?: Partial<Call>): Caller =>
-  authenticate(call(headers, more), deps) as Caller
+  authenticate(call(headers, more), deps, 'chat') as Caller
 
 function refusal(headers: Record<string, string>, more?: Partial<Call>): GatewayError {
   try {
@@ -229,8 +229,10 @@ describe('failed attempts', () => {
 
 test('a key ring that answers later works the same', async () => {
   const slow = { ...deps, keys: { find: async (text: string) => book.find(text) } }
-  expect((await authenticate(call(CARRIERS.bearer(good.text)), slow)).key.id).toBe(good.key.id)
-  await expect(authenticate(call(CARRIERS.bearer('sgate_x')), slow)).rejects.toMatchObject({ status: 401 })
+  expect((await authenticate(call(CARRIERS.bearer(good.text)), slow, 'chat')).key.id).toBe(good.key.id)
+  await expect(authenticate(call(CARRIERS.bearer('sgate_x')), slow, 'chat')).rejects.toMatchObject({
+    status: 401,
+  })
 })
 
 test('a header sent twice: the same key is one key, two keys are refused', async () => {

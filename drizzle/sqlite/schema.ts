@@ -10,7 +10,8 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/sqlite-core'
-import type { Budget, Environment, KeyStatus, Limits, Project } from '../../src/terms.ts'
+import type { SecretVersion } from '../../src/store/store.ts'
+import type { Budget, Environment, Hours, KeyStatus, Limits, Project, Scope } from '../../src/terms.ts'
 
 /** One row per applied migration; the highest number is the schema's version. Each migration inserts its own, so that D1 and SQLite agree. */
 export const schemaVersion = sqliteTable('schema_version', { version: integer().primaryKey() })
@@ -41,6 +42,9 @@ export const keys = sqliteTable(
     tags: text({ mode: 'json' }).$type<readonly string[]>().notNull(),
     metadata: text({ mode: 'json' }).$type<Readonly<Record<string, string>>>().notNull(),
     regions: text({ mode: 'json' }).$type<readonly string[]>(),
+    scopes: text({ mode: 'json' }).$type<readonly Scope[]>(),
+    originAllow: text('origin_allow', { mode: 'json' }).$type<readonly string[]>(),
+    hours: text({ mode: 'json' }).$type<Hours>(),
   },
   table => [uniqueIndex('keys_hash').on(table.hash)],
 )
@@ -69,6 +73,8 @@ export const credentials = sqliteTable('credentials', {
   createdAtMs: integer('created_at_ms').notNull(),
   lastOkAtMs: integer('last_ok_at_ms'),
   lastFailedAtMs: integer('last_failed_at_ms'),
+  version: integer().notNull().default(1),
+  others: text({ mode: 'json' }).$type<readonly SecretVersion[]>().notNull().default([]),
 })
 
 /** Named values of the program itself. */

@@ -3,12 +3,11 @@ import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import type { KeyDraft } from '../keys/book.ts'
 import { parseNetwork } from '../egress/address.ts'
+import { whyNoOrigin } from '../keys/origins.ts'
+import { SCOPES } from '../keys/scopes.ts'
 import { budgetsOf, budgetsSchema } from './budget-schema.ts'
+import { hoursOf, hoursSchema } from './hours-schema.ts'
 import { limit, limitsOf, limitsSchema } from './limit-schema.ts'
-
-/** A field that the contract names and that nothing enforces yet: accepting it would be a promise. */
-const notYet = (what: string) =>
-  z.null({ error: `${what} is not enforced yet, so it cannot be set; leave it out or null` }).optional()
 
 /** Text in one line. */
 export const line = (max: number) =>
@@ -39,6 +38,24 @@ const cidrs = z
   .max(1000)
   .nullish()
 
+const scopes = z
+  .array(z.enum(SCOPES, { error: `must be one of ${SCOPES.join(', ')}` }), {
+    error: `must be a list of routes (${SCOPES.join(', ')}), or null`,
+  })
+  .max(SCOPES.length, 'names a route twice')
+  .nullish()
+
+const origins = z
+  .array(
+    line(256).superRefine((text, context) => {
+      const why = whyNoOrigin(text)
+      if (why !== undefined) context.addIssue({ code: 'custom', message: why })
+    }),
+    { error: 'must be a list of origins, as in https://app.example.com, or null' },
+  )
+  .max(200, 'must be at most 200 origins')
+  .nullish()
+
 const time = z.iso.datetime({
   offset: true,
   error: 'must be ISO 8601 with a zone, as in 2027-01-31T00:00:00Z',
@@ -59,14 +76,14 @@ const fields = {
   expires_at: time.nullish(),
   models: names('model names'),
   providers: names('provider names'),
-  scopes: notYet('`scopes`'),
+  scopes,
   limits: limitsSchema,
   budgets: budgetsSchema,
   ip_allow: cidrs,
   ip_deny: cidrs,
-  origin_allow: notYet('`origin_allow`'),
+  origin_allow: origins,
   regions: names('regions, as in eu or us-east-1'),
-  hours: notYet('`hours`'),
+  hours: hoursSchema,
   max_output_tokens: limit,
   default_model: line(256).nullish(),
   priority: z
@@ -121,6 +138,9 @@ export function draftOf(patch: Patch & { env?: z.output<typeof env> | undefined 
     ...(patch.max_output_tokens !== undefined && { maxOutputTokens: patch.max_output_tokens }),
     ...(patch.default_model !== undefined && { defaultModel: patch.default_model }),
     ...(patch.regions !== undefined && { regions: patch.regions }),
+    ...(patch.scopes !== undefined && { scopes: patch.scopes }),
+    ...(patch.origin_allow !== undefined && { originAllow: patch.origin_allow }),
+    ...(patch.hours !== undefined && { hours: hoursOf(patch.hours) }),
     ...(patch.tags !== undefined && { tags: patch.tags ?? [] }),
     ...(patch.metadata !== undefined && { metadata: patch.metadata }),
   }

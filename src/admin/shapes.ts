@@ -1,5 +1,7 @@
 /** Schemas of what the admin plane answers, for the OpenAPI document. */
 import { z } from 'zod'
+import { DAYS } from '../keys/hours.ts'
+import { SCOPES } from '../keys/scopes.ts'
 
 const text = z.string().nullable()
 const count = z.int().nullable()
@@ -44,7 +46,7 @@ export const keyShape = z.object({
   last_used_at: time,
   models: z.array(z.string()).nullable(),
   providers: z.array(z.string()).nullable(),
-  scopes: z.null(),
+  scopes: z.array(z.enum(SCOPES)).nullable(),
   limits: z.object({
     ...rates,
     throttle_ms: count,
@@ -54,9 +56,14 @@ export const keyShape = z.object({
   budgets,
   ip_allow: z.array(z.string()).nullable(),
   ip_deny: z.array(z.string()).nullable(),
-  origin_allow: z.null(),
+  origin_allow: z.array(z.string()).nullable(),
   regions: z.array(z.string()).nullable(),
-  hours: z.null(),
+  hours: z
+    .object({
+      zone: z.string(),
+      allow: z.array(z.object({ days: z.array(z.enum(DAYS)).nullable(), from: z.string(), to: z.string() })),
+    })
+    .nullable(),
   max_output_tokens: count,
   default_model: text,
   priority: count,

@@ -5,7 +5,7 @@ import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { asGatewayError } from '../gateway.ts'
 import type { Resolution } from '../route/market.ts'
-import type { Caller, Key, Wire } from '../terms.ts'
+import type { Caller, Key, Scope, Wire } from '../terms.ts'
 import {
   type BudgetUse,
   generationWire,
@@ -64,14 +64,14 @@ export function createAccount(deps: AccountDeps): Hono<Env> {
   const app = new Hono<Env>()
 
   /** Authenticates, runs the view, and answers errors in the caller's wire. Nothing here may be cached on the way. */
-  const view = (path: string, serve: View) =>
+  const view = (path: string, scope: Scope, serve: View) =>
     app.get(path, async c => {
       const id = deps.newId('req_')
       const wire = wireOf(c)
       try {
         const startedAtMs = deps.clock.monotonic()
         const facts = { id, peer: c.env?.peer ?? '', startedAtMs, bytes: deps.bytes, path: c.req.path }
-        const caller = await authenticate(webCall(c.req.raw, facts), deps)
+        const caller = await authenticate(webCall(c.req.raw, facts), deps, scope)
         if (deps.closed() === 'sealed') throw new GatewayError('sealed', 'The vault is sealed.')
         const response = await serve(caller, c)
         response.headers.set('cache-control', 'no-store')
@@ -82,23 +82,23 @@ export function createAccount(deps: AccountDeps): Hono<Env> {
       }
     })
 
-  view('/v1/models', ({ key }, c) => {
+  view('/v1/models', 'models', ({ key }, c) => {
     const { search, provider, ...page } = c.req.query()
     const wire = wireOf(c)
     if (wire === 'gemini') return c.json(googleList(deps.market(), key))
     const models = modelList(deps.market(), key, { search, provider })
     return c.json(wire === 'anthropic' ? anthropicList(models, page) : { object: 'list', data: models })
   })
-  view('/v1/models/:id{.+}', ({ key }, c) => oneModel(c, key, deps))
-  view('/v1beta/models', ({ key }, c) => c.json(googleList(deps.market(), key)))
-  view('/v1beta/models/:id{.+}', ({ key }, c) => oneModel(c, key, deps))
-  view('/v1/key', async ({ key }) => {
+  view('/v1/models/:id{.+}', 'models', ({ key }, c) => oneModel(c, key, deps))
+  view('/v1beta/models', 'models', ({ key }, c) => c.json(googleList(deps.market(), key)))
+  view('/v1beta/models/:id{.+}', 'models', ({ key }, c) => oneModel(c, key, deps))
+  view('/v1/key', 'spend', async ({ key }) => {
     await deps.account.fold()
     const use = (await deps.store.keyUse()).find(entry => entry.keyId === key.id)
     return Response.json(keyWire(key, deps.account.usageOf(key), use, deps.clock.now()))
   })
-  view('/v1/key/spend', ({ key }, c) => spend(c, key, deps))
-  view('/v1/generation', ({ key }, c) => generation(c, key, deps))
+  view('/v1/key/spend', 'spend', ({ key }, c) => spend(c, key, deps))
+  view('/v1/generation', 'spend', ({ key }, c) => generation(c, key, deps))
   return app
 }
 

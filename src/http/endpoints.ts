@@ -3,26 +3,57 @@ import type { Endpoint, Wire } from '../terms.ts'
 import { readPath } from '../wire/gemini/path.ts'
 
 export const ENDPOINTS: readonly Endpoint[] = [
-  { method: 'POST', path: '/v1/chat/completions', wire: 'openai', operation: 'chat' },
-  { method: 'POST', path: '/v1/completions', wire: 'openai', operation: 'text_completion' },
-  { method: 'POST', path: '/v1/embeddings', wire: 'openai', operation: 'embeddings' },
-  { method: 'POST', path: '/v1/images/generations', wire: 'openai', operation: 'image_generation' },
-  { method: 'POST', path: '/v1/audio/speech', wire: 'openai', operation: 'speech' },
-  { method: 'POST', path: '/v1/audio/transcriptions', wire: 'openai', operation: 'transcription' },
-  { method: 'POST', path: '/v1/rerank', wire: 'openai', operation: 'rerank' },
-  { method: 'POST', path: '/v1/moderations', wire: 'openai', operation: 'moderation' },
-  { method: 'POST', path: '/v1/responses', wire: 'responses', operation: 'responses' },
-  { method: 'POST', path: '/v1/messages', wire: 'anthropic', operation: 'messages' },
-  { method: 'POST', path: '/v1/messages/count_tokens', wire: 'anthropic', operation: 'count_tokens' },
+  { method: 'POST', path: '/v1/chat/completions', wire: 'openai', operation: 'chat', scope: 'chat' },
+  {
+    method: 'POST',
+    path: '/v1/completions',
+    wire: 'openai',
+    operation: 'text_completion',
+    scope: 'completions',
+  },
+  { method: 'POST', path: '/v1/embeddings', wire: 'openai', operation: 'embeddings', scope: 'embeddings' },
+  {
+    method: 'POST',
+    path: '/v1/images/generations',
+    wire: 'openai',
+    operation: 'image_generation',
+    scope: 'images',
+  },
+  { method: 'POST', path: '/v1/audio/speech', wire: 'openai', operation: 'speech', scope: 'audio' },
+  {
+    method: 'POST',
+    path: '/v1/audio/transcriptions',
+    wire: 'openai',
+    operation: 'transcription',
+    scope: 'audio',
+  },
+  { method: 'POST', path: '/v1/rerank', wire: 'openai', operation: 'rerank', scope: 'rerank' },
+  { method: 'POST', path: '/v1/moderations', wire: 'openai', operation: 'moderation', scope: 'moderations' },
+  { method: 'POST', path: '/v1/responses', wire: 'responses', operation: 'responses', scope: 'responses' },
+  { method: 'POST', path: '/v1/messages', wire: 'anthropic', operation: 'messages', scope: 'messages' },
+  {
+    method: 'POST',
+    path: '/v1/messages/count_tokens',
+    wire: 'anthropic',
+    operation: 'count_tokens',
+    scope: 'messages',
+  },
   ...['generateContent', 'streamGenerateContent'].map(
     (method): Endpoint => ({
       method: 'POST',
       path: `/v1beta/models/{model}:${method}`,
       wire: 'gemini',
       operation: 'generate_content',
+      scope: 'gemini',
     }),
   ),
-  { method: 'POST', path: '/v1beta/models/{model}:countTokens', wire: 'gemini', operation: 'count_tokens' },
+  {
+    method: 'POST',
+    path: '/v1beta/models/{model}:countTokens',
+    wire: 'gemini',
+    operation: 'count_tokens',
+    scope: 'gemini',
+  },
 ]
 
 const BY_PATH: ReadonlyMap<string, Endpoint> = new Map(ENDPOINTS.map(endpoint => [endpoint.path, endpoint]))

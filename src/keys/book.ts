@@ -3,34 +3,15 @@ import type { Clock, KeyRing, Log } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { usdFromNano } from '../price.ts'
 import type { Op, Store } from '../store/store.ts'
-import type { Budget, Environment, Key, Limits, Project } from '../terms.ts'
+import type { Environment, Key, Project } from '../terms.ts'
+import { type KeyDraft, merge, OPEN, type Policy } from './draft.ts'
 import { mint } from './format.ts'
 import { type Hmac, KeyMemory } from './memory.ts'
-import { mergeMetadata } from './metadata.ts'
 import { topUpNote } from './once.ts'
 import { refuseStrange, toppedUp } from './projects.ts'
 import { createTurns } from './turns.ts'
 
-/** What a caller of `POST /admin/v1/keys` may set; absent = default. */
-export interface KeyDraft {
-  readonly name?: string
-  readonly env?: Environment
-  readonly owner?: string | null
-  readonly project?: string | null
-  readonly expiresAtMs?: number | null
-  readonly models?: readonly string[] | null
-  readonly providers?: readonly string[] | null
-  readonly limits?: Partial<Limits>
-  readonly budgets?: readonly Budget[]
-  readonly ipAllow?: readonly string[] | null
-  readonly ipDeny?: readonly string[] | null
-  readonly maxOutputTokens?: number | null
-  readonly defaultModel?: string | null
-  readonly regions?: readonly string[] | null
-  readonly tags?: readonly string[]
-  /** Merged name by name onto what is there; null takes a name away, and null for the whole takes all. */
-  readonly metadata?: Readonly<Record<string, string | null>> | null
-}
+export type { KeyDraft } from './draft.ts'
 
 /** A fresh key with its text, which exists nowhere else and is shown once. */
 export interface MintedKey {
@@ -41,6 +22,7 @@ export interface MintedKey {
 export interface KeyBook extends KeyRing {
   /** Always from memory, so never a promise here. Whatever the key's status and expiry: `authenticate` judges those. */
   find(credential: string): Key | undefined
+  allowsOrigin(origin: string): boolean
   create(draft: KeyDraft): Promise<MintedKey>
   /** Merges; null clears. Project, budgets and limits are the lineage's: all its keys get them in the same commit. Undefined = no such key. */
   patch(id: string, changes: KeyDraft): Promise<Key | undefined>
@@ -77,42 +59,6 @@ export interface KeyBookOptions {
 const conflict = (message: string): GatewayError =>
   new GatewayError('invalid_request', message, { code: 'conflict', status: 409 })
 
-const NO_LIMITS: Limits = { rpm: null, tpm: null, rpd: null, concurrency: null }
-
-type Policy = Omit<
-  Key,
-  'id' | 'lineage' | 'hash' | 'pepperVersion' | 'status' | 'createdAtMs' | 'name' | 'env'
->
-
-const OPEN: Policy = {
-  project: null,
-  owner: null,
-  expiresAtMs: null,
-  models: null,
-  providers: null,
-  limits: NO_LIMITS,
-  budgets: [],
-  ipAllow: null,
-  ipDeny: null,
-  maxOutputTokens: null,
-  defaultModel: null,
-  tags: [],
-  metadata: {},
-  regions: null,
-}
-
-/** Members that are set, with `limits` and `metadata` merged one by one; an absent member leaves what was there. */
-function merge<T extends Policy>(onto: T, draft: KeyDraft): T {
-  const { limits, metadata, ...rest } = draft
-  const set = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
-  return {
-    ...onto,
-    ...set,
-    limits: { ...onto.limits, ...limits },
-    metadata: mergeMetadata(onto.metadata, metadata),
-  }
-}
-
 class Book implements KeyBook {
   readonly #options: KeyBookOptions
   readonly #memory: KeyMemory
@@ -129,6 +75,10 @@ class Book implements KeyBook {
 
   find(credential: string): Key | undefined {
     return this.#memory.find(credential)
+  }
+
+  allowsOrigin(origin: string): boolean {
+    return this.#memory.allowsOrigin(origin)
   }
 
   get(id: string): Key | undefined {

@@ -1,6 +1,7 @@
 /** Keys as the request path finds them: by the whole credential text, in memory, without a database. */
 import type { Key } from '../terms.ts'
 import { parse } from './format.ts'
+import { isOriginIn } from './origins.ts'
 
 /** Keyed hash of a credential with one version of the pepper, hex. */
 export type Hmac = (pepperVersion: number, text: string) => string
@@ -17,6 +18,8 @@ export class KeyMemory {
   // Two generations approximate LRU at the cost of one Map read per hit; only texts of real keys get in.
   #young = new Map<string, string>()
   #old = new Map<string, string>()
+  /** Of all working keys, each once; undefined = to be gathered again. */
+  #origins: readonly string[] | undefined
 
   constructor(hmac: Hmac, peppers: readonly number[]) {
     this.#hmac = hmac
@@ -24,6 +27,7 @@ export class KeyMemory {
   }
 
   put(key: Key): void {
+    if (key.originAllow != null || this.#byId.get(key.id)?.originAllow != null) this.#origins = undefined
     this.#byId.set(key.id, key)
     this.#idByHash.set(key.hash, key.id)
     if (!this.#peppers.includes(key.pepperVersion))
@@ -36,6 +40,13 @@ export class KeyMemory {
 
   all(): Key[] {
     return [...this.#byId.values()]
+  }
+
+  allowsOrigin(origin: string): boolean {
+    this.#origins ??= [
+      ...new Set(this.all().flatMap(key => (key.status === 'active' ? (key.originAllow ?? []) : []))),
+    ]
+    return isOriginIn(this.#origins, origin)
   }
 
   /** The key with exactly this text, whatever its status and expiry: `authenticate` judges those at each use. */

@@ -214,6 +214,11 @@ export function createMemoryStore(): Store {
     keys: async () => oldestFirst(tables.keys),
     keyByHash: async hash => [...tables.keys.values()].find(key => key.hash === hash),
     keyById: async id => tables.keys.get(id),
+    origins: async () => [
+      ...new Set(
+        [...tables.keys.values()].flatMap(key => (key.status === 'active' ? (key.originAllow ?? []) : [])),
+      ),
+    ],
     projects: async () => oldestFirst(tables.projects),
     credentials: async () => oldestFirst(tables.credentials),
     setting: async name => tables.settings.get(name),

@@ -1,5 +1,5 @@
 /** The store in SQLite's SQL, over any driver that speaks it: better-sqlite3 on Node, D1 on Workers. */
-import { and, eq, gte, lt, ne, or, sql } from 'drizzle-orm'
+import { and, eq, gte, isNotNull, lt, ne, or, sql } from 'drizzle-orm'
 import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import {
@@ -141,6 +141,12 @@ export function createSqliteStore(driver: SqlDriver): Store {
     keyByHash: hash =>
       guarded(async () => (await db.select().from(keys).where(eq(keys.hash, hash)).limit(1))[0]),
     keyById: id => guarded(async () => (await db.select().from(keys).where(eq(keys.id, id)).limit(1))[0]),
+    origins: () =>
+      guarded(async () => {
+        const active = and(eq(keys.status, 'active'), isNotNull(keys.originAllow))
+        const rows = await db.selectDistinct({ list: keys.originAllow }).from(keys).where(active)
+        return [...new Set(rows.flatMap(row => row.list ?? []))]
+      }),
     projects: () => guarded(() => db.select().from(projects).orderBy(projects.createdAtMs, projects.id)),
     credentials: () =>
       guarded(() => db.select().from(credentials).orderBy(credentials.createdAtMs, credentials.id)),

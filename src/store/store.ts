@@ -1,6 +1,19 @@
 /** The port of the store: a closed union of writes committed as one unit, and named reads. No interactive transactions. */
 import type { AttemptRow, Environment, Key, KeyStatus, Project } from '../terms.ts'
 
+/** Another secret of a credential, beside the current one. Times are epoch ms. */
+export interface SecretVersion {
+  /** Counted from 1 within the credential; part of the blob's identity. */
+  readonly version: number
+  /** `pending` waits to be promoted; `previous` stands in while the current one is refused. At most one of each. */
+  readonly stage: 'pending' | 'previous'
+  readonly sealed: string
+  readonly fingerprint: string
+  readonly createdAtMs: number
+  /** From then on it is not used any more; null = it has no end (`pending`). */
+  readonly endsAtMs: number | null
+}
+
 /** A provider credential at rest. `sealed` is the vault's blob; `ref` names a secret elsewhere; exactly one is set. */
 export interface StoredCredential {
   readonly id: string
@@ -15,6 +28,9 @@ export interface StoredCredential {
   readonly createdAtMs: number
   readonly lastOkAtMs: number | null
   readonly lastFailedAtMs: number | null
+  /** Of the current secret. */
+  readonly version: number
+  readonly others: readonly SecretVersion[]
 }
 
 /** A sum of spent money per budget bucket, so that a restart knows the windows. `lineage` = whose budget it is (owners.ts). */
@@ -215,6 +231,8 @@ export interface Store {
   keys(): Promise<readonly Key[]>
   keyByHash(hash: string): Promise<Key | undefined>
   keyById(id: string): Promise<Key | undefined>
+  /** Entries of `originAllow` of all active keys, each once. */
+  origins(): Promise<readonly string[]>
   /** The organisation among them, once it was given budgets or limits. */
   projects(): Promise<readonly Project[]>
   credentials(): Promise<readonly StoredCredential[]>

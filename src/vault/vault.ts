@@ -149,6 +149,8 @@ class Safe implements OpenVault {
       createdAtMs: this.#options.clock.now(),
       lastOkAtMs: null,
       lastFailedAtMs: null,
+      version: 1,
+      others: [],
     }
     // Read once now, so that who adds it hears at once what is wrong; its value is asked for again at each opening.
     if (draft.ref !== undefined) await this.#readRef(draft.ref)

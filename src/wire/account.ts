@@ -5,6 +5,7 @@ import type {
   Budget,
   BudgetScope,
   Certainty,
+  Hours,
   Key,
   Limits,
   Project,
@@ -90,6 +91,15 @@ export function limitsWire(limits: Limits): Record<string, unknown> {
   }
 }
 
+/** Every member is there, so that what was read can be sent back. */
+const hoursWire = (hours: Hours | null | undefined): Record<string, unknown> | null =>
+  hours
+    ? {
+        zone: hours.zone ?? 'UTC',
+        allow: hours.allow.map(({ days, from, to }) => ({ days: days ?? null, from, to })),
+      }
+    : null
+
 /** The contract's key object; the key's text is never in it. `usage` = the ledger's view of its budgets. */
 export function keyWire(
   key: Key,
@@ -109,14 +119,14 @@ export function keyWire(
     last_used_at: isoOrNull(use?.lastUsedAtMs ?? null),
     models: key.models,
     providers: key.providers,
-    scopes: null,
+    scopes: key.scopes ?? null,
     limits: limitsWire(key.limits),
     budgets: orNull(key.budgets.map(budget => budgetWire(budget, usage, nowMs))),
     ip_allow: key.ipAllow,
     ip_deny: key.ipDeny,
-    origin_allow: null,
+    origin_allow: key.originAllow ?? null,
     regions: key.regions,
-    hours: null,
+    hours: hoursWire(key.hours),
     max_output_tokens: key.maxOutputTokens,
     default_model: key.defaultModel,
     priority: key.limits.priority ?? null,

@@ -29,6 +29,8 @@ const credential: StoredCredential = {
   createdAtMs: T0,
   lastOkAtMs: null,
   lastFailedAtMs: null,
+  version: 1,
+  others: [],
 }
 
 async function allPages(store: Store, query: { keyIds?: string[] }, limit: number): Promise<string[]> {
@@ -89,6 +91,9 @@ export function describeStore(name: string, open: () => Promise<Store>, engine: 
         tags: ['a"b', 'ü'],
         metadata: { 'x y': "it's" },
         regions: ['eu', 'us-east-1'],
+        scopes: ['chat', 'models'],
+        originAllow: ['https://app.example', 'https://*.example.com'],
+        hours: { zone: 'Europe/Berlin', allow: [{ days: ['mon'], from: '08:00', to: '18:00' }] },
       })
 
       it('gives keys back as they were put, oldest first', async () => {
@@ -99,6 +104,22 @@ export function describeStore(name: string, open: () => Promise<Store>, engine: 
         expect(await store.keys()).toEqual([keyRow(), full])
         expect(await store.keyByHash(full.hash)).toEqual(full)
         expect(await store.keyByHash('cc'.repeat(32))).toBeUndefined()
+      })
+
+      it('lists the origins of active keys, each once', async () => {
+        const named = ['https://a.example', 'https://b.example']
+        const keys = [
+          keyRow({ id: 'k1', hash: '1'.repeat(64), originAllow: named }),
+          keyRow({ id: 'k2', hash: '2'.repeat(64), originAllow: [] }),
+          keyRow({ id: 'k3', hash: '3'.repeat(64), originAllow: ['https://b.example', '*'] }),
+          keyRow({ id: 'k4', hash: '4'.repeat(64), originAllow: ['https://c.example'], status: 'suspended' }),
+          keyRow({ id: 'k5', hash: '5'.repeat(64) }),
+        ]
+        expect(await store.origins()).toEqual([])
+        await store.commit(keys.map(key => ({ op: 'put_key', key })))
+        expect([...(await store.origins())].sort()).toEqual(['*', ...named])
+        await store.commit([{ op: 'set_key_status', id: 'k3', status: 'revoked' }])
+        expect([...(await store.origins())].sort()).toEqual(named)
       })
 
       it('replaces a key whole and changes a status alone', async () => {
@@ -150,11 +171,24 @@ export function describeStore(name: string, open: () => Promise<Store>, engine: 
           { op: 'put_credential', credential },
         ])
         expect(await store.credentials()).toEqual([credential, byRef])
+        const previous = {
+          stage: 'previous',
+          sealed: 'v1.1.old',
+          fingerprint: 'abcdef',
+          createdAtMs: T0,
+        } as const
+        const changed = {
+          ...credential,
+          lastOkAtMs: T0,
+          status: 'retired',
+          version: 2,
+          others: [{ ...previous, version: 1, endsAtMs: T0 + DAY }],
+        } as const
         await store.commit([
-          { op: 'put_credential', credential: { ...credential, lastOkAtMs: T0, status: 'retired' } },
+          { op: 'put_credential', credential: changed },
           { op: 'delete_credential', id: 'cred_2' },
         ])
-        expect(await store.credentials()).toEqual([{ ...credential, lastOkAtMs: T0, status: 'retired' }])
+        expect(await store.credentials()).toEqual([changed])
       })
 
       it('keeps settings, and the first of those that are put once', async () => {

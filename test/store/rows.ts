@@ -76,6 +76,9 @@ export function keyRow(changes: Partial<Key> = {}): Key {
     tags: [],
     metadata: {},
     regions: null,
+    scopes: null,
+    originAllow: null,
+    hours: null,
     ...changes,
   }
 }
