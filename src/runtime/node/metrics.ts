@@ -1,5 +1,4 @@
 /** The metrics of a gateway on Node: what they are made of. Used by open.ts. */
-import type { Journal } from '../../ledger/journal.ts'
 import { ORGANISATION } from '../../ledger/owners.ts'
 import type { LedgerOwner } from '../../ledger/ledger.ts'
 import { withCounts } from '../../metrics/folded.ts'
@@ -7,32 +6,31 @@ import { createIsSold, createMetrics, type Metrics } from '../../metrics/metrics
 import { createTraffic, type Traffic } from '../../metrics/traffic.ts'
 import type { Health } from '../../route/health.ts'
 import type { Pressure } from '../../route/pressure.ts'
-import type { Store } from '../../store/store.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { Books } from './books.ts'
 import { nodeClock } from './clock.ts'
+import type { Durable } from './durable.ts'
 import type { Supply } from './supply.ts'
 import { versionText } from './version.ts'
 import { createVitals } from './vitals.ts'
 
-/** Counting that begins before there is anything to be counted. */
-export interface Meters {
-  /** The store to be used from now on. */
-  readonly store: Store
+/** What is durable, with a store that counts. */
+export interface Meters extends Durable {
   readonly traffic: Traffic
   /** Rows from now on are counted: what an earlier process left behind is not this one's traffic. */
   begin(supply: Supply): void
 }
 
 /** Puts the count of what is folded around the store. */
-export function openMeters(given: Store): Meters {
+export function openMeters(durable: Durable): Meters {
   let supply: Supply | undefined
   const isSold = createIsSold(() => (supply as Supply).market())
   const traffic = createTraffic({ isSold, by: () => supply?.config().metrics.by ?? [] })
-  const store = withCounts(given, nodeClock.monotonic, (rows, tookMs) => {
+  const store = withCounts(durable.store, nodeClock.monotonic, (rows, tookMs) => {
     if (supply !== undefined) traffic.folded(rows, tookMs)
   })
   return {
+    ...durable,
     store,
     traffic,
     begin(opened) {
@@ -45,23 +43,25 @@ export interface MetricsParts extends Pick<Books, 'keys' | 'projects'> {
   readonly meters: Meters
   readonly supply: Supply
   readonly health: Health
-  readonly pressure: Pressure
+  /** Undefined = nobody counts what is under way. */
+  readonly pressure: Pressure | undefined
   readonly ledger: LedgerOwner
-  readonly journal: Journal
   readonly vault: Pick<Vault, 'sealed'>
 }
 
-/** What `GET /metrics` prints. */
+/** What `GET /metrics` prints. From here on rows are counted. */
 export function openMetrics(o: MetricsParts): Metrics {
-  const { supply, ledger, journal, projects, keys } = o
+  const { supply, ledger, projects, keys, meters } = o
+  const { journal, traffic } = meters
+  meters.begin(supply)
   return createMetrics({
-    traffic: o.meters.traffic,
+    traffic,
     by: () => supply.config().metrics.by,
     fold: () => ledger.fold(),
     market: supply.market,
     health: o.health,
     now: nodeClock.now,
-    requestsInFlight: () => o.pressure.inFlight,
+    requestsInFlight: () => o.pressure?.inFlight ?? 0,
     ledger,
     journalBytes: () => journal.size(),
     projects: () => {

@@ -13,12 +13,11 @@ import type { AccountDeps } from '../../http/account.ts'
 import type { AdminGate } from '../../keys/admin.ts'
 import type { KeyBook } from '../../keys/book.ts'
 import type { ProjectBook } from '../../keys/projects.ts'
-import type { Journal } from '../../ledger/journal.ts'
 import { createLedger, type LedgerOwner } from '../../ledger/ledger.ts'
 import { createRetention } from '../../ledger/retention.ts'
 import type { Redactor } from '../../redact.ts'
 import { createExperience } from '../../route/experience.ts'
-import { createPressure, type Pressure } from '../../route/pressure.ts'
+import { createPressure } from '../../route/pressure.ts'
 import { knownNow } from '../../route/router.ts'
 import { expectedFingerprint } from '../../vault/keyring.ts'
 import { createVault, type OpenVault } from '../../vault/vault.ts'
@@ -85,7 +84,7 @@ export async function openGateway(options: OpenOptions): Promise<Gateway> {
   let durable: Durable | undefined
   try {
     durable = openDurable(folder, options.log)
-    return await wire(folder, durable, options)
+    return await wire(folder, openMeters(durable), options)
   } catch (error) {
     // The journal may still be dropping segments, which the next holder of the folder would miss.
     await durable?.journal.close().catch(() => {})
@@ -95,10 +94,8 @@ export async function openGateway(options: OpenOptions): Promise<Gateway> {
   }
 }
 
-async function wire(folder: DataFolder, durable: Durable, options: OpenOptions): Promise<Gateway> {
-  const { journal, promise } = durable
-  const meters = openMeters(durable.store)
-  const { store } = meters
+async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): Promise<Gateway> {
+  const { store, journal, promise } = meters
   const { settings, log, redactor, origin } = options
   const { env } = settings
   const masterKey = readMasterKey({ folder, env, expected: await expectedFingerprint(store), mayMake: true })
@@ -156,7 +153,6 @@ async function wire(folder: DataFolder, durable: Durable, options: OpenOptions):
   const watch = createWatch({ monotonic: nodeClock.monotonic, log })
   let draining = false
   const kept = await openHealth(store, log)
-  const pressure = createPressure()
   const deps: AccountDeps = {
     config: supply.config,
     market: supply.market,
@@ -169,7 +165,7 @@ async function wire(folder: DataFolder, durable: Durable, options: OpenOptions):
     lineage: name => keys.lineage(name),
     health: kept.health,
     experience: createExperience(),
-    pressure,
+    pressure: createPressure(),
     store,
     send,
     bytes: nodeBytes,
@@ -186,9 +182,7 @@ async function wire(folder: DataFolder, durable: Durable, options: OpenOptions):
   }
   const days = () => supply.config().retention.requestsDays
   const retention = createRetention({ store, clock: nodeClock, log, days })
-  meters.begin(supply)
-  const offices = { ...books, vault, ledger, supply, own, settings, origin, meters, journal, pressure }
-  const planes = mount(deps, offices)
+  const planes = mount(deps, { ...books, vault, ledger, supply, own, settings, origin, meters })
   return {
     deps,
     ...planes,
@@ -223,8 +217,6 @@ interface Offices extends Books {
   readonly settings: Settings
   readonly origin: string | undefined
   readonly meters: Meters
-  readonly journal: Journal
-  readonly pressure: Pressure
 }
 
 /** Host names, beside loopback, under which a browser may open the admin plane. */
@@ -263,7 +255,7 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
     providerNames: () => o.supply.providerNames(),
     resetAdminToken: () => o.adminGate.reset(),
     catalog: o.own.port(deps),
-    metrics: openMetrics({ ...o, health: deps.health }),
+    metrics: openMetrics({ ...o, health: deps.health, pressure: deps.pressure }),
     testCredential: (provider, secret) =>
       testCredential(provider, secret, deps.market(), deps.send, deps.scrub),
   }
