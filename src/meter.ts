@@ -63,8 +63,8 @@ function unitsCost(units: Units | undefined, price: Price): number {
 }
 
 /** pico-USD for the calls of tools that the provider ran. */
-const callsCost = ({ toolCalls }: Usage, price: Price): number =>
-  toolCalls?.reduce((sum, { kind, count }) => sum + tokens(count) * (price.calls?.[kind] ?? 0), 0) ?? 0
+const callsCost = (calls: readonly Units[] | undefined, price: Price): number =>
+  calls?.reduce((sum, { kind, count }) => sum + tokens(count) * (price.calls?.[kind] ?? 0), 0) ?? 0
 
 /** Is there sound in it, or a tool's call, that this price does not know? Text stands in, nothing for the call: no exact bill. */
 const isGuessed = (usage: Usage, rates: Rates, price: Price): boolean =>
@@ -91,7 +91,7 @@ export function billFor(usage: Usage, price: Price | undefined, certainty: Certa
   if (price === undefined) return { costNanoUsd: undefined, certainty, priceId: undefined }
   // Tiers go by everything that was read, cached or not.
   const rates = ratesFor(price, tokens(usage.inputTokens))
-  const pico = picoFor(usage, rates) + unitsCost(usage.units, price) + callsCost(usage, price)
+  const pico = picoFor(usage, rates) + unitsCost(usage.units, price) + callsCost(usage.toolCalls, price)
   if (!Number.isSafeInteger(pico)) return { costNanoUsd: undefined, certainty: 'unknown', priceId: price.id }
   const sure = certainty === 'exact' && isGuessed(usage, rates, price) ? 'estimated' : certainty
   return { costNanoUsd: nanoFromPico(pico), certainty: sure, priceId: price.id }
@@ -106,6 +106,8 @@ export interface HoldSize {
   readonly tierTokensBound?: number
   /** What is counted beside tokens, at most. */
   readonly units?: Units | undefined
+  /** Calls of tools that the provider runs, at most. */
+  readonly calls?: readonly Units[] | undefined
   /** There may be sound among the tokens, in or out. */
   readonly sound?: boolean | undefined
 }
@@ -128,7 +130,7 @@ export function holdFor(size: HoldSize): number {
   const reach = Math.max(inputTokensBound, tierTokensBound)
   let pico = cost(price)
   for (const tier of price.tiers ?? []) if (reach > tier.overInputTokens) pico = Math.max(pico, cost(tier))
-  pico += unitsCost(units, price)
+  pico += unitsCost(units, price) + callsCost(size.calls, price)
   return Math.min(Math.ceil(pico / PICO_PER_NANO), Number.MAX_SAFE_INTEGER)
 }
 

@@ -109,7 +109,7 @@ function offerOf(provider: string, row: Row, sources: readonly Source[]): Catalo
     id: `${provider}/${upstream}@${source.date}`,
     ...ratesOf(model, input, output, read, write),
     ...apart(input),
-    ...callsOf(provider),
+    ...callsOf(provider, upstream),
     ...(more?.tiers && {
       tiers: more.tiers.map(([over, tierInput, tierOutput, tierRead, tierWrite]) => ({
         overInputTokens: over ?? 0,

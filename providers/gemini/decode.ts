@@ -3,6 +3,7 @@ import { GatewayError } from '../../src/errors.ts'
 import type { DecodeContext, Decoded, Json } from '../provider.ts'
 import { assemble, Choice, readingOf, type Step } from './choice.ts'
 import { failureOf } from './failure.ts'
+import { Searches } from './grounding.ts'
 import { readUsage, wireUsage } from './usage.ts'
 import { type Answer, answerSchema, errorOf } from './wire.ts'
 
@@ -17,7 +18,9 @@ export function decode(answer: unknown, context: DecodeContext): Decoded {
   if (!read.success) throw new GatewayError('malformed', 'the provider sent no generateContent answer')
   const choices = readChoices(read.data, context)
   const meta = read.data.usageMetadata ?? {}
-  const usage = readUsage(meta)
+  const searches = new Searches(context.offer.upstream)
+  for (const { groundingMetadata } of read.data.candidates ?? []) searches.add(groundingMetadata)
+  const usage = readUsage(meta, searches.calls)
   const id = read.data.responseId || context.newId('chatcmpl-')
   return {
     body: {

@@ -5,6 +5,7 @@ import { type Body, elementsAt, type Member, membersAt } from '../../src/wire/bo
 import { isPacked } from '../../src/wire/gemini/signatures.ts'
 import { type Patch, splice } from '../../src/wire/splice.ts'
 import type {
+  DecodeContext,
   Encoded,
   Json,
   NativeCodec,
@@ -16,17 +17,18 @@ import type {
 import { finishReasonOf } from './choice.ts'
 import { blockReasonOf } from './decode.ts'
 import { failureOf } from './failure.ts'
+import { Searches } from './grounding.ts'
 import { factsOf } from './model.ts'
 import { isObject } from './params.ts'
 import { SKIP_SIGNATURE } from './signatures.ts'
 import { readUsage } from './usage.ts'
-import { answerSchema, errorOf, usageMetadata } from './wire.ts'
+import { answerSchema, errorOf, groundingMetadata, type UsageMetadata, usageMetadata } from './wire.ts'
 
 /** The codec of a provider whose models lie at `pathOf`: the model stands in the path, never in the body. */
 export const nativeAt = (pathOf: (request: NativeRequest) => string): NativeCodec => ({
   encode: request => encode(request, pathOf(request)),
   read,
-  tap: () => new Tap(),
+  tap: context => new Tap(context),
 })
 
 /** Changed: our extension fields and `model` go, the limit when one is set, and signatures that Gemini never wrote. */
@@ -116,7 +118,7 @@ function saidIn(part: unknown): number {
 }
 
 /** Answers pass as they came, also those that end in a fault of the model: the caller's own SDK has words for them. */
-function read(answer: unknown): NativeFacts {
+function read(answer: unknown, context?: DecodeContext): NativeFacts {
   const error = errorOf(answer)
   if (error !== undefined) throw failureOf(error)
   const parsed = answerSchema.safeParse(answer)
@@ -127,8 +129,10 @@ function read(answer: unknown): NativeFacts {
   const parts = candidates.flatMap(({ content }) => content?.parts ?? [])
   const calls = parts.filter(part => part.functionCall != null).length
   const reason = candidates.length === 0 ? 'SAFETY' : (candidates[0]?.finishReason ?? '')
+  const searches = new Searches(context?.offer.upstream ?? parsed.data.modelVersion ?? '')
+  for (const { groundingMetadata } of candidates) searches.add(groundingMetadata)
   return {
-    usage: readUsage(parsed.data.usageMetadata ?? {}),
+    usage: readUsage(parsed.data.usageMetadata ?? {}, searches.calls),
     finishReason: finishReasonOf(reason, calls),
     answerId: parsed.data.responseId || undefined,
     textBytes: parts.reduce((sum, part) => sum + saidIn(part), 0),
@@ -140,6 +144,12 @@ class Tap implements NativeTap {
   /** Candidates that have been seen, and whether they are finished. */
   private readonly candidates = new Map<unknown, boolean>()
   private head: Json = {}
+  private readonly searches: Searches
+  private counts: UsageMetadata = {}
+
+  constructor(context: DecodeContext | undefined) {
+    this.searches = new Searches(context?.offer.upstream ?? '')
+  }
 
   event(data: string): NativeSign {
     const text = data.trim()
@@ -161,8 +171,6 @@ class Tap implements NativeTap {
   private read(said: Json): NativeSign {
     const { modelVersion, responseId } = said
     this.head = { modelVersion, responseId }
-    const counts = usageMetadata.safeParse(said.usageMetadata)
-    const usage = counts.success ? readUsage(counts.data) : undefined
     let textBytes = 0
     let finishReason = this.blocked(said)
     for (const [at, candidate] of (Array.isArray(said.candidates) ? said.candidates : []).entries()) {
@@ -170,12 +178,15 @@ class Tap implements NativeTap {
       const ended = typeof candidate.finishReason === 'string' && candidate.finishReason !== ''
       const index = candidate.index ?? at
       this.candidates.set(index, ended || this.candidates.get(index) === true)
+      if (candidate.groundingMetadata != null)
+        this.searches.add(groundingMetadata.safeParse(candidate.groundingMetadata).data)
       for (const part of partsIn(candidate.content)) {
         textBytes += saidIn(part)
         if (isObject(part) && part.functionCall != null) this.calls++
       }
       if (ended) finishReason ??= finishReasonOf(String(candidate.finishReason), this.calls)
     }
+    const usage = this.usage(said.usageMetadata)
     return {
       content: textBytes > 0 || finishReason !== undefined,
       textBytes,
@@ -184,6 +195,12 @@ class Tap implements NativeTap {
       ...(typeof responseId === 'string' && responseId !== '' ? { answerId: responseId } : {}),
       closing: finishReason !== undefined && [...this.candidates.values()].every(isOver => isOver),
     }
+  }
+
+  private usage(said: unknown): Usage | undefined {
+    const counts = usageMetadata.safeParse(said)
+    if (counts.success && readUsage(counts.data) !== undefined) this.counts = counts.data
+    return readUsage(this.counts, this.searches.calls)
   }
 
   private blocked(said: Json): string | undefined {

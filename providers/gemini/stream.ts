@@ -4,6 +4,7 @@ import type { ChunkSink, DecodeContext, Json, StreamDecoder } from '../provider.
 import { Choice, type Reading, readingOf, type Step } from './choice.ts'
 import { blockReasonOf } from './decode.ts'
 import { failureOf } from './failure.ts'
+import { Searches } from './grounding.ts'
 import { readUsage, wireUsage } from './usage.ts'
 import { type Answer, answerSchema, errorOf, type UsageMetadata } from './wire.ts'
 
@@ -23,6 +24,7 @@ class GeminiStream implements StreamDecoder {
   /** Choices whose first chunk, with the role, is out. */
   readonly #begun = new Set<number>()
   #meta: UsageMetadata = {}
+  readonly #searches: Searches
   /** Members that all chunks share; known with the first event. */
   #head: Json | undefined
   #isOver = false
@@ -33,6 +35,7 @@ class GeminiStream implements StreamDecoder {
     this.#context = context
     this.#out = out
     this.#reading = readingOf(context)
+    this.#searches = new Searches(context.offer.upstream)
   }
 
   event(data: string): void {
@@ -84,7 +87,8 @@ class GeminiStream implements StreamDecoder {
       created: this.#context.created,
       model: answer.modelVersion || this.#context.offer.upstream,
     }
-    this.#takeUsage(answer.usageMetadata)
+    for (const { groundingMetadata } of answer.candidates ?? []) this.#searches.add(groundingMetadata)
+    this.#takeUsage(answer.usageMetadata ?? this.#meta)
     for (const [at, candidate] of (answer.candidates ?? []).entries()) {
       const choice = this.#choiceAt(candidate.index ?? at)
       this.#emit(choice, choice.read(candidate))
@@ -93,9 +97,9 @@ class GeminiStream implements StreamDecoder {
   }
 
   /** Each event's counts are the whole so far and belong together: the last set of them is the one that sums up. */
-  #takeUsage(meta: Answer['usageMetadata']): void {
-    const usage = meta == null ? undefined : readUsage(meta)
-    if (meta == null || usage === undefined) return
+  #takeUsage(meta: UsageMetadata): void {
+    const usage = readUsage(meta, this.#searches.calls)
+    if (usage === undefined) return
     this.#meta = meta
     this.#out.usage(usage)
   }

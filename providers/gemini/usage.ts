@@ -1,14 +1,14 @@
 /** Gemini's `usageMetadata` → metered usage and OpenAI's `usage`. Used by decode and stream. */
-import type { Usage } from '../../src/terms.ts'
+import type { Units, Usage } from '../../src/terms.ts'
 import type { Json } from '../provider.ts'
 import type { UsageMetadata } from './wire.ts'
 
 /**
  * Undefined until a count is known (early Vertex events hold `trafficType` alone). Thoughts are output beside the
- * candidates; cached tokens are part of the prompt; prompts of tools run by Google come on top of it.
+ * candidates; cached tokens are part of the prompt; prompts of tools run by Google come on top of it. `toolCalls` = searches.
  * Source: https://ai.google.dev/api/generate-content#UsageMetadata.
  */
-export function readUsage(meta: UsageMetadata): Usage | undefined {
+export function readUsage(meta: UsageMetadata, toolCalls?: readonly Units[]): Usage | undefined {
   if (meta.promptTokenCount == null && meta.candidatesTokenCount == null) return undefined
   const inputTokens = (meta.promptTokenCount ?? 0) + (meta.toolUsePromptTokenCount ?? 0)
   const reasoningOutputTokens = meta.thoughtsTokenCount ?? 0
@@ -22,6 +22,7 @@ export function readUsage(meta: UsageMetadata): Usage | undefined {
     reasoningOutputTokens,
     ...(heard > 0 ? { audioInputTokens: heard } : {}),
     ...(spoken > 0 ? { audioOutputTokens: spoken } : {}),
+    ...(toolCalls === undefined ? {} : { toolCalls }),
   }
 }
 

@@ -47,11 +47,18 @@ const part = z.looseObject({
   inlineData: z.looseObject({ mimeType: text, data: text }).nullish().catch(undefined),
 })
 
-const groundingMetadata = z.looseObject({
+/** https://ai.google.dev/api/generate-content#GroundingMetadata: what was searched, found and cited. */
+export const groundingMetadata = z.looseObject({
   groundingChunks: z
-    .array(z.looseObject({ web: z.looseObject({ uri: text, title: text }).nullish().catch(undefined) }))
+    .array(
+      z.looseObject({
+        web: z.looseObject({ uri: text, title: text }).nullish().catch(undefined),
+        maps: z.looseObject({}).nullish().catch(undefined),
+      }),
+    )
     .nullish()
     .catch(undefined),
+  webSearchQueries: z.array(z.string()).nullish().catch(undefined),
   groundingSupports: z
     .array(
       z.looseObject({

@@ -2,6 +2,7 @@
 import OpenAI from 'openai'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { loadCatalog } from '../../providers/catalog/loader.ts'
+import { hostedCalls } from '../../src/hosted.ts'
 import { billFor } from '../../src/meter.ts'
 import {
   type ScriptedUpstream,
@@ -26,6 +27,9 @@ beforeAll(async () => {
 providers:
   plain: { kind: openai, base_url: "http://127.0.0.1:${upstream.port}/chat/v1", models: { both: { ${PRICE} }, chatty: { ${PRICE} } }, priority: 9 }
   speaker: { kind: speaker-host, models: { both: { ${PRICE} } } }
+  claude: { kind: anthropic, base_url: "http://127.0.0.1:${upstream.port}/v1", models: { claude-sonnet-4-5: {} } }
+  gpt: { kind: openai, base_url: "http://127.0.0.1:${upstream.port}/v1", models: { gpt-5: {} } }
+  gemini: { kind: gemini, base_url: "http://127.0.0.1:${upstream.port}/v1beta", models: { gemini-2.5-flash: {}, gemini-3-flash-preview: {} } }
 aliases: { either: { models: [chatty, both] } }
 egress: { allow: ["127.0.0.1:${upstream.port}"] }
 `,
@@ -95,6 +99,24 @@ const HOSTED = [
   { type: 'mcp', server_label: 'docs', server_url: 'https://example.com/mcp', require_approval: 'never' },
   { type: 'web_search' },
 ] as const
+
+const SEARCHING = { tools: [{ type: 'web_search_20250305', name: 'web_search', max_uses: 3 }] }
+const MESSAGES = [{ role: 'user', content: 'Hi' }]
+const BODIES = {
+  '/v1/messages': { max_tokens: 16, messages: MESSAGES },
+  '/v1/responses': { max_output_tokens: 16, input: 'Hi' },
+  '/v1/chat/completions': { max_tokens: 16, messages: MESSAGES },
+}
+const ANSWER = {
+  id: 'msg_1',
+  type: 'message',
+  role: 'assistant',
+  model: 'claude-sonnet-4-5',
+  content: [{ type: 'text', text: 'Found.' }],
+  stop_reason: 'end_turn',
+  stop_sequence: null,
+  usage: { input_tokens: 10, output_tokens: 5, server_tool_use: { web_search_requests: 2 } },
+}
 
 const lastRow = async () => (await gateway.rows()).at(-1)
 
@@ -247,4 +269,124 @@ test('the catalogue knows what a search costs at OpenAI and at Anthropic', () =>
   expect(billFor(usage(code), gpt, 'exact')).toMatchObject({ costNanoUsd: 0, certainty: 'estimated' })
   const claude = offer('anthropic', 'claude-sonnet-4-5')?.price
   expect(billFor(usage(CALLS.slice(0, 1)), claude, 'exact')).toMatchObject({ costNanoUsd: 20_000_000 })
+})
+
+describe('what a tool at the provider may cost is held', () => {
+  const most = (body: object) => hostedCalls({ asked: undefined, json: body as never })
+
+  test('the calls that the request allows, else what is usual', () => {
+    expect(most({ tools: [{ type: 'web_search_20250305', name: 'web_search', max_uses: 3 }] })).toEqual([
+      { kind: 'web_search', count: 3 },
+    ])
+    expect(most({ tools: [{ type: 'web_search' }, { type: 'file_search' }], max_tool_calls: 2 })).toEqual([
+      { kind: 'web_search', count: 2 },
+      { kind: 'file_search', count: 2 },
+    ])
+    expect(most({ tools: [{ type: 'web_search_preview' }] })).toEqual([{ kind: 'web_search', count: 16 }])
+    const google = [
+      { kind: 'grounded_prompt', count: 1 },
+      { kind: 'web_search', count: 16 },
+    ]
+    expect(most({ tools: [{ googleSearch: {} }] })).toEqual(google)
+    expect(most({ tools: [{ google_search: {} }, { google_maps: {} }] })).toEqual([
+      ...google,
+      { kind: 'google_maps', count: 1 },
+    ])
+    expect(most({ web_search_options: {} })).toEqual(google)
+  })
+
+  test('tools of the caller’s own cost nothing there', () => {
+    expect(most({})).toEqual([])
+    expect(most({ tools: [{ type: 'function', function: { name: 'web_search' } }] })).toEqual([])
+    expect(most({ tools: [{ name: 'web_search', input_schema: {} }, { functionDeclarations: [] }] })).toEqual(
+      [],
+    )
+    expect(most({ tools: [null, 1, { type: 7 }], max_tool_calls: 'many' })).toEqual([])
+  })
+
+  test.each([
+    ['/v1/messages', 'claude-sonnet-4-5@claude', SEARCHING, 3 * 10_000_000],
+    ['/v1/responses', 'gpt-5@gpt', { tools: [{ type: 'web_search' }], max_tool_calls: 4 }, 4 * 10_000_000],
+    ['/v1/chat/completions', 'gemini-2.5-flash@gemini', { web_search_options: {} }, 35_000_000],
+    ['/v1/chat/completions', 'gemini-3-flash-preview@gemini', { web_search_options: {} }, 16 * 14_000_000],
+  ])('%s of %s: the fee is held with the tokens', async (path, model, asking, feeNanoUsd) => {
+    const held = async (more: object) => {
+      upstream.script = response =>
+        sendJson(response, 400, { error: { message: 'no', status: 'INVALID_ARGUMENT' } })
+      await fetch(`${gateway.url}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${rich}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ model, ...BODIES[path as keyof typeof BODIES], ...more }),
+      })
+      const row = await lastRow()
+      expect(row?.model).toBe(model.split('@')[0])
+      return row?.heldNanoUsd ?? 0
+    }
+    expect((await held(asking)) - (await held({}))).toBeGreaterThanOrEqual(feeNanoUsd)
+  })
+
+  test('a budget that cannot pay for the searches refuses them, and nothing is sent', async () => {
+    const poor = await gateway.key({
+      budgets: [{ window: 'day', limitNanoUsd: 2_000_000_000, softNanoUsd: null }],
+    })
+    upstream.seen.length = 0
+    const ask = (uses: number) =>
+      fetch(`${gateway.url}/v1/messages`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${poor}`, 'content-type': 'application/json' },
+        body: JSON.stringify({
+          ...BODIES['/v1/messages'],
+          model: 'claude-sonnet-4-5@claude',
+          tools: [{ ...SEARCHING.tools[0], max_uses: uses }],
+        }),
+      })
+    upstream.script = response => sendJson(response, 200, { ...ANSWER, usage: { ...ANSWER.usage } })
+    expect((await ask(500)).status).toBe(429)
+    expect(upstream.seen).toEqual([])
+    expect((await ask(5)).status).toBe(200)
+    expect(await lastRow()).toMatchObject({
+      certainty: 'exact',
+      usage: { toolCalls: [{ kind: 'web_search', count: 2 }] },
+    })
+  })
+
+  test('what Google searched is billed, in its own wire too', async () => {
+    const grounding = {
+      webSearchQueries: ['', 'a', 'b', 'a'],
+      groundingChunks: [{ web: { uri: 'https://x.y' } }],
+    }
+    const counts = { promptTokenCount: 9, candidatesTokenCount: 5, totalTokenCount: 14 }
+    const said = (model: string) => ({
+      candidates: [
+        {
+          content: { role: 'model', parts: [{ text: 'Hi.' }] },
+          finishReason: 'STOP',
+          groundingMetadata: grounding,
+        },
+      ],
+      usageMetadata: counts,
+      modelVersion: model,
+    })
+    for (const [model, fee] of [
+      ['gemini-2.5-flash', 35_000_000],
+      ['gemini-3-flash-preview', 28_000_000],
+    ] as const)
+      for (const method of ['generateContent', 'streamGenerateContent?alt=sse']) {
+        const event = `data: ${JSON.stringify(said(model))}\r\n\r\n`
+        upstream.script = response => {
+          if (method === 'generateContent') sendJson(response, 200, said(model))
+          else sse(response).end(event)
+        }
+        const answer = await fetch(`${gateway.url}/v1beta/models/${model}@gemini:${method}`, {
+          method: 'POST',
+          headers: { 'x-goog-api-key': key, 'content-type': 'application/json' },
+          body: JSON.stringify({ contents: [{ parts: [{ text: 'Hi' }] }], tools: [{ googleSearch: {} }] }),
+        })
+        await answer.text()
+        const row = await lastRow()
+        expect(row).toMatchObject({ model, certainty: 'exact' })
+        expect(row?.costNanoUsd).toBeGreaterThanOrEqual(fee)
+        expect(row?.costNanoUsd).toBeLessThan(fee + 100_000)
+      }
+  })
 })
