@@ -4,6 +4,7 @@ import { countedUsage, tightInputTokens } from '../count.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { boundInputTokens } from '../estimate.ts'
+import { hostedCalls } from '../hosted.ts'
 import { type Metered, meter, notSent, observe } from '../record.ts'
 import type { ExchangeResult } from '../relay/contract.ts'
 import type { Place } from '../route/health.ts'
@@ -183,6 +184,7 @@ function spendingOf(job: Job, here: Target, deps: Deps): Spending {
     thinkingTokens: thinkingTokensOf(facts.json),
     budgeted: deps.ledger.applies(caller.key, { ...payerOf(caller.key, facts), model: offer.model }),
     units: facts.metering?.units,
+    calls: hostedCalls(facts),
     sound: hasSound(facts),
   }
 }

@@ -24,6 +24,8 @@ export interface Spending {
   readonly thinkingTokens: number | undefined
   /** The output cannot be limited (`maxOutputTokens` is a bound), and this much is counted beside it. Absent = it can. */
   readonly units?: Units | undefined
+  /** Calls of tools that the provider runs, at most. */
+  readonly calls?: readonly Units[]
   /** Sound may be read or written. */
   readonly sound?: boolean
 }
@@ -103,6 +105,7 @@ export async function holdMoney(
           outputTokens: outputTokens * s.n,
           price: offer.price,
           units: s.units,
+          calls: s.calls,
           sound: s.sound,
         })
       : 0
