@@ -95,6 +95,8 @@ export interface Shortfall {
   readonly heldByOthers: boolean
   /** Epoch ms when the window resets, null for `total`. */
   readonly resetsAtMs: number | null
+  /** Attempts that share that money, now or a little while ago; undefined = not known: other processes have some too. */
+  readonly others?: number | undefined
 }
 
 export interface RateRefusal {
@@ -154,8 +156,8 @@ export interface Ledger {
   hold(key: Key, attemptId: string, nanoUsd: number, facts?: HoldFacts): Hold | Shortfall
   /** Does any budget count what this is? `user`, `tags` and `model` decide where a budget is for a part of the traffic. */
   applies(key: Key, facts: Pick<HoldFacts, 'user' | 'tags' | 'model'>): boolean
-  /** What `hold` could take now; undefined = no budget applies. */
-  available(key: Key, facts?: HoldFacts): Shortfall | undefined
+  /** What `hold` could take now; undefined = no budget applies. `nanoUsd` = what `heldByOthers` is asked about, by default nothing. */
+  available(key: Key, facts?: HoldFacts, nanoUsd?: number): Shortfall | undefined
   /** More money for a running stream; false = refused, nothing changed. */
   extend(hold: Hold, nanoUsd: number): boolean
   /**

@@ -67,9 +67,20 @@ export function authorsOf(model: string): readonly string[] {
  * thinks by default and sends a summary (platform.claude.com, adaptive thinking).
  */
 const UNSEEN =
-  /^(gpt-(?!oss-)|o\d|chat-latest|codex-|grok-|gemini-|claude-(fable|mythos|(opus|sonnet|haiku)-[5-9]))/
+  /^(gpt-(?!oss-|[34])|o\d|chat-latest|codex-|grok-|gemini-(?!1|2\.0)|claude-(fable|mythos|(opus|sonnet|haiku)-[5-9]))/
+
+/**
+ * Families that think when they are asked to, and then bill for all of it but send a summary (Claude 4: platform.claude.com,
+ * extended thinking, "summarized thinking") or nothing (Nova 2: docs.aws.amazon.com/nova, extended thinking, `[REDACTED]`).
+ */
+const IN_SUMMARY = /^(claude-|nova-2)/
 
 /** May a model with the reasoning capability spend output tokens on reasoning that is not streamed? */
 export function thinksUnseen(model: string): boolean {
   return UNSEEN.test(model)
+}
+
+/** Does a model with the reasoning capability keep part of its thoughts to itself where a request asks for them? */
+export function thinksInSummary(model: string): boolean {
+  return IN_SUMMARY.test(model)
 }

@@ -17,6 +17,7 @@ import { holdMoney, limitToSend, type Money, type Spending } from './hold.ts'
 import { clip, payerOf } from './payer.ts'
 import { unsent } from './rows.ts'
 import { type Carried, carry, prepare } from './send.ts'
+import { mayThinkUnseen, observeThinking } from './thinking.ts'
 
 /** Where a request stands in its plan. */
 export interface Walk {
@@ -111,6 +112,8 @@ export async function run(job: Job, begun: Begun, deps: Deps): Promise<Ended> {
   }
   observe(target, result, deps)
   const { facts, likelyInputTokens } = job
+  if (facts.stream && result.usage && !result.failure && !result.cutShort && !facts.raw)
+    observeThinking(target.listing.offer, result.usage, result.textBytes)
   const { money, sampled } = carried
   const metered = meter(result, target, {
     likelyInputTokens,
@@ -182,6 +185,7 @@ function spendingOf(job: Job, here: Target, deps: Deps): Spending {
     tightInputTokens: tight,
     prompts: facts.prompts?.length ?? 1,
     thinkingTokens: thinkingTokensOf(facts.json),
+    thinksUnseen: facts.stream && mayThinkUnseen(offer, facts),
     budgeted: deps.ledger.applies(caller.key, { ...payerOf(caller.key, facts), model: offer.model }),
     units: facts.metering?.units,
     calls: hostedCalls(facts),

@@ -18,6 +18,8 @@ export interface Spending {
   readonly tightInputTokens?: () => Promise<number | undefined>
   /** Prompts that are read one by one, each with a context of its own. */
   readonly prompts: number
+  /** A stream may bill tokens that do not come as text. */
+  readonly thinksUnseen: boolean
   /** A budget counts this request. */
   readonly budgeted: boolean
   /** Thinking tokens that the caller asked for, part of the output. */
@@ -45,6 +47,8 @@ export const SLICE_TOKENS = 1024
 /** An answer is never cut below this (or below what was asked, if less): better refused than useless. */
 const OUTPUT_FLOOR = 256
 const THINKING_MARGIN = 1024
+/** A share of what is left that is this large is not waited for. */
+const ENOUGH_TOKENS = 2048
 /** Money that others merely hold is waited for this long. */
 const WAIT_MS_MAX = 2_000
 
@@ -52,6 +56,8 @@ interface Wish {
   readonly outputTokens: number
   readonly send: number | undefined
   readonly slices: boolean
+  /** Nobody asked for so much: where several draw on the same money, each takes its share. */
+  readonly shares: boolean
 }
 
 /** No budget needs a limit for it. */
@@ -59,18 +65,18 @@ const isFree = ({ price }: Offer): boolean =>
   price !== undefined && price.inputPico === 0 && price.outputPico === 0 && !price.tiers && !price.units
 
 function wishFor(offer: Offer, s: Spending, key: Key, defaultMax: number): Wish {
-  if (s.units) return { outputTokens: s.maxOutputTokens ?? 0, send: undefined, slices: false }
+  if (s.units) return { outputTokens: s.maxOutputTokens ?? 0, send: undefined, slices: false, shares: false }
   const budgeted = s.budgeted && !isFree(offer)
   const cap = key.maxOutputTokens
   const limit = cap === null ? s.maxOutputTokens : Math.min(s.maxOutputTokens ?? cap, cap)
   if (limit !== undefined) {
     const lowered = limit !== s.maxOutputTokens
-    return { outputTokens: limit, send: lowered ? limit : undefined, slices: false }
+    return { outputTokens: limit, send: lowered ? limit : undefined, slices: false, shares: false }
   }
-  if (s.stream && !offer.thinksUnseen)
-    return { outputTokens: SLICE_TOKENS, send: undefined, slices: budgeted }
+  if (s.stream && !s.thinksUnseen)
+    return { outputTokens: SLICE_TOKENS, send: undefined, slices: budgeted, shares: false }
   const most = Math.min(offer.maxOutputTokens ?? defaultMax, defaultMax)
-  return { outputTokens: most, send: budgeted ? most : undefined, slices: false }
+  return { outputTokens: most, send: budgeted ? most : undefined, slices: false, shares: budgeted }
 }
 
 /** The least output that is worth having; below it the request is refused. */
@@ -109,12 +115,18 @@ export async function holdMoney(
           sound: s.sound,
         })
       : 0
+  const floor = floorFor(s, wish)
+  const enough = Math.min(wish.outputTokens, Math.max(ENOUGH_TOKENS, floor))
   const untilMs = deps.clock.monotonic() + WAIT_MS_MAX
   for (;;) {
-    const taken = deps.ledger.hold(key, attemptId, cost(wish.outputTokens), facts)
+    const now = wish.shares ? deps.ledger.available(key, facts, cost(enough)) : undefined
+    const share = now?.others ? shareOf(now, cost, wish.outputTokens) : wish.outputTokens
+    const taken = now && share < enough ? now : deps.ledger.hold(key, attemptId, cost(share), facts)
     if ('attemptId' in taken) {
-      if (!wish.slices || !offer.price) return { hold: taken, sendMaxTokens: wish.send, afford: undefined }
-      return inSlices(taken, { wish, input, offer, s, key, facts, cost, most: mostOf(offer) }, deps)
+      if (wish.slices)
+        return inSlices(taken, { wish, input, offer, s, key, facts, cost, most: mostOf(offer) }, deps)
+      if (share < wish.outputTokens) return limited(taken, share, s)
+      return { hold: taken, sendMaxTokens: wish.send, afford: undefined }
     }
     // where nothing is left no bound is tight enough
     if (tighten && taken.availableNanoUsd > 0) {
@@ -130,17 +142,29 @@ export async function holdMoney(
       await deps.ledger.freed(key, leftMs, taken)
       continue
     }
-    const clamped = affordable(taken.availableNanoUsd, cost, wish.outputTokens)
-    const floor = floorFor(s, wish)
+    const most = affordable(taken.availableNanoUsd, cost, wish.outputTokens)
+    const clamped = wish.shares ? Math.min(most, Math.max(floor, shareOf(taken, cost, most))) : most
     const refuse = (short: Shortfall) =>
       exhausted(short, cost(floor), config.budgets.refusalStatus, deps.clock.now())
     if (clamped < floor) throw refuse(taken)
     const less = deps.ledger.hold(key, attemptId, cost(clamped), facts)
     if (!('attemptId' in less)) throw refuse(less)
     // nothing is left to extend a stream with: the model itself is to stop there, and says what it used
-    const most = clamped * s.n
-    return { hold: less, sendMaxTokens: clamped, afford: within(most), heldOutputTokens: () => most }
+    return limited(less, clamped, s)
   }
+}
+
+/** An answer that was told where to end. */
+function limited(hold: Hold, outputTokens: number, { n }: Spending): Money {
+  const most = outputTokens * n
+  return { hold, sendMaxTokens: outputTokens, afford: within(most), heldOutputTokens: () => most }
+}
+
+/** Output that leaves as much to each of those who draw on the same money; the prompt has to be paid for anyway. */
+function shareOf(short: Shortfall, cost: (outputTokens: number) => number, most: number): number {
+  const { availableNanoUsd, others = 0 } = short
+  const input = cost(0)
+  return affordable(input + (availableNanoUsd - input) / (others + 1), cost, most)
 }
 
 /** Largest output whose hold fits into what is available. The cost rises with the output, so halving finds it. */

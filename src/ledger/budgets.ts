@@ -73,7 +73,8 @@ export interface Budgets {
   take(key: Key, nanoUsd: number, nowMs: number, who?: Who): Taken | Shortfall
   /** More into the buckets of an earlier `take`; false = nothing changed. */
   extend(taken: Taken, nanoUsd: number, nowMs: number): boolean
-  available(key: Key, nowMs: number, who?: Who): Shortfall | undefined
+  /** `nanoUsd` = what `heldByOthers` is asked about. */
+  available(key: Key, nowMs: number, who?: Who, nanoUsd?: number): Shortfall | undefined
   /** Does any budget count this? */
   applies(key: Key, who: Who): boolean
   usage(holder: Holder, nowMs: number): readonly BudgetUse[]
@@ -137,6 +138,7 @@ function shortfall(list: readonly Purse[], nanoUsd: number, nowMs: number): Shor
     owner: (asked ?? tightest).lease.owner,
     availableNanoUsd,
     heldByOthers: heldByOthers || asked !== undefined,
+    others: lease.others,
     resetsAtMs: lease.resetsAt(nowMs),
   }
 }
@@ -275,11 +277,11 @@ export function createBudgets(slices?: Slices): Budgets {
       for (const { lease, name } of taken.purses) if (name !== undefined) leases.ended(lease)
       return settleIn(taken, heldNanoUsd, spentNanoUsd, nowMs)
     },
-    available(key, nowMs, who = NO_WHO) {
+    available(key, nowMs, who = NO_WHO, nanoUsd = 0) {
       const list = pursesOf(key, who)
-      const state = shortfall(list, 0, nowMs)
+      const state = shortfall(list, nanoUsd, nowMs)
       if (state === undefined) return undefined
-      return { ...state, heldByOthers: list.some(purse => purse.lease.held(nowMs) > 0) }
+      return { ...state, heldByOthers: state.heldByOthers && list.some(({ lease }) => lease.held(nowMs) > 0) }
     },
     applies(key, who) {
       if (key.budgets.length === 0 && key.project === null && organisation === undefined) return false

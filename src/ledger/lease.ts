@@ -27,6 +27,9 @@ export interface Bucket {
 const KEPT_CALENDAR = 4
 const KEPT_ROLLING = 128
 
+/** A crowd that has gone is forgotten over so many requests. */
+const CROWD_FADES = 32
+
 /** State of one owner's window. A class because it is the hot path's mutable state. */
 export class Lease {
   readonly window: BudgetWindow
@@ -37,6 +40,10 @@ export class Lease {
   private readonly buckets: Bucket[] = []
   /** The soft limit that was last told of, and until when that counts. */
   private toldSoft: { readonly softNanoUsd: number; readonly untilMs: number } | undefined
+
+  private running = 0
+  /** The most that ran at once, fading. */
+  private crowd = 0
 
   /** Where the slice of this window is found; undefined = all of it is ours. */
   private readonly shared: { readonly slices: Slices; readonly name: string } | undefined
@@ -83,6 +90,7 @@ export class Lease {
   /** Sets money aside in a bucket; `isNew` = for an attempt that had none here. */
   hold(bucket: Bucket, nanoUsd: number, isNew: boolean): void {
     bucket.heldNanoUsd += nanoUsd
+    if (isNew) this.crowd = Math.max(++this.running, this.crowd - (this.crowd - this.running) / CROWD_FADES)
     if (this.shared === undefined) return
     const slice = this.slice() as Slice
     if (isNew) slice.holds++
@@ -93,11 +101,17 @@ export class Lease {
   settle(bucket: Bucket, heldNanoUsd: number, spentNanoUsd: number): void {
     bucket.heldNanoUsd -= heldNanoUsd
     bucket.spentNanoUsd += spentNanoUsd
+    this.running--
     const slice = this.slice()
     if (slice === undefined) return
     slice.holds--
     slice.heldNanoUsd -= heldNanoUsd
     slice.unfoldedNanoUsd += spentNanoUsd
+  }
+
+  /** Attempts that another one has to share with: those that run, or as many as have lately run beside one another; undefined = other processes have some too. */
+  get others(): number | undefined {
+    return this.shared === undefined ? Math.max(this.running, this.crowd - 1) : undefined
   }
 
   /** What could be held at once, nano-USD. */

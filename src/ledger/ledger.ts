@@ -227,7 +227,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     durable,
     failure,
     applies: budgets.applies,
-    available: (key, facts) => budgets.available(key, clock.now(), facts),
+    available: (key, facts, nanoUsd) => budgets.available(key, clock.now(), facts, nanoUsd),
     freed: (key, withinMs, short) => waiters.wait(short?.owner ?? key.lineage, withinMs),
     recover: () =>
       recoverLedger({ store, journal, budgets, rates, nowMs: clock.now(), log, holder: input.holder }),

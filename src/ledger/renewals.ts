@@ -17,6 +17,8 @@ export function withRenewals(budgets: Budgets, wakeAll: () => void): RenewedBudg
       const now = 'limit' in taken ? newest.get(key.id) : undefined
       return now === undefined || now === key ? taken : budgets.take(now, nanoUsd, nowMs, who)
     },
+    available: (key, nowMs, who, nanoUsd) =>
+      budgets.available(newest.get(key.id) ?? key, nowMs, who, nanoUsd),
     adopt(projects) {
       budgets.adopt(projects)
       wakeAll()

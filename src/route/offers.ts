@@ -92,6 +92,9 @@ function ownPrice(provider: string, id: string, model: ModelConfig): Price | und
   }
 }
 
+/** Without the author before a slash. */
+const bareOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1)
+
 function ownModel(site: Site, id: string, model: ModelConfig, facts: CatalogOffer | undefined): Goods {
   const offer: Offer = {
     provider: site.name,
@@ -102,7 +105,7 @@ function ownModel(site: Site, id: string, model: ModelConfig, facts: CatalogOffe
     contextTokens: model.contextTokens ?? facts?.contextTokens,
     maxOutputTokens: model.maxOutputTokens ?? facts?.maxOutputTokens,
     supports: facts?.supports ?? EVERYTHING,
-    thinksUnseen: facts?.thinksUnseen ?? false,
+    thinksUnseen: facts?.thinksUnseen ?? (thinksUnseen(bareOf(id)) || thinksUnseen(bareOf(model.upstream))),
   }
   return { listing: { offer, site }, exactOnly: false }
 }
@@ -142,7 +145,6 @@ function placed(good: Goods): readonly Goods[] {
 
 /** `<unknown>@<provider>`: sent as it is, unpriced. */
 export function unknownListing(site: Site, upstream: string): Listing {
-  const bare = upstream.slice(upstream.lastIndexOf('/') + 1)
   const offer: Offer = {
     provider: site.name,
     model: upstream,
@@ -151,7 +153,7 @@ export function unknownListing(site: Site, upstream: string): Listing {
     contextTokens: undefined,
     maxOutputTokens: undefined,
     supports: EVERYTHING,
-    thinksUnseen: thinksUnseen(bare),
+    thinksUnseen: thinksUnseen(bareOf(upstream)),
   }
   return { offer, site: site.at?.(offer) ?? site }
 }
