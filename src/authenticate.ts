@@ -1,8 +1,8 @@
 /** First stage of the pipeline: credential carriers → Caller. Everything about the key itself is checked here, at each use. */
-import type { Clock, KeyRing, Log } from './deps.ts'
+import type { Clock, Deps, KeyRing, Log } from './deps.ts'
 import { isInside, type Network, parseAddress, parseNetwork, subscriberOf } from './egress/address.ts'
 import { GatewayError } from './errors.ts'
-import { KEY_PREFIX, parse } from './keys/format.ts'
+import { KEY_PREFIX, mistypedId, parse } from './keys/format.ts'
 import { isOpen, opensAt } from './keys/hours.ts'
 import { isOriginIn } from './keys/origins.ts'
 import { isInScope } from './keys/scopes.ts'
@@ -55,6 +55,7 @@ export interface AuthenticateDeps {
   readonly env: Environment
   readonly guard: AuthGuard
   readonly log: Log
+  readonly refused?: Deps['refused']
 }
 
 const CARRIERS = ['x-api-key', 'api-key', 'x-goog-api-key'] as const
@@ -111,6 +112,7 @@ function refuse(call: Call, deps: AuthenticateDeps, reason: string, keyId: strin
       retryAfterMs: waitMs,
       limit: 'address.failed_auth',
     })
+  deps.refused?.(reason, keyId, call.peer)
   deps.log('warn', 'auth_failed', { request: call.id, reason, key: keyId, peer: call.peer })
   throw new GatewayError('unauthenticated', 'Incorrect API key provided.')
 }
@@ -157,6 +159,7 @@ function forbid(
   call: Call,
   deps: AuthenticateDeps,
 ): never {
+  deps.refused?.(code, key.id, call.peer)
   deps.log('warn', 'auth_refused', { request: call.id, reason, key: key.id, peer: call.peer })
   throw new GatewayError('forbidden', message, { code })
 }
@@ -205,8 +208,11 @@ function admitKey(
 ): Caller {
   if (key === undefined) {
     const parsed = parse(credential)
-    const reason = parsed === undefined ? 'malformed' : parsed.env === 'admin' ? 'admin_token' : 'unknown'
-    return refuse(call, deps, reason, parsed?.id)
+    if (parsed === undefined) {
+      const mistyped = mistypedId(credential)
+      return refuse(call, deps, mistyped === undefined ? 'malformed' : 'wrong_checksum', mistyped)
+    }
+    return refuse(call, deps, parsed.env === 'admin' ? 'admin_token' : 'unknown', parsed.id)
   }
   const unfit = whyUnfit(key, deps.clock.now())
   if (unfit !== undefined) return refuse(call, deps, unfit, key.id)

@@ -202,6 +202,8 @@ export interface Deps {
   readonly env: Environment
   /** Counts failed attempts by address. */
   readonly guard: AuthGuard
+  /** Told of every key that was refused and why, for the audit log. Does not wait. Absent = nobody asks. */
+  readonly refused?: (reason: string, keyId: string | undefined, peer: string) => void
   readonly ledger: Ledger
   readonly health: Health
   /** Absent = every request is routed as if it were the first. */

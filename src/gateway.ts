@@ -93,6 +93,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     }
   } catch (error) {
     failure = asGatewayError(error, deps)
+    if (failure.kind === 'forbidden' && caller) deps.refused?.(failure.code, caller.key.id, call.peer)
     admission?.release(0)
     answer.refuse(failure, ownHeaders(call, admission, deps))
   }

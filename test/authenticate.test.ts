@@ -141,7 +141,9 @@ test('every bad key gets the same answer in every carrier; only the log knows wh
   expect(answers.size).toBe(1)
   expect([...answers][0]).toContain('"status":401')
   const reasons = new Set(lines.map(line => line.fields.reason))
-  expect(reasons).toEqual(new Set(['unknown', 'malformed', 'admin_token', 'revoked', 'suspended', 'expired']))
+  expect(reasons).toEqual(
+    new Set(['unknown', 'malformed', 'wrong_checksum', 'admin_token', 'revoked', 'suspended', 'expired']),
+  )
   for (const text of Object.values(bad)) expect(JSON.stringify(lines)).not.toContain(text)
 })
 

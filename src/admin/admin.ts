@@ -64,7 +64,7 @@ export function createAdmin(deps: AdminDeps): Hono<Env> {
     async (context: Context<Env>): Promise<Response> => {
       try {
         const pass = await deps.gate.enter(context.req.raw, context.env ?? {})
-        const response = await serve(context)
+        const response = await deps.audit.as(pass.author, () => serve(context))
         if (pass.setCookie !== undefined) response.headers.append('set-cookie', pass.setCookie)
         return response
       } catch (error) {

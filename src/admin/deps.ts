@@ -1,4 +1,5 @@
 /** What the admin plane and the dashboard need from outside; the runtime builds it once. */
+import type { AuditLog } from '../audit/log.ts'
 import type { Clock, Log } from '../deps.ts'
 import type { KeyBook } from '../keys/book.ts'
 import type { ProjectBook } from '../keys/projects.ts'
@@ -39,6 +40,8 @@ export interface AdminDeps {
   /** Absent where projects are not supported yet (Workers). */
   readonly projects?: ProjectBook
   readonly vault: Vault
+  /** Whose `store` is the one that all of these write to. */
+  readonly audit: AuditLog
   readonly ledger: LedgerView
   readonly health: Health
   readonly market: () => Market

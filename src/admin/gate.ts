@@ -1,4 +1,5 @@
 /** The door of the admin plane and the dashboard: allowed hosts, the admin token, sessions, where a write came from, failed logins. */
+import type { AuditLog, Author } from '../audit/log.ts'
 import { GatewayError } from '../errors.ts'
 import type { AdminBindings } from './deps.ts'
 import { createSessions, type SessionInput } from './session.ts'
@@ -14,11 +15,15 @@ export interface GateInput extends SessionInput {
   readonly verifyAdminToken: (text: string) => Promise<boolean>
   /** Host names beside loopback that browsers may use, without port; `['*']` = any. */
   readonly hosts: readonly string[]
+  /** Told of sign-ins and of wrong tokens. */
+  readonly audit: Pick<AuditLog, 'as' | 'record' | 'refused'>
 }
 
 /** A request that may pass. `setCookie` renews the session, when there is one. */
 export interface Pass {
   readonly setCookie: string | undefined
+  /** Whose request it is, for the audit log. */
+  readonly author: Author
 }
 
 export interface Gate {
@@ -125,6 +130,12 @@ export function createGate(input: GateInput): Gate {
     limiter.check(peer)
     if (token.length <= 512 && (await input.verifyAdminToken(token))) return
     limiter.miss(peer)
+    input.audit.refused({
+      action: 'admin_token.refused',
+      reason: token === '' ? 'malformed' : 'wrong',
+      keyId: undefined,
+      address: peer,
+    })
     throw unauthenticated()
   }
 
@@ -137,23 +148,30 @@ export function createGate(input: GateInput): Gate {
     checkHost: (request, connection) => checkHost(request, connection, input.hosts),
     async enter(request, connection) {
       checkHost(request, connection, input.hosts)
-      if (connection.trusted === true) return { setCookie: undefined }
+      const address = connection.peer ?? null
+      if (connection.trusted === true)
+        return { setCookie: undefined, author: { actor: 'local', address: null } }
       const authorization = request.headers.get('authorization')
       if (authorization !== null) {
         await verify(/^bearer\s+(\S+)\s*$/i.exec(authorization)?.[1] ?? '', connection)
-        return { setCookie: undefined }
+        return { setCookie: undefined, author: { actor: 'admin', address } }
       }
       const value = cookieOf(request)
       const session = value === undefined ? undefined : await sessions.check(value)
       if (session === undefined) throw unauthenticated()
       checkOrigin(request)
       const renew = session.refreshed !== undefined && !request.headers.has(UNATTENDED)
-      return { setCookie: renew ? cookie(session.refreshed ?? '', connection, 12 * 3600) : undefined }
+      const setCookie = renew ? cookie(session.refreshed ?? '', connection, 12 * 3600) : undefined
+      return { setCookie, author: { actor: 'dashboard', address } }
     },
     async login(request, connection, token) {
       checkHost(request, connection, input.hosts)
       checkOrigin(request)
       await verify(token.trim(), connection)
+      const author: Author = { actor: 'dashboard', address: connection.peer ?? null }
+      await input.audit.as(author, () =>
+        input.audit.record({ action: 'session.open', target: 'dashboard', detail: {} }),
+      )
       return cookie(await sessions.open(), connection, 12 * 3600)
     },
     logout(request, connection) {

@@ -131,7 +131,7 @@ class Book implements KeyBook {
       const note = await topUpNote(this.#options.store, `key.${key.lineage}`, nanoUsd, once)
       if (note === 'done') return key
       const changed = { ...key, budgets: toppedUp(key.budgets, nanoUsd) }
-      await this.#saveWith(note, changed, ...this.#kinOf(changed, { budgets: changed.budgets }))
+      await this.#saveWith(note, 'key.top_up', changed, ...this.#kinOf(changed, { budgets: changed.budgets }))
       this.#options.log('info', 'key_topped_up', { key: id, usd: usdFromNano(nanoUsd) })
       return changed
     })
@@ -169,7 +169,7 @@ class Book implements KeyBook {
       const endsAtMs = nowMs + graceSeconds * 1000
       const replaced = { ...old, expiresAtMs: Math.min(old.expiresAtMs ?? endsAtMs, endsAtMs) }
       // One commit: there is never a successor without an end for its predecessor.
-      await this.#save(minted.key, replaced)
+      await this.#saveWith([], 'key.rotate', minted.key, replaced)
       this.#options.log('info', 'key_rotated', {
         key: id,
         successor: minted.key.id,
@@ -229,11 +229,12 @@ class Book implements KeyBook {
   }
 
   #save(...keys: Key[]): Promise<void> {
-    return this.#saveWith([], ...keys)
+    return this.#saveWith([], undefined, ...keys)
   }
 
-  async #saveWith(ops: readonly Op[], ...keys: Key[]): Promise<void> {
-    await this.#options.store.commit([...ops, ...keys.map((key): Op => ({ op: 'put_key', key }))])
+  /** `as` = what the audit log calls it. */
+  async #saveWith(ops: readonly Op[], as: string | undefined, ...keys: Key[]): Promise<void> {
+    await this.#options.store.commit([...ops, ...keys.map((key): Op => ({ op: 'put_key', key }))], as)
     for (const key of keys) this.#adopt(key)
   }
 

@@ -84,3 +84,8 @@ export function parse(text: string): KeyText | undefined {
   if (checkOf(text, end) !== text.slice(end)) return undefined
   return { env: match[1] as KeyKind, id: match[2] ?? '' }
 }
+
+/** Id in a text that has the form of a key but not its checksum: mistyped, cut or made up. Undefined = not even that. */
+export function mistypedId(text: string): string | undefined {
+  return text.length <= LENGTH_MAX ? FORM.exec(text)?.[2] : undefined
+}

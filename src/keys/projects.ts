@@ -93,8 +93,14 @@ export async function createProjectBook(options: ProjectBookOptions): Promise<Pr
   const nobody = fresh(ORGANISATION)
   const get = (id: string) => byId.get(id) ?? (id === ORGANISATION ? nobody : undefined)
 
-  async function save(project: Project, event: string, ops: readonly Op[] = []): Promise<Project> {
-    await store.commit([...ops, { op: 'put_project', project }])
+  /** `as` = what the audit log calls it. */
+  async function save(
+    project: Project,
+    event: string,
+    ops: readonly Op[] = [],
+    as?: string,
+  ): Promise<Project> {
+    await store.commit([...ops, { op: 'put_project', project }], as)
     byId.set(project.id, project)
     log('info', event, { project: project.id })
     const all = [...byId.values()]
@@ -128,7 +134,12 @@ export async function createProjectBook(options: ProjectBookOptions): Promise<Pr
         if (project === undefined) return undefined
         const note = await topUpNote(store, `project.${id}`, nanoUsd, once)
         if (note === 'done') return project
-        return save({ ...project, budgets: toppedUp(project.budgets, nanoUsd) }, 'project_topped_up', note)
+        return save(
+          { ...project, budgets: toppedUp(project.budgets, nanoUsd) },
+          'project_topped_up',
+          note,
+          'project.top_up',
+        )
       }),
     close: id =>
       inTurn(async () => {

@@ -10,6 +10,7 @@ import { Hono } from 'hono'
 import { createAdmin } from '../../src/admin/admin.ts'
 import type { AdminBindings, AdminDeps } from '../../src/admin/deps.ts'
 import { createGate } from '../../src/admin/gate.ts'
+import { createAuditLog } from '../../src/audit/log.ts'
 import { createDashboard } from '../../src/dashboard/dashboard.tsx'
 import type { LogFields } from '../../src/deps.ts'
 import { createKeyBook } from '../../src/keys/book.ts'
@@ -18,13 +19,14 @@ import { timeText } from '../../src/ids.ts'
 import { createLedger, type LedgerOwner } from '../../src/ledger/ledger.ts'
 import { createHealth } from '../../src/route/health.ts'
 import type { Listing, Market, Site } from '../../src/route/market.ts'
-import { createKeyHmac, nodeRandomBytes } from '../../src/runtime/node/digest.ts'
+import { createAuthorScope } from '../../src/runtime/author.ts'
+import { createAuditHmac, createKeyHmac, nodeRandomBytes } from '../../src/runtime/node/digest.ts'
 import { openJournal } from '../../src/runtime/node/journal.ts'
 import { createReadRef } from '../../src/runtime/node/refs.ts'
 import { openSqlite } from '../../src/runtime/node/sqlite.ts'
 import type { AttemptRow, Key } from '../../src/terms.ts'
 import { Secret } from '../../src/vault/secret.ts'
-import { createVault } from '../../src/vault/vault.ts'
+import { createVault, type OpenVault } from '../../src/vault/vault.ts'
 
 export const ADMIN_TOKEN = 'sgate_admin_0123456789abcdefghijklmnopqrstuvwxyz'
 
@@ -120,8 +122,15 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
   const state = { nowMs }
   const refEnv: Record<string, string> = {}
   const clock = { now: () => state.nowMs, monotonic: () => performance.now() }
-  const store = openSqlite(join(folder, 'switchgate.db'))
-  const vault = await createVault({
+  const audit = createAuditLog({
+    store: openSqlite(join(folder, 'switchgate.db')),
+    hmac: createAuditHmac(() => vault.keyring()),
+    clock,
+    scope: createAuthorScope(),
+    log,
+  })
+  const { store } = audit
+  const vault: OpenVault = await createVault({
     store,
     masterKey: new Secret(nodeRandomBytes(32), 'master key'),
     clock,
@@ -150,12 +159,14 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
     sessionKey: () => createHmac('sha256', 'rig').update(ADMIN_TOKEN).digest(),
     verifyAdminToken: async text => sha(text) === sha(ADMIN_TOKEN),
     hosts: ['gate.example'],
+    audit,
   })
   const deps: AdminDeps = {
     store,
     keys,
     projects,
     vault,
+    audit,
     ledger,
     health: createHealth(),
     market: () => market,

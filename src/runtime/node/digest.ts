@@ -22,5 +22,16 @@ export function createSessionHmac(keyring: () => Keyring): (text: string) => str
   return text => hmacHex(keyring().session, text)
 }
 
+/**
+ * HMAC-SHA-256 for the audit log, hex, with a key of its own that is derived from the session key: whoever can write the
+ * database but has no master key cannot make a row. Throws GatewayError('sealed') once the vault is sealed.
+ */
+export function createAuditHmac(keyring: () => Keyring): (text: string) => string {
+  return text =>
+    createHmac('sha256', hmacHex(keyring().session, 'switchgate audit key 1'))
+      .update(text, 'utf8')
+      .digest('hex')
+}
+
 /** Bytes of the system's CSPRNG. */
 export const nodeRandomBytes = (count: number): Uint8Array => randomBytes(count)

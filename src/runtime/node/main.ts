@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { RequestListener } from 'node:http'
 import { createRedactor } from '../../redact.ts'
+import { noteThat } from './audit.ts'
 import { firstStart, firstStartText } from './first-start.ts'
 import { FolderInUse } from './folder.ts'
 import { createListener, type ListenerOptions } from './listener.ts'
@@ -163,6 +164,7 @@ async function run(
         cure: 'set TLS_CERT_FILE and TLS_KEY_FILE, or put a TLS proxy in front and name it in SWITCHGATE_TRUSTED_PROXIES',
       })
     }
+    await noteThat(gateway.audit, log, { action: 'gateway.start', target: null, detail: { url: data.url } })
     await announce(gateway, { data: data.url, admin: admin.url }, log)
     if (gateway.supply.config().discoverEnv && maySearch(settings.env))
       void findServers(unconfigured(gateway.supply.config())).then(found => offer(found, log))
@@ -281,6 +283,8 @@ async function finish(
   }
   await new Promise(resolve => setTimeout(resolve, SWEEP_MS))
   for (const { server } of listening) server.closeAllConnections()
+  if (!gateway.vault.sealed)
+    await noteThat(gateway.audit, log, { action: 'gateway.stop', target: null, detail: {} })
   await gateway.close()
   log('info', 'stopped', {})
   log.flush()

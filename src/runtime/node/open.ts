@@ -9,6 +9,7 @@ import { createDashboard } from '../../dashboard/dashboard.tsx'
 import type { Log } from '../../deps.ts'
 import { createGuard, type Guard } from '../../egress/guard.ts'
 import { createProxyFor } from '../../egress/proxy.ts'
+import { type AuditLog, refusedKey } from '../../audit/log.ts'
 import type { AccountDeps } from '../../http/account.ts'
 import type { AdminGate } from '../../keys/admin.ts'
 import type { KeyBook } from '../../keys/book.ts'
@@ -23,6 +24,7 @@ import { expectedFingerprint } from '../../vault/keyring.ts'
 import { createVault, type OpenVault } from '../../vault/vault.ts'
 import { Hono } from 'hono'
 import { openAlerts } from './alerts.ts'
+import { beginAudit, openAudit, recordReload } from './audit.ts'
 import { type Books, openBooks } from './books.ts'
 import { nodeBytes } from './bytes.ts'
 import { openCatalog, type OwnCatalog } from './catalog.ts'
@@ -56,6 +58,7 @@ export interface Gateway {
   readonly folder: DataFolder
   readonly masterKey: MasterKey
   readonly vault: OpenVault
+  readonly audit: AuditLog
   readonly keys: KeyBook
   readonly projects: ProjectBook
   readonly adminGate: AdminGate
@@ -95,9 +98,11 @@ export async function openGateway(options: OpenOptions): Promise<Gateway> {
 }
 
 async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): Promise<Gateway> {
-  const { store, journal, promise } = meters
+  const { journal, promise } = meters
   const { settings, log, redactor, origin } = options
   const { env } = settings
+  const audit = openAudit({ folder, store: meters.store, keyring: () => vault.keyring(), log })
+  const { store } = audit
   const masterKey = readMasterKey({ folder, env, expected: await expectedFingerprint(store), mayMake: true })
   const readRef = createReadRef({ env, privateFolder: folder.path })
   const remember = (secret: string) => redactor.remember(secret)
@@ -110,6 +115,7 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
     log,
     onOpen: remember,
   })
+  await beginAudit(audit, store)
   const makesToken = options.makesToken !== false
   const books = await openBooks({ store, vault, settings, clock: nodeClock, log, makesToken })
   const { keys, projects, adminGate } = books
@@ -141,6 +147,7 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
       guard = createGuard(config.egress.allow)
       promise(config.durability)
     },
+    onReload: (before, after) => recordReload(audit, before, after),
   })
   vault.onChange(() => void supply.restock())
   const send = createSend({
@@ -159,6 +166,7 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
     keys,
     env: settings.environment,
     guard: createAuthGuard({ clock: nodeClock }),
+    refused: refusedKey(audit),
     signatures: createSignatures(nodeClock),
     ledger,
     account: ledger,
@@ -182,13 +190,14 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
   }
   const days = () => supply.config().retention.requestsDays
   const retention = createRetention({ store, clock: nodeClock, log, days })
-  const planes = mount(deps, { ...books, vault, ledger, supply, own, settings, origin, meters })
+  const planes = mount(deps, { ...books, vault, audit, ledger, supply, own, settings, origin, meters })
   return {
     deps,
     ...planes,
     folder,
     masterKey,
     vault,
+    audit,
     keys,
     projects,
     adminGate,
@@ -203,6 +212,7 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
       await Promise.all([send.destroy(), signing.close()])
       await kept.close()
       await ledger.close()
+      await audit.settle()
       await store.close()
       folder.release()
     },
@@ -211,6 +221,7 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
 
 interface Offices extends Books {
   readonly vault: OpenVault
+  readonly audit: AuditLog
   readonly ledger: LedgerOwner
   readonly supply: Supply
   readonly own: OwnCatalog
@@ -230,6 +241,7 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
   const gate = createGate({
     verifyAdminToken: async text => o.adminGate.check(text),
     hosts: adminHosts(o.settings),
+    audit: o.audit,
     now: deps.clock.now,
     randomBytes: nodeRandomBytes,
     // bound to the admin token's hash: a reset ends every session
@@ -245,6 +257,7 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
     keys: o.keys,
     projects: o.projects,
     vault: o.vault,
+    audit: o.audit,
     ledger: o.ledger,
     health: deps.health,
     market: deps.market,

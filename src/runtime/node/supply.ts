@@ -39,6 +39,8 @@ export interface SupplyOptions {
   /** For credentials that compute something for each request. */
   readonly signing?: SigningDeps
   readonly onConfig: (config: Config) => void
+  /** Before another configuration is taken; rejects = it is not. */
+  readonly onReload?: (before: Config, after: Config) => Promise<void>
   readonly log: Log
   /** The one in use now. */
   readonly catalog: () => Catalog
@@ -120,6 +122,7 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
       try {
         const next = readConfig(o.configPath, o.env, o.catalog())
         const fresh = await build(next)
+        await o.onReload?.(config, next)
         config = next
         market = fresh
         o.onConfig(next)

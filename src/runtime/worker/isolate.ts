@@ -1,5 +1,6 @@
 /** What one isolate keeps between requests: opened vault, snapshot of the market, health, counters of failed attempts. No I/O in progress. */
 import { createGate, type Gate } from '../../admin/gate.ts'
+import { type AuditLog, createAuditLog } from '../../audit/log.ts'
 import { createSignatures } from '../../attempt/signatures.ts'
 import { type AuthGuard, createAuthGuard } from '../../authenticate.ts'
 import type { KeyRing, Log, Signatures } from '../../deps.ts'
@@ -14,7 +15,8 @@ import { SchemaVersionError } from '../../store/version.ts'
 import { MasterKeyMismatch } from '../../vault/keyring.ts'
 import { createVault, type OpenVault } from '../../vault/vault.ts'
 import { portableBytes } from '../../wire/bytes.ts'
-import { createKeyHmac, createSessionHmac } from '../node/digest.ts'
+import { createAuthorScope } from '../author.ts'
+import { createAuditHmac, createKeyHmac, createSessionHmac } from '../node/digest.ts'
 import { type Bindings, createReadRef, readSettings, type Settings, SetupFault } from './bindings.ts'
 import { randomBytes, workerClock } from './clock.ts'
 import { openD1 } from './d1.ts'
@@ -27,6 +29,7 @@ export interface Isolate {
   readonly log: Log
   readonly redactor: Redactor
   readonly store: Store
+  readonly audit: AuditLog
   readonly vault: OpenVault
   readonly hmac: Hmac
   readonly peppers: readonly number[]
@@ -43,9 +46,16 @@ export interface Isolate {
 /** Master key and schema are as they should be, or a SetupFault says what to do. */
 async function openStores(settings: Settings, redactor: Redactor, log: Log) {
   try {
-    const store = await openD1(settings.database)
-    const vault = await createVault({
-      store,
+    const audit = createAuditLog({
+      store: await openD1(settings.database),
+      hmac: createAuditHmac(() => vault.keyring()),
+      clock: workerClock,
+      scope: createAuthorScope(),
+      log,
+      isShared: true,
+    })
+    const vault: OpenVault = await createVault({
+      store: audit.store,
       masterKey: settings.masterKey,
       clock: workerClock,
       random: randomBytes,
@@ -53,7 +63,7 @@ async function openStores(settings: Settings, redactor: Redactor, log: Log) {
       log,
       onOpen: secret => redactor.remember(secret),
     })
-    return { store, vault }
+    return { store: audit.store, audit, vault }
   } catch (error) {
     const known =
       error instanceof MasterKeyMismatch ||
@@ -70,7 +80,7 @@ export async function openIsolate(bindings: Bindings): Promise<Isolate> {
   redactor.remember(settings.adminToken)
   redactor.remember(settings.env.SWITCHGATE_MASTER_KEY ?? '')
   const log = createLog(settings.env.LOG_LEVEL, text => redactor.scrub(text))
-  const { store, vault } = await openStores(settings, redactor, log)
+  const { store, audit, vault } = await openStores(settings, redactor, log)
   const keyring = () => vault.keyring()
   const peppers = [...keyring().peppers.keys()]
   const hmac = createKeyHmac(keyring)
@@ -98,6 +108,7 @@ export async function openIsolate(bindings: Bindings): Promise<Isolate> {
     log,
     redactor,
     store,
+    audit,
     vault,
     hmac,
     peppers,
@@ -105,6 +116,7 @@ export async function openIsolate(bindings: Bindings): Promise<Isolate> {
     gate: createGate({
       verifyAdminToken: async text => admin.check(text),
       hosts: settings.adminHosts,
+      audit,
       now: workerClock.now,
       randomBytes,
       // another admin token ends every session

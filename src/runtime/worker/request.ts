@@ -4,6 +4,7 @@
  */
 import { createAdmin } from '../../admin/admin.ts'
 import type { AdminBindings, AdminDeps } from '../../admin/deps.ts'
+import { refusedKey } from '../../audit/log.ts'
 import { createDataPlane, exchange } from '../../app.ts'
 import { createDashboard } from '../../dashboard/dashboard.tsx'
 import type { Log } from '../../deps.ts'
@@ -54,6 +55,7 @@ function createDeps(isolate: Isolate, stock: Stock, context: Context): Made {
     keys: isolate.keys,
     env: isolate.settings.environment,
     guard: isolate.failures,
+    refused: refusedKey(isolate.audit),
     signatures: isolate.signatures,
     ledger: admitUnlimited(ledger),
     account: ledger,
@@ -92,6 +94,7 @@ async function createAdminDeps(isolate: Isolate, stock: Stock, { deps, ledger }:
     store,
     keys: withoutLimits(book),
     vault: unsealable(isolate.vault),
+    audit: isolate.audit,
     ledger,
     health: isolate.health,
     market: () => stock.market,
