@@ -23,6 +23,7 @@ import { projectCommands } from './project.ts'
 import { jsonText, listText } from './print.ts'
 import { reconcileCommands } from './reconcile.ts'
 import { requestCommands } from './request.ts'
+import { restoreCommands } from './restore.ts'
 import { spendCommands } from './spend.ts'
 
 export const COMMANDS: readonly Command[] = [
@@ -36,6 +37,7 @@ export const COMMANDS: readonly Command[] = [
   ...reconcileCommands,
   ...explainCommands,
   ...hostCommands,
+  ...restoreCommands,
   ...configCommands,
   ...doctorCommands,
 ]

@@ -409,6 +409,7 @@ describe('the folder of a gateway that does not run', () => {
       ],
       'admin-token reset': [['', 0, { admin_token: expect.stringMatching(/^sgate_admin_/) }]],
       backup: [[join(folder, 'json.db'), 0, { path: join(folder, 'json.db') }]],
+      restore: [[join(folder, 'nowhere.db'), 78, { error: { code: 'config' } }]],
       'config check': [['', 0, { ok: true, faults: [] }]],
       explain: [
         ['gpt-nothing', 0, { targets: [], refusal: { status: 404, code: 'model_not_found' } }],
