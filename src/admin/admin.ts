@@ -6,7 +6,7 @@ import { answerResponse, asGatewayError, errorResponse } from './answer.ts'
 import type { AdminBindings, AdminDeps } from './deps.ts'
 import { openApiOf } from './openapi.ts'
 import { readJson, readOnce, readQuery, wantsCsv } from './read.ts'
-import type { AdminRoute } from './route.ts'
+import type { AdminAnswer, AdminCall, AdminRoute } from './route.ts'
 import { ADMIN_ROUTES } from './routes.ts'
 import { parseStrict } from './validate.ts'
 
@@ -24,9 +24,24 @@ async function serveRow(row: AdminRoute, context: Context<Env>, deps: AdminDeps)
   const body = row.method === 'GET' ? {} : parseStrict(row.body ?? EMPTY_BODY, await readJson(request))
   const csv = wantsCsv(request.headers.get('accept'))
   const once = row.method === 'GET' ? undefined : readOnce(request.headers, row.once !== undefined)
-  const answer = await row.handle(deps, { params: context.req.param(), query, body, wantsCsv: csv, once })
+  const call = { params: context.req.param(), query, body, wantsCsv: csv, once }
+  const answer = await recorded(row, call, deps)
   if (row.method !== 'GET') logChange(row, context, deps)
   return answerResponse(answer, row.status ?? 200)
+}
+
+/** What no write of the store tells of is in the audit log before it is done; that it did not come off, afterwards. */
+async function recorded(row: AdminRoute, call: AdminCall<unknown>, deps: AdminDeps): Promise<AdminAnswer> {
+  const change = row.audit?.(call)
+  if (change === undefined) return row.handle(deps, call)
+  await deps.audit.record(change)
+  try {
+    return await row.handle(deps, call)
+  } catch (error) {
+    const failed = asGatewayError(error, deps.log)
+    await deps.audit.record({ ...change, detail: { ...change.detail, failed: failed.code } })
+    throw failed
+  }
 }
 
 function logChange(row: AdminRoute, context: Context<Env>, deps: AdminDeps): void {
@@ -43,7 +58,7 @@ async function metricsResponse(request: Request, deps: AdminDeps): Promise<Respo
 }
 
 /** Routes that the contract names and that are still to come. */
-const NOT_YET = /^\/admin\/v1\/(audit|route|credentials\/[^/]+\/(promote|retire))\b/
+const NOT_YET = /^\/admin\/v1\/(route|credentials\/[^/]+\/(promote|retire))\b/
 
 function unknownRoute(path: string): GatewayError {
   const exists = [...new Set(ADMIN_ROUTES.map(row => `${row.method} /admin/v1${row.path}`))].join(', ')

@@ -230,6 +230,9 @@ const offersRoute: AdminRoute = {
   },
 }
 
+/** Where a catalogue came from; an address may have a secret in its path or query. */
+const originOf = (url: string | undefined): string => (url === undefined ? 'file' : new URL(url).origin)
+
 export const catalogRoutes: readonly AdminRoute[] = [
   showRoute,
   offersRoute,
@@ -239,6 +242,14 @@ export const catalogRoutes: readonly AdminRoute[] = [
     summary: 'Take over a newer catalogue, or only say what it would change (`dry_run`).',
     body: updateBody,
     response: reportShape,
+    audit: ({ body }) =>
+      body.dry_run === true
+        ? undefined
+        : {
+            action: 'catalog.update',
+            target: 'catalog',
+            detail: { from: originOf(body.url), sha256: body.sha256 },
+          },
     async handle(deps, { body }) {
       const port = portOf(deps)
       const text = body.text ?? (await port.fetchText(body.url ?? ''))
@@ -251,6 +262,7 @@ export const catalogRoutes: readonly AdminRoute[] = [
     path: '/catalog',
     summary: 'Back to the catalogue that ships with this version.',
     response: z.object({ date: z.string() }),
+    audit: () => ({ action: 'catalog.reset', target: 'catalog', detail: {} }),
     handle(deps) {
       const { keeper } = portOf(deps)
       keeper.reset()
@@ -263,6 +275,10 @@ export const catalogRoutes: readonly AdminRoute[] = [
     summary: 'Ask every configured provider for its list: what is new, what is gone, which prices it states.',
     body: refreshBody,
     response: z.object({ data: z.array(z.record(z.string(), z.unknown())), prices: reportShape.nullable() }),
+    audit: ({ body }) =>
+      body.save === true
+        ? { action: 'catalog.update', target: 'catalog', detail: { from: 'providers' } }
+        : undefined,
     async handle(deps, { body }) {
       const port = portOf(deps)
       const lists = await port.askProviders()

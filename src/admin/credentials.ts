@@ -42,6 +42,8 @@ const createSchema = z
 
 const rotateSchema = z.strictObject({ secret })
 
+const WORKS = { kind: 'ok', ttftMs: undefined, totalMs: 0, outputTokens: undefined } as const
+
 /** A credential without its secret. */
 export function credentialWire(credential: StoredCredential): Record<string, unknown> {
   return {
@@ -142,6 +144,14 @@ export const credentialRoutes: readonly AdminRoute[] = [
     async handle(deps, call) {
       const credential = await credentialOf(deps, call.params.id ?? '')
       const { ok, message } = await testOf(deps, credential)
+      // whatever it was refused for has passed
+      if (ok && deps.health.state(credential.id)?.outUntilMs)
+        deps.health.observe(credential.id, WORKS, deps.clock.now())
+      await deps.audit.record({
+        action: 'credential.test',
+        target: `credential:${credential.id}`,
+        detail: { ok },
+      })
       return { json: { id: credential.id, ok, message } }
     },
   },

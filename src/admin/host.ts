@@ -39,7 +39,10 @@ export const hostRoutes: readonly AdminRoute[] = [
     path: '/seal',
     summary: 'Forget the master key in memory: everything answers 503 `sealed` until a restart.',
     response: z.object({ sealed: z.literal(true) }),
-    handle(deps) {
+    audit: () => ({ action: 'vault.seal', target: 'vault', detail: {} }),
+    async handle(deps) {
+      // the log's key goes with the master key
+      await deps.audit.settle()
       deps.vault.seal()
       deps.log('warn', 'vault_sealed')
       return { json: { sealed: true } }
@@ -60,6 +63,7 @@ export const hostRoutes: readonly AdminRoute[] = [
     body: backupSchema,
     response: z.object({ path: z.string() }),
     localOnly: true,
+    audit: ({ body }) => ({ action: 'database.backup', target: 'database', detail: { path: body.path } }),
     async handle(deps, call) {
       await deps.ledger.fold()
       await deps.store.backup(call.body.path).catch((error: unknown) => {

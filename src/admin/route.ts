@@ -1,5 +1,6 @@
 /** One row of the admin table: it validates, it answers, and it documents itself. */
 import type { z } from 'zod'
+import type { Change } from '../audit/changes.ts'
 import type { AdminDeps } from './deps.ts'
 
 /** What a handler gets, already validated. */
@@ -34,16 +35,24 @@ export interface AdminRoute {
   readonly once?: string
   /** Only for the data folder's socket and the in-process command line: not for a stolen token or cookie. */
   readonly localOnly?: true
+  /** What the audit log says before it is done, where no write of the store says it; undefined = this call changes nothing. */
+  readonly audit?: (call: AdminCall<unknown>) => Change | undefined
   readonly handle: (deps: AdminDeps, call: AdminCall<unknown>) => AdminAnswer | Promise<AdminAnswer>
 }
 
-type RouteOf<Schema extends z.ZodType> = Omit<AdminRoute, 'handle' | 'body'> & {
+type RouteOf<Schema extends z.ZodType> = Omit<AdminRoute, 'handle' | 'body' | 'audit'> & {
   readonly body: Schema
+  readonly audit?: (call: AdminCall<z.output<Schema>>) => Change | undefined
   readonly handle: (deps: AdminDeps, call: AdminCall<z.output<Schema>>) => AdminAnswer | Promise<AdminAnswer>
 }
 
 /** A row with a body: ties the handler's type to the schema that has validated it. */
 export function withBody<Schema extends z.ZodType>(row: RouteOf<Schema>): AdminRoute {
-  const { handle, ...rest } = row
-  return { ...rest, handle: (deps, call) => handle(deps, { ...call, body: call.body as z.output<Schema> }) }
+  const { handle, audit, ...rest } = row
+  const typed = (call: AdminCall<unknown>) => ({ ...call, body: call.body as z.output<Schema> })
+  return {
+    ...rest,
+    ...(audit && { audit: (call: AdminCall<unknown>) => audit(typed(call)) }),
+    handle: (deps, call) => handle(deps, typed(call)),
+  }
 }

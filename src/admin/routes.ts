@@ -1,5 +1,7 @@
 /** The admin plane's one table: `createAdmin` serves it, the OpenAPI document and the docs page are made of it. */
+import { auditRoutes } from './audit.ts'
 import { catalogRoutes } from './catalog.ts'
+import { configRoutes } from './config.ts'
 import { credentialRoutes } from './credentials.ts'
 import { explainRoutes } from './explain.ts'
 import { hostRoutes } from './host.ts'
@@ -21,5 +23,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   ...targetRoutes,
   ...explainRoutes,
   ...catalogRoutes,
+  ...configRoutes,
+  ...auditRoutes,
   ...hostRoutes,
 ]

@@ -100,7 +100,7 @@ interface Way {
 }
 
 /** What reads things that only a folder with data has. */
-const READS_DATA = /^\/(keys|projects|organisation|credentials|spend|requests|ledger)\b/
+const READS_DATA = /^\/(keys|projects|organisation|credentials|spend|requests|ledger|audit)\b/
 
 async function openHere(env: Env, reads: boolean): Promise<Way> {
   const { readSettings } = await import('../runtime/node/settings.ts')

@@ -1,6 +1,7 @@
 /** Arguments → one command → exit code. An unknown word never starts a server. */
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { didYouMean } from '../config/nearest.ts'
+import { auditCommands } from './audit.ts'
 import { catalogCommands } from './catalog.ts'
 import { createClient } from './client.ts'
 import {
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   ...catalogCommands,
   ...spendCommands,
   ...requestCommands,
+  ...auditCommands,
   ...reconcileCommands,
   ...explainCommands,
   ...hostCommands,
