@@ -2,6 +2,8 @@
 import { type Command, type CommandCall, CommandError, EXIT, listOf, numberOf, textOf } from './command.ts'
 import { getAll } from './client.ts'
 import { budgetsOf, budgetsText, topUpCommand } from './budget.ts'
+import { hoursOfText, hoursText } from '../keys/hours.ts'
+import type { Hours } from '../terms.ts'
 import { listText, money, plain, table, time } from './print.ts'
 
 type Wire = Record<string, unknown>
@@ -20,6 +22,9 @@ const policy = {
   'throttle-ms': { type: 'string' },
   expires: { type: 'string' },
   'ip-allow': { type: 'string', multiple: true },
+  scopes: { type: 'string', multiple: true },
+  origins: { type: 'string', multiple: true },
+  hours: { type: 'string' },
   'max-output-tokens': { type: 'string' },
   'default-model': { type: 'string' },
   owner: { type: 'string' },
@@ -32,11 +37,30 @@ const policy = {
 const { env: _env, ...change } = policy
 
 const CHANGE_USAGE =
-  '[--name N] [--models A,B] [--providers A,B] [--regions A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--burst N] [--throttle-ms N] [--expires 2027-01-31] [--ip-allow CIDR] [--max-output-tokens N] [--default-model M] [--owner O] [--project P] [--tag T]'
+  '[--name N] [--models A,B] [--providers A,B] [--regions A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--burst N] [--throttle-ms N] [--expires 2027-01-31] [--ip-allow CIDR] [--scopes chat,models] [--origins https://app.example.com] [--hours "mon-fri 08:00-18:00@Europe/Berlin"] [--max-output-tokens N] [--default-model M] [--owner O] [--project P] [--tag T]'
 const POLICY_USAGE = `${CHANGE_USAGE} [--env live|staging|test]`
 
 function expiryOf(text: string | undefined): string | undefined {
   return text !== undefined && /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T23:59:59Z` : text
+}
+
+/** `none` is an empty list, and `all` (here called `everything`) takes the limit away. */
+function listOrAll(
+  list: readonly string[] | undefined,
+  everything: string,
+): readonly string[] | null | undefined {
+  const [only] = list ?? []
+  if (list === undefined || list.length !== 1) return list
+  return only === everything ? null : only === 'none' ? [] : list
+}
+
+function hoursOption(text: string | undefined): Hours | null | undefined {
+  if (text === undefined) return undefined
+  if (text === 'always') return null
+  if (text === 'never') return { allow: [] }
+  const hours = hoursOfText(text)
+  if ('why' in hours) throw new CommandError(`--hours: ${hours.why}; or always, or never`, EXIT.usage)
+  return hours
 }
 
 function bodyOf({ values }: CommandCall): Wire {
@@ -57,6 +81,9 @@ function bodyOf({ values }: CommandCall): Wire {
     ...(Object.values(limits).some(value => value !== undefined) && { limits }),
     expires_at: expiryOf(textOf(values, 'expires')),
     ip_allow: listOf(values, 'ip-allow'),
+    scopes: listOrAll(listOf(values, 'scopes'), 'all'),
+    origin_allow: listOrAll(listOf(values, 'origins'), 'any'),
+    hours: hoursOption(textOf(values, 'hours')),
     max_output_tokens: numberOf(values, 'max-output-tokens'),
     default_model: textOf(values, 'default-model'),
     owner: textOf(values, 'owner'),
@@ -130,6 +157,9 @@ function showKey(call: CommandCall, text: string): number {
       ['models', joined(key.models, 'all')],
       ['providers', joined(key.providers, 'all')],
       ['regions', joined(key.regions, 'all')],
+      ['scopes', joined(key.scopes, 'all')],
+      ['origins', joined(key.origin_allow, 'any')],
+      ['hours', key.hours ? hoursText(key.hours as Hours) || 'never' : 'always'],
       ['limits', limits.map(([name, value]) => `${name} ${value}`).join(', ') || 'none'],
       ['budgets', budgetsText(key) || 'none'],
       ['spent in all', money(key.spent_usd)],

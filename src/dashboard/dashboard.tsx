@@ -1,8 +1,8 @@
 /** The dashboard as a Hono app with whole paths: login, pages, and the few changes a person makes there. */
-import { type Context, Hono } from 'hono'
+import { type Context, type Handler, Hono } from 'hono'
 import { asGatewayError, PRIVATE_HEADERS } from '../admin/answer.ts'
 import type { AdminBindings, AdminDeps } from '../admin/deps.ts'
-import { createKeySchema, draftOf } from '../admin/key-schema.ts'
+import { createKeySchema, draftOf, patchKeySchema } from '../admin/key-schema.ts'
 import { keyOf, setKeyStatus } from '../admin/keys.ts'
 import { ADMIN_ROUTES } from '../admin/routes.ts'
 import { parseStrict } from '../admin/validate.ts'
@@ -10,7 +10,7 @@ import type { GatewayError } from '../errors.ts'
 import { errorHeaders } from '../wire/error.ts'
 import { assetResponse } from './assets.ts'
 import { docsPage } from './docs.tsx'
-import { fieldOf, keyBodyOf, readForm } from './forms.ts'
+import { fieldOf, keyBodyOf, readForm, useBodyOf } from './forms.ts'
 import { keyPage } from './key.tsx'
 import { keysPage, mintedPage } from './keys.tsx'
 import { FaultPage, LoginPage } from './layout.tsx'
@@ -81,6 +81,19 @@ async function rotateKey(deps: AdminDeps, id: string, origin: string): Promise<R
   return html(mintedPage(minted.key, minted.text, origin, 'The key’s successor'), 201)
 }
 
+async function changeUse(deps: AdminDeps, context: Context<Env>, id: string): Promise<Response> {
+  const values = await readForm(context.req.raw)
+  const key = keyOf(deps, id)
+  try {
+    await deps.keys.patch(key.id, draftOf(parseStrict(patchKeySchema, useBodyOf(values)), deps.clock.now()))
+    return redirect(`/dashboard/keys/${encodeURIComponent(key.id)}`)
+  } catch (error) {
+    const fault = asGatewayError(error, deps.log)
+    const form = { values, fault: { message: fault.message, field: fieldOf(fault.param) } }
+    return await html(keyPage(deps, key.id, form), fault.status)
+  }
+}
+
 function mountLogin(app: Hono<Env>, deps: AdminDeps): void {
   app.get('/dashboard/login', context => {
     const next = safeNext(context.req.query('next'))
@@ -107,6 +120,40 @@ function mountLogin(app: Hono<Env>, deps: AdminDeps): void {
       return response
     }
   })
+}
+
+/** What is done to keys: forms that post. */
+function mountKeys(
+  app: Hono<Env>,
+  deps: AdminDeps,
+  guarded: (serve: (context: Context<Env>) => Promise<Response>) => Handler<Env>,
+  originOf: (context: Context<Env>) => string,
+): void {
+  app.post(
+    '/dashboard/keys',
+    guarded(context => createKey(deps, context, originOf(context))),
+  )
+  app.post(
+    '/dashboard/keys/:id/rotate',
+    guarded(context => rotateKey(deps, context.req.param('id') ?? '', originOf(context))),
+  )
+  app.post(
+    '/dashboard/keys/:id/use',
+    guarded(context => changeUse(deps, context, context.req.param('id') ?? '')),
+  )
+  for (const [verb, status] of [
+    ['suspend', 'suspended'],
+    ['resume', 'active'],
+    ['revoke', 'revoked'],
+  ] as const) {
+    app.post(
+      `/dashboard/keys/:id/${verb}`,
+      guarded(async context => {
+        const key = await setKeyStatus(deps, context.req.param('id') ?? '', status)
+        return redirect(`/dashboard/keys/${encodeURIComponent(key.id)}`)
+      }),
+    )
+  }
 }
 
 /** Mount at the root: `app.route('/', createDashboard(deps))`; the second argument of `fetch` is `AdminBindings`. */
@@ -156,27 +203,7 @@ export function createDashboard(deps: AdminDeps, options: DashboardOptions = {})
   show('/dashboard/requests/:id', context => requestPage(deps, context.req.param('id') ?? ''))
   show('/dashboard/targets', context => targetsPage(deps, queryOf(context)))
   show('/admin/docs', () => docsPage(ADMIN_ROUTES))
-  app.post(
-    '/dashboard/keys',
-    guarded(context => createKey(deps, context, originOf(context))),
-  )
-  app.post(
-    '/dashboard/keys/:id/rotate',
-    guarded(context => rotateKey(deps, context.req.param('id') ?? '', originOf(context))),
-  )
-  for (const [verb, status] of [
-    ['suspend', 'suspended'],
-    ['resume', 'active'],
-    ['revoke', 'revoked'],
-  ] as const) {
-    app.post(
-      `/dashboard/keys/:id/${verb}`,
-      guarded(async context => {
-        const key = await setKeyStatus(deps, context.req.param('id') ?? '', status)
-        return redirect(`/dashboard/keys/${encodeURIComponent(key.id)}`)
-      }),
-    )
-  }
+  mountKeys(app, deps, guarded, originOf)
   app.get('/admin', () => redirect('/dashboard'))
   app.all(
     '/dashboard/*',

@@ -1,5 +1,8 @@
 /** What the dashboard's forms send, turned into the admin plane's own bodies, so that one schema validates both. */
 import { readBytes } from '../admin/read.ts'
+import { GatewayError } from '../errors.ts'
+import { hoursOfText, hoursText } from '../keys/hours.ts'
+import type { Hours, Key } from '../terms.ts'
 
 /** A form's fields, at most 64 KiB; the last one of a name counts. */
 export async function readForm(request: Request): Promise<Readonly<Record<string, string>>> {
@@ -10,10 +13,50 @@ export async function readForm(request: Request): Promise<Readonly<Record<string
 const numberOf = (text: string | undefined): number | undefined =>
   text === undefined || text.trim() === '' ? undefined : Number(text)
 
+const listOf = (text: string | undefined): string[] =>
+  (text ?? '')
+    .split(',')
+    .map(name => name.trim())
+    .filter(name => name !== '')
+
+/** Text of the hours; '' = at any time. What cannot be read is refused as the field's fault. */
+function hoursOf(text: string | undefined): Hours | null {
+  if (text === undefined || text.trim() === '') return null
+  if (text.trim() === 'never') return { allow: [] }
+  const hours = hoursOfText(text)
+  if ('why' in hours)
+    throw new GatewayError('invalid_request', `Hours: ${hours.why}; or never`, { param: 'hours' })
+  return hours
+}
+
+/** A list with `none` for an empty one; '' = everything. */
+function limitedTo(text: string | undefined): readonly string[] | null {
+  const names = listOf(text)
+  return names.length === 0 ? null : names.join() === 'none' ? [] : names
+}
+
+/** Where, from where and when: the same fields in "New key" and on a key's own page, there to be changed. */
+export function useBodyOf(values: Readonly<Record<string, string>>): Record<string, unknown> {
+  return {
+    scopes: limitedTo(values.scopes),
+    origin_allow: limitedTo(values.origin_allow),
+    hours: hoursOf(values.hours),
+  }
+}
+
+/** What is in those fields for a key as it is. */
+export const useValuesOf = ({ scopes, originAllow, hours }: Key): Readonly<Record<string, string>> => ({
+  scopes: listText(scopes),
+  origin_allow: listText(originAllow),
+  hours: hours ? hoursText(hours) || 'never' : '',
+})
+
+const listText = (list: readonly string[] | null | undefined): string =>
+  list ? list.join(', ') || 'none' : ''
+
 /** Fields of "New key" → the body of `POST /admin/v1/keys`. */
 export function keyBodyOf(values: Readonly<Record<string, string>>): Record<string, unknown> {
-  const models = (values.models ?? '').split(',').map(name => name.trim())
-  const named = models.filter(name => name !== '')
+  const named = listOf(values.models)
   const budget = numberOf(values.budget)
   const limits = {
     rpm: numberOf(values.rpm),
@@ -26,6 +69,7 @@ export function keyBodyOf(values: Readonly<Record<string, string>>): Record<stri
     ...(budget !== undefined && { budgets: [{ window: values.window ?? 'month', usd: budget }] }),
     ...(values.expires && { expires_at: `${values.expires}T23:59:59Z` }),
     limits: Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined)),
+    ...useBodyOf(values),
   }
 }
 

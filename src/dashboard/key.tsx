@@ -3,10 +3,14 @@ import type { Child } from 'hono/jsx'
 import type { AdminDeps } from '../admin/deps.ts'
 import { keyOf, keyUses } from '../admin/keys.ts'
 import { readSpend } from '../admin/spend.ts'
+import type { KeyUse, SpendRow } from '../store/store.ts'
 import type { Key } from '../terms.ts'
 import { keyStatus } from '../wire/account.ts'
+import { hoursText } from '../keys/hours.ts'
 import { readableCount, readableUsd } from '../wire/readable.ts'
 import { StackedChart } from './chart.tsx'
+import { useValuesOf } from './forms.ts'
+import { type NewKeyForm, UseFields } from './keys.tsx'
 import { Frame } from './layout.tsx'
 import { Ago, Budgets, Head, KeyStatusPill } from './parts.tsx'
 import { labelsOf, queryFor, seriesOf, slotsOf } from './series.ts'
@@ -90,8 +94,11 @@ function Facts({ shown, nowMs }: { shown: Key; nowMs: number }) {
     ['Models', listed(shown.models, 'all')],
     ['Providers', listed(shown.providers, 'all')],
     ['Regions', listed(shown.regions, 'all')],
+    ['Routes', listed(shown.scopes ?? null, 'all')],
     ['Limits', limitsText(shown)],
     ['Addresses', listed(shown.ipAllow, 'any')],
+    ['Pages in browsers', listed(shown.originAllow ?? null, 'any')],
+    ['Hours', shown.hours ? hoursText(shown.hours) || 'never' : 'any'],
     [
       'Output limit',
       shown.maxOutputTokens === null ? 'none' : `${readableCount(shown.maxOutputTokens)} tokens`,
@@ -115,8 +122,71 @@ function Facts({ shown, nowMs }: { shown: Key; nowMs: number }) {
   )
 }
 
-/** One key. Throws 404 `not_found`. */
-export async function keyPage(deps: AdminDeps, id: string) {
+interface StatsProps {
+  readonly shown: Key
+  readonly use: KeyUse | undefined
+  /** Of the last 30 days. */
+  readonly spent: SpendRow | undefined
+  readonly nowMs: number
+}
+
+function Stats({ shown, use, spent, nowMs }: StatsProps) {
+  return (
+    <dl class="card stats">
+      <div class="stat">
+        <dt>Status</dt>
+        <dd class="value">
+          <KeyStatusPill status={keyStatus(shown, nowMs)} />
+        </dd>
+      </div>
+      <div class="stat">
+        <dt>Spent in all</dt>
+        <dd class="value">{readableUsd(use?.spentNanoUsd ?? 0)}</dd>
+      </div>
+      <div class="stat">
+        <dt>Last 30 days</dt>
+        <dd class="value">{readableUsd(spent?.costNanoUsd ?? 0)}</dd>
+      </div>
+      <div class="stat">
+        <dt>Requests, 30 days</dt>
+        <dd class="value">{readableCount(spent?.requests ?? 0)}</dd>
+      </div>
+      <div class="stat">
+        <dt>Last used</dt>
+        <dd class="value">
+          <Ago ms={use?.lastUsedAtMs} nowMs={nowMs} />
+        </dd>
+      </div>
+    </dl>
+  )
+}
+
+/** Routes, pages and hours, to be changed. */
+function UseForm({ shown, form }: { shown: Key; form: NewKeyForm }) {
+  return (
+    <details class="card" open={form.fault !== undefined} id="use">
+      <summary>Change routes, pages and hours</summary>
+      <div class="body">
+        <form method="post" action={`/dashboard/keys/${encodeURIComponent(shown.id)}/use`} class="form">
+          {form.fault && (
+            <p class="notice bad w6" role="alert">
+              {form.fault.message}
+            </p>
+          )}
+          <UseFields form={form} />
+          <div class="w6">
+            <button type="submit" class="primary">
+              Change
+            </button>
+          </div>
+        </form>
+      </div>
+    </details>
+  )
+}
+
+/** One key; `form` holds what was typed when a change was refused. Throws 404 `not_found`. */
+export async function keyPage(deps: AdminDeps, id: string, form?: NewKeyForm) {
   const key = keyOf(deps, id)
   const now = deps.clock.now()
   const use = (await keyUses(deps)).get(key.id)
@@ -127,32 +197,7 @@ export async function keyPage(deps: AdminDeps, id: string) {
       <Head title={key.name} crumb={<a href="/dashboard/keys">Keys</a>}>
         <Actions shown={key} nowMs={now} />
       </Head>
-      <dl class="card stats">
-        <div class="stat">
-          <dt>Status</dt>
-          <dd class="value">
-            <KeyStatusPill status={keyStatus(key, now)} />
-          </dd>
-        </div>
-        <div class="stat">
-          <dt>Spent in all</dt>
-          <dd class="value">{readableUsd(use?.spentNanoUsd ?? 0)}</dd>
-        </div>
-        <div class="stat">
-          <dt>Last 30 days</dt>
-          <dd class="value">{readableUsd(total?.costNanoUsd ?? 0)}</dd>
-        </div>
-        <div class="stat">
-          <dt>Requests, 30 days</dt>
-          <dd class="value">{readableCount(total?.requests ?? 0)}</dd>
-        </div>
-        <div class="stat">
-          <dt>Last used</dt>
-          <dd class="value">
-            <Ago ms={use?.lastUsedAtMs} nowMs={now} />
-          </dd>
-        </div>
-      </dl>
+      <Stats shown={key} use={use} spent={total} nowMs={now} />
       <section class="card">
         <header>
           <h2>Spend by model</h2>
@@ -190,6 +235,9 @@ export async function keyPage(deps: AdminDeps, id: string) {
           </div>
         </section>
       </div>
+      {key.status !== 'revoked' && (
+        <UseForm shown={key} form={form ?? { values: useValuesOf(key), fault: undefined }} />
+      )}
     </Frame>
   )
 }

@@ -4,6 +4,7 @@ import { keysNewestFirst, keyUses } from '../admin/keys.ts'
 import { pageOf } from '../admin/page.ts'
 import type { KeyUse } from '../store/store.ts'
 import type { Key } from '../terms.ts'
+import { SCOPES } from '../keys/scopes.ts'
 import { keyStatus } from '../wire/account.ts'
 import { readableUsd } from '../wire/readable.ts'
 import { Frame } from './layout.tsx'
@@ -27,7 +28,16 @@ interface FieldProps {
   readonly required?: boolean
 }
 
-function Field({ form, name, label, hint, placeholder, type = 'text', width = 'w2', required }: FieldProps) {
+export function Field({
+  form,
+  name,
+  label,
+  hint,
+  placeholder,
+  type = 'text',
+  width = 'w2',
+  required,
+}: FieldProps) {
   const invalid = form.fault?.field === name
   return (
     <div class={`field ${width}`}>
@@ -52,6 +62,38 @@ function Field({ form, name, label, hint, placeholder, type = 'text', width = 'w
         </p>
       )}
     </div>
+  )
+}
+
+/** Where, from where and when a key may be used. */
+export function UseFields({ form }: { form: NewKeyForm }) {
+  return (
+    <>
+      <Field
+        form={form}
+        name="scopes"
+        label="Routes"
+        placeholder="all"
+        width="w2"
+        hint={`Of ${SCOPES.join(', ')}. Empty = all.`}
+      />
+      <Field
+        form={form}
+        name="origin_allow"
+        label="Pages in browsers"
+        placeholder="no page"
+        width="w2"
+        hint="Origins: https://app.example.com, https://*.example.com or *. Empty = not asked, and no page can read answers."
+      />
+      <Field
+        form={form}
+        name="hours"
+        label="Hours"
+        placeholder="always"
+        width="w2"
+        hint="mon-fri 08:00-18:00, sat 10:00-14:00@Europe/Berlin. Empty = always."
+      />
+    </>
   )
 }
 
@@ -103,6 +145,7 @@ function NewKey({ form, open }: { form: NewKeyForm; open: boolean }) {
             type="number"
             placeholder="no limit"
           />
+          <UseFields form={form} />
           <div class="w6">
             <button type="submit" class="primary">
               Make the key
