@@ -13,6 +13,7 @@ import type { Key, Project } from '../terms.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { BudgetUse } from '../wire/account.ts'
 import type { CatalogPort } from './catalog.ts'
+import type { ConfigPort } from './config.ts'
 import type { Gate } from './gate.ts'
 
 /** The part of the ledger that views need. */
@@ -55,6 +56,8 @@ export interface AdminDeps {
   readonly providerNames: () => readonly string[]
   /** The catalogue and its news; absent where it changes with the version only (Workers). */
   readonly catalog?: CatalogPort
+  /** What another config file would change; absent where there is none (Workers). */
+  readonly config?: ConfigPort
   /** Absent where processes come and go by themselves (Workers): what one of them counts says nothing. */
   readonly metrics?: Metrics
   /** Asks the provider whether this secret works. Never throws. */

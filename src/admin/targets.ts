@@ -60,7 +60,8 @@ export function targetViews(
 const perMtok = (pico: number | undefined): number | null =>
   pico === undefined ? null : pico / PICO_PER_USD_PER_MTOK
 
-function priceWire(price: Price | undefined): Record<string, unknown> | null {
+/** A price as scripts read it, USD; null = unknown. */
+export function priceWire(price: Price | undefined): Record<string, unknown> | null {
   if (price === undefined) return null
   return {
     id: price.id,

@@ -100,7 +100,9 @@ interface Way {
 }
 
 /** What reads things that only a folder with data has. */
-const READS_DATA = /^\/(keys|projects|organisation|credentials|spend|requests|ledger|audit)\b/
+const READS_DATA = /^\/(keys|projects|organisation|credentials|spend|requests|ledger|audit|config)\b/
+/** Asks by POST, and changes nothing. */
+const ASKS = new Set(['/config/diff'])
 
 async function openHere(env: Env, reads: boolean): Promise<Way> {
   const { readSettings } = await import('../runtime/node/settings.ts')
@@ -183,7 +185,7 @@ export function createClient(options: ClientOptions): AdminClient {
     accept = 'application/json',
     once?: string,
   ) {
-    const { reach } = await open(method === 'GET' && READS_DATA.test(path))
+    const { reach } = await open((method === 'GET' || ASKS.has(path)) && READS_DATA.test(path))
     const headers = { accept, 'content-type': 'application/json', ...(once && { 'idempotency-key': once }) }
     const answer = await reach(method, path, body === undefined ? undefined : JSON.stringify(body), headers)
     const isFine = answer.status >= 200 && answer.status <= 299

@@ -14,6 +14,7 @@ import {
   type Values,
 } from './command.ts'
 import { configCommands } from './config.ts'
+import { configDiffCommands } from './config-diff.ts'
 import { credentialCommands } from './credential.ts'
 import { doctorCommands } from './doctor.ts'
 import { explainCommands } from './explain.ts'
@@ -41,6 +42,7 @@ export const COMMANDS: readonly Command[] = [
   ...hostCommands,
   ...restoreCommands,
   ...configCommands,
+  ...configDiffCommands,
   ...doctorCommands,
 ]
 

@@ -28,7 +28,8 @@ export interface ConfigWorld {
 }
 
 export type LoadedConfig =
-  | { readonly ok: true; readonly config: Config }
+  /** `file` = what the text says, defaults filled in. */
+  | { readonly ok: true; readonly config: Config; readonly file: ConfigFile }
   | { readonly ok: false; readonly faults: readonly Fault[] }
 
 /** Deeper than any place of ours; also where an alias that contains itself ends. */
@@ -152,7 +153,7 @@ export function loadConfig(text: string, world: ConfigWorld): LoadedConfig {
       if (!isEcho(path, gone)) report(path, reason)
     })
   if (faults.length > 0 || !file.success) return { ok: false, faults }
-  return { ok: true, config: configOf(file.data) }
+  return { ok: true, config: configOf(file.data), file: file.data }
 }
 
 type FileProvider = ConfigFile['providers'][string]

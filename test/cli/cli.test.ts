@@ -411,6 +411,7 @@ describe('the folder of a gateway that does not run', () => {
       backup: [[join(folder, 'json.db'), 0, { path: join(folder, 'json.db') }]],
       restore: [[join(folder, 'nowhere.db'), 78, { error: { code: 'config' } }]],
       'config check': [['', 0, { ok: true, faults: [] }]],
+      'config diff': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
       explain: [
         ['gpt-nothing', 0, { targets: [], refusal: { status: 404, code: 'model_not_found' } }],
         ['', 64, { error: { code: 'usage' } }],

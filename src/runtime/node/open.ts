@@ -268,6 +268,7 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
     providerNames: () => o.supply.providerNames(),
     resetAdminToken: () => o.adminGate.reset(),
     catalog: o.own.port(deps),
+    config: o.supply.port,
     metrics: openMetrics({ ...o, health: deps.health, pressure: deps.pressure }),
     testCredential: (provider, secret) =>
       testCredential(provider, secret, deps.market(), deps.send, deps.scrub),

@@ -1,11 +1,13 @@
 /** Keeps the market true: config file + environment + vault → snapshot, rebuilt whole when one of them changes. */
 import { readFileSync } from 'node:fs'
+import type { ConfigPort, Stock } from '../../admin/config.ts'
 import type { Catalog } from '../../../providers/catalog/loader.ts'
 import { demo } from '../../../providers/demo.ts'
 import { KINDS } from '../../../providers/index.ts'
 import type { ListedModel } from '../../catalog/lists.ts'
 import { emptyShops, SELLS_NOTHING, serversOf, withServed } from '../../catalog/local.ts'
 import { discover } from '../../config/discover.ts'
+import type { ConfigFile } from '../../config/file.ts'
 import { formatFault, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import type { SigningDeps } from '../../authorize/schemes.ts'
@@ -20,6 +22,8 @@ import { type Env, SettingsError } from './settings.ts'
 export interface Supply {
   readonly config: () => Config
   readonly market: () => Market
+  /** For the admin plane: what another file would change. */
+  readonly port: ConfigPort
   /** Reads everything again; a faulty file keeps what was there and says so. */
   reload(): Promise<void>
   /** Credentials of the vault, or the catalogue, changed. */
@@ -46,11 +50,17 @@ export interface SupplyOptions {
   readonly catalog: () => Catalog
 }
 
+/** With what the environment adds, and as it is written. */
+interface Read {
+  readonly config: Config
+  readonly file: ConfigFile
+}
+
 /** The file as it stands now. Throws SettingsError listing every fault. */
-function readConfig(path: string | undefined, env: Env, catalog: Catalog): Config {
+function readConfig(path: string | undefined, env: Env, catalog: Catalog): Read {
   const text = path === undefined ? '' : readFileSync(path, 'utf8')
   const loaded = loadConfig(text, { kinds: KINDS, catalog, env })
-  if (loaded.ok) return discover(loaded.config, KINDS, env)
+  if (loaded.ok) return { config: discover(loaded.config, KINDS, env), file: loaded.file }
   throw new SettingsError(`${path}:\n${loaded.faults.map(fault => `  ${formatFault(fault)}`).join('\n')}`)
 }
 
@@ -96,34 +106,59 @@ function warnOf(config: Config, log: Log): void {
 }
 
 export async function createSupply(o: SupplyOptions): Promise<Supply> {
-  let config = readConfig(o.configPath, o.env, o.catalog())
+  let { config, file } = readConfig(o.configPath, o.env, o.catalog())
   o.onConfig(config)
   let served: ReadonlyMap<string, readonly ListedModel[]> = new Map()
   let market = await build(config)
 
   warnOf(config, o.log)
 
-  async function build(next: Config): Promise<Market> {
+  async function build(next: Config, say: Log = o.log): Promise<Market> {
     return createMarket({
       config: withServed(next, served, o.catalog()),
       kinds: KINDS,
       catalog: o.catalog(),
-      credentials: await allCredentials(next, o),
+      credentials: await allCredentials(next, { ...o, log: say }),
       refused: (provider, credential, message) =>
-        o.log('warn', 'credential.unreadable', { provider, credential, message }),
+        say('warn', 'credential.unreadable', { provider, credential, message }),
       ...(o.signing && { signing: o.signing }),
       demo,
     })
   }
-  return {
+  /** The market of this config, built aside, and what could not be had for it. */
+  async function stockOf({ config: next, file: written }: Read): Promise<Stock> {
+    const unreadable: Stock['unreadable'][number][] = []
+    const note: Log = (_level, _event, fields = {}) => {
+      const { provider, credential, message } = fields
+      unreadable.push({ provider: String(provider), credential: String(credential), reason: String(message) })
+    }
+    const built = await build(next, note)
+    return { file: written, providers: Object.keys(next.providers), market: built, unreadable }
+  }
+  // one after the other: what was read earlier must not replace what was read later
+  let turn = Promise.resolve()
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    turn = turn.then(work)
+    return turn
+  }
+  const supply: Supply = {
     config: () => config,
     market: () => market,
+    port: {
+      current: () => stockOf({ config, file }),
+      async preview(text) {
+        const loaded = loadConfig(text, { kinds: KINDS, catalog: o.catalog(), env: o.env })
+        if (!loaded.ok) return loaded.faults
+        return stockOf({ config: discover(loaded.config, KINDS, o.env), file: loaded.file })
+      },
+    },
     async reload() {
       try {
-        const next = readConfig(o.configPath, o.env, o.catalog())
+        const { config: next, file: written } = readConfig(o.configPath, o.env, o.catalog())
         const fresh = await build(next)
         await o.onReload?.(config, next)
         config = next
+        file = written
         market = fresh
         o.onConfig(next)
         warnOf(next, o.log)
@@ -141,20 +176,13 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
       }
     },
     async look(send) {
-      const now = config
-      const names = new Set(serversOf(now))
+      const names = new Set(serversOf(config))
       const sites = market.sites.filter(site => names.has(site.name) && !site.builtIn)
       if (sites.length === 0) return
       const found = new Map([...served, ...(await askServers(sites, send))])
       if (JSON.stringify([...found]) === JSON.stringify([...served])) return
       served = found
-      try {
-        const fresh = await build(now)
-        // a reload in between has built its own, with what was found
-        if (now === config) market = fresh
-      } catch (error) {
-        o.log('error', 'market.kept', { message: error instanceof Error ? error.message : 'cannot be built' })
-      }
+      await inTurn(supply.restock)
       for (const [name, models] of found)
         o.log('info', 'local_server.serves', { provider: name, models: models.length })
     },
@@ -162,4 +190,5 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
       ...new Set([...Object.keys(config.providers), ...Object.keys(config.hosts), ...KINDS.keys()]),
     ],
   }
+  return { ...supply, reload: () => inTurn(supply.reload), restock: () => inTurn(supply.restock) }
 }
