@@ -163,6 +163,13 @@ export function observeContent(target: Target, ttftMs: number, deps: Deps): void
   deps.health.observe(target.key, { kind: 'content', ttftMs }, deps.clock.now())
 }
 
+/** Asked with a secret that another has replaced by now: its refusal says nothing of that one. */
+function isReplaced({ credential, listing }: Target, { market }: Deps): boolean {
+  const site = market().sites.find(({ name }) => name === listing.site.name)
+  const now = site?.credentials.find(({ id }) => id === credential?.id)
+  return now !== undefined && now.headers.join('\n') !== credential?.headers.join('\n')
+}
+
 /** Feeds health. A client's mistake or departure says nothing about a target. */
 export function observe(target: Target, result: ExchangeResult, deps: Deps): void {
   const now = deps.clock.now()
@@ -185,6 +192,7 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
     case 'offer':
       return coolDown(offerKey(target.listing), MISSING_MODEL_MS)
     case 'credential':
+      if (isReplaced(target, deps)) return
       return coolDown(credentialKeyOf(target) ?? target.key, BAD_CREDENTIAL_MS)
     case 'target':
       if (kind === 'rate_limited') {

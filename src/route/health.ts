@@ -77,6 +77,8 @@ export interface Health {
   hedge(share: number): boolean
   /** May the same target be asked again for the same request? At most 10% of its traffic, floor 10 per 10 s; true counts one. */
   repeat(key: HealthKey, nowMs: number): boolean
+  /** The credential of this id has another secret now: what happened with the one before is forgotten, there and at its targets. */
+  renew(credential: HealthKey): void
   /** Everything known, for `/admin/v1/targets` and for keeping across restarts. */
   entries(): Iterable<readonly [HealthKey, HealthState]>
   restore(entries: Iterable<readonly [HealthKey, HealthState]>): void
@@ -274,6 +276,13 @@ export function createHealth(): Health {
     inFlight: traffic.inFlight,
     repeat: traffic.repeat,
     hedge: traffic.hedge,
+    renew(credential) {
+      for (const [key, state] of states) {
+        if (key !== credential && !key.endsWith(`/${credential}`)) continue
+        probes.delete(key)
+        put(key, { ...state, errorRate: 0, consecutiveFaults: 0, outUntilMs: 0, closedUntilMs: 0 })
+      }
+    },
     entries: () => states.entries(),
     restore(entries) {
       // an older program's entries lack the newer members

@@ -34,8 +34,8 @@ export interface Vault {
    * with GatewayError `invalid_request` naming the reference that cannot be read and the cure.
    */
   open(credential: StoredCredential): Promise<string>
-  /** Called after any change of credentials: the market is rebuilt. */
-  onChange(listener: () => void): void
+  /** Called after any change of credentials, with the credential's id: the market is rebuilt. Changing it ends when the listeners have. */
+  onChange(listener: (id: string) => unknown): void
   /** Forgets the master key and everything derived from it, until restart. */
   seal(): void
 }
@@ -108,7 +108,7 @@ class Safe implements OpenVault {
   readonly masterKeyFingerprint: string
   readonly #options: VaultOptions
   readonly #imported = new Map<number, Promise<CryptoKey>>()
-  readonly #listeners: (() => void)[] = []
+  readonly #listeners: ((id: string) => unknown)[] = []
   #keyring: Keyring | undefined
 
   constructor(options: VaultOptions, keyring: Keyring, masterKeyFingerprint: string) {
@@ -130,7 +130,7 @@ class Safe implements OpenVault {
     return this.#options.store.credentials()
   }
 
-  onChange(listener: () => void): void {
+  onChange(listener: (id: string) => unknown): void {
     this.#listeners.push(listener)
   }
 
@@ -172,7 +172,7 @@ class Safe implements OpenVault {
     const credential = (await this.list()).find(each => each.id === id)
     if (credential === undefined) return false
     await this.#options.store.commit([{ op: 'delete_credential', id }])
-    this.#tell(credential, 'credential_removed')
+    await this.#tell(credential, 'credential_removed')
     return true
   }
 
@@ -234,12 +234,13 @@ class Safe implements OpenVault {
 
   async #save(credential: StoredCredential, event: string): Promise<void> {
     await this.#options.store.commit([{ op: 'put_credential', credential }])
-    this.#tell(credential, event)
+    await this.#tell(credential, event)
   }
 
-  #tell({ id, provider, name }: StoredCredential, event: string): void {
+  /** Ends when the change is in force. */
+  async #tell({ id, provider, name }: StoredCredential, event: string): Promise<void> {
     this.#options.log('info', event, { credential: id, provider, name })
-    for (const listener of this.#listeners) listener()
+    for (const listener of this.#listeners) await listener(id)
   }
 }
 

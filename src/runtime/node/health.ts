@@ -15,7 +15,9 @@ async function restored(store: Store): Promise<Health> {
   const health = createHealth()
   try {
     const saved = await store.setting('health')
-    if (saved) health.restore(JSON.parse(saved) as [HealthKey, HealthState][])
+    // a credential (of which no "/" is in the key) that was refused may have been mended meanwhile: one request finds out
+    if (saved)
+      health.restore((JSON.parse(saved) as [HealthKey, HealthState][]).filter(([key]) => key.includes('/')))
   } catch {
     // what was known of targets is a convenience: a start without it only learns again
   }

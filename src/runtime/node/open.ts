@@ -149,7 +149,10 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
     },
     onReload: (before, after) => recordReload(audit, before, after),
   })
-  vault.onChange(() => void supply.restock())
+  vault.onChange(async id => {
+    await supply.restock()
+    kept.health.renew(id)
+  })
   const send = createSend({
     guard: { origin: text => guard.origin(text), addresses: (at, found) => guard.addresses(at, found) },
     connectTimeoutMs: supply.config().timeouts.connectMs,

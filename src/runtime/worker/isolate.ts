@@ -102,7 +102,11 @@ export async function openIsolate(bindings: Bindings): Promise<Isolate> {
     clock: workerClock,
     log,
   })
-  vault.onChange(() => supply.stale())
+  const health = createHealth()
+  vault.onChange(id => {
+    supply.stale()
+    health.renew(id)
+  })
   return {
     settings,
     log,
@@ -122,7 +126,7 @@ export async function openIsolate(bindings: Bindings): Promise<Isolate> {
       // another admin token ends every session
       sessionKey: () => portableBytes.of(sessionHmac(`session ${sessionHmac(settings.adminToken)}`)),
     }),
-    health: createHealth(),
+    health,
     experience: createExperience(),
     pressure: createPressure(),
     failures: createAuthGuard({ clock: workerClock }),

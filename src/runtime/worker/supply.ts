@@ -126,6 +126,8 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
     },
     stale() {
       lookedAtMs = Number.NEGATIVE_INFINITY
+      // of many requests at once none may go on with what was there before
+      current = undefined
     },
     providerNames: [
       ...new Set([...Object.keys(config.providers), ...Object.keys(config.hosts), ...KINDS.keys()]),
