@@ -12,6 +12,8 @@ export interface Trace {
   readonly strategy: Sort
   /** Who leads if this goes well; undefined = nothing changes. */
   readonly leader: string | undefined
+  /** How the places were ranked: where the next ranking begins. */
+  readonly byScore?: readonly number[] | undefined
   readonly session: string | undefined
 }
 
@@ -37,6 +39,7 @@ export interface Experience {
 interface Lead {
   leader: string | undefined
   requests: number
+  order?: readonly number[] | undefined
 }
 
 /** A bad moment is half forgotten after this. */
@@ -70,6 +73,7 @@ export function createExperience(): Experience {
     learn({ trace, lineage, model, target, ttftMs, usage }, nowMs) {
       const lead = leadOf(trace)
       lead.requests++
+      lead.order = trace.byScore
       if (target === undefined) {
         if (trace.session !== undefined) sessions.forget(trace.session)
         return

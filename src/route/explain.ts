@@ -1,9 +1,10 @@
 /** What would become of a request, without sending it: the ranked targets with their figures, and why the others are out. Asked by the admin plane. */
 import { GatewayError } from '../errors.ts'
 import type { Key } from '../terms.ts'
+import type { Candidate } from './field.ts'
 import { type Excluded, type RouteDeps, route, type Target, type Wanted } from './plan.ts'
 import { sessionOf } from './sticky.ts'
-import type { Candidate, Sort } from './strategy.ts'
+import type { Sort } from './strategy.ts'
 
 /** A target of the plan with what it was judged by; the figures are those of its first credential. */
 export interface Judged {

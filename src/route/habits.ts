@@ -23,7 +23,7 @@ const CACHE_REQUESTS_MIN = 20
 const CACHE_TOKENS_MIN = 20_000
 const ENTRIES_MAX = 20_000
 
-const NOTHING: Habit = { outputTokens: undefined, cachedShare: 0 }
+export const NO_HABIT: Habit = { outputTokens: undefined, cachedShare: 0 }
 
 export interface Habits {
   /** Of a key lineage with this model; where that is not known, of everybody with this model. */
@@ -51,7 +51,7 @@ export function createHabits(): Habits {
     expect(lineage, model) {
       const own = counts.get(`${lineage} ${model}`)
       const all = own ?? counts.get(model)
-      if (!all) return NOTHING
+      if (!all) return NO_HABIT
       const known = own && own.requests >= CACHE_REQUESTS_MIN && own.inputTokens >= CACHE_TOKENS_MIN
       return {
         outputTokens: all.outputTokens,

@@ -6,7 +6,7 @@ import type { Ready, Spot } from './ready.ts'
 const NONE: readonly Spot[] = []
 
 /** A listing with the credentials that may be used now. */
-export type Open = Pick<Ready, 'listing' | 'spots'>
+export type Open = Pick<Ready, 'listing' | 'quote' | 'spots'>
 
 type Test = (name: string, deps: RouteDeps) => boolean
 const usableNow: Test = (name, { health, nowMs }) => health.usable(name, nowMs)
@@ -33,7 +33,7 @@ function listOf(all: readonly Ready[], test: Test, deps: RouteDeps, resting: Exc
   for (const ready of all) {
     const spots = test(ready.offerKey, deps) ? openSpots(ready.spots, test, deps) : NONE
     if (spots === ready.spots) open.push(ready)
-    else if (spots.length > 0) open.push({ listing: ready.listing, spots })
+    else if (spots.length > 0) open.push({ listing: ready.listing, quote: ready.quote, spots })
     else resting.push(outOf(ready, whyResting(ready, deps)))
   }
   return open

@@ -1,59 +1,32 @@
 /** One group of open listings → targets in order: measured, ranked, then what goes before the score: sessions, wishes, the caller's own order. Part of planning, pure. */
 import { likelyCost } from './cost.ts'
-import { errorRateNow } from './health.ts'
-import type { Habit } from './habits.ts'
+import { candidateAt, type Field, habitOf, keyAt, listingAt, stateAt, successOf } from './field.ts'
 import type { Listing } from './market.ts'
 import type { Open } from './open.ts'
 import type { Ask, RouteDeps, Target } from './plan.ts'
-import { type Load, rank } from './rank.ts'
+import { inFront, type Load, rank } from './rank.ts'
 import type { Spot } from './ready.ts'
 import { readersFirst } from './signed.ts'
 import { savedNanoUsd } from './sticky.ts'
-import { type Candidate, missesWish, shuffled, type Sort } from './strategy.ts'
+import { missesWish, shuffled, type Sort } from './strategy.ts'
 
-/** What was heard of a target counts half after ten minutes. */
-const FADE_MS = 600_000 / Math.LN2
 /** A target that was never timed is taken to be this slow when loads are compared. */
 const UNTIMED_MS = 1_000
-const FAILING_MOST = 0.95
 const UNLED = { leader: undefined, requests: 0 }
-const NO_HABIT: Habit = { outputTokens: undefined, cachedShare: 0 }
 
 /** Several credentials of one listing: tried in an order of the dice, by their weights. */
 const inTurn = (spots: readonly Spot[], random: () => number): readonly Spot[] =>
   spots.length > 1 ? shuffled(spots, spot => spot.credential?.weight ?? 1, random) : spots
 
-/** What is known of each now. The habit is looked up once for each model. */
-function measured(open: readonly Open[], { wanted, key }: Ask, deps: RouteDeps): readonly Candidate[] {
-  const { health, experience, nowMs, random } = deps
-  const candidates: Candidate[] = []
-  let model: string | undefined
-  let habit = NO_HABIT
-  for (const { listing, spots } of open) {
-    const { offer, site } = listing
-    if (experience && offer.model !== model) habit = experience.habits.expect(key.lineage, offer.model)
-    model = offer.model
-    const sorted = inTurn(spots, random)
-    const first = (sorted[0] as Spot).key
-    const state = health.state(first)
-    const seenAtMs = state === undefined ? 0 : state.seenAtMs
-    candidates.push({
-      listing,
-      spots: sorted,
-      key: first,
-      likelyNanoUsd: likelyCost(listing, wanted, habit),
-      success: state === undefined ? 1 : 1 - Math.min(FAILING_MOST, errorRateNow(state, nowMs)),
-      ttftMs: state === undefined ? undefined : state.ttftMs,
-      tokensPerSecond: state === undefined ? undefined : state.tokensPerSecond,
-      freshness: seenAtMs === 0 ? 1 : Math.exp(Math.min(0, seenAtMs - nowMs) / FADE_MS),
-      seenAtMs,
-      weight: site.weight ?? 1,
-      place: site.priority ?? 0,
-      score: 0,
-    })
-  }
-  return candidates
-}
+const fieldOf = (open: readonly Open[], { wanted, key }: Ask, deps: RouteDeps): Field => ({
+  open,
+  spots: open.map(({ spots }) => inTurn(spots, deps.random)),
+  wanted,
+  lineage: key.lineage,
+  health: deps.health,
+  habits: deps.experience?.habits,
+  nowMs: deps.nowMs,
+})
 
 const loadOf = ({ health, experience, nowMs }: RouteDeps): Load => ({
   inFlight: key => health.inFlight(key),
@@ -66,36 +39,30 @@ const STICKY: ReadonlySet<Sort> = new Set(['balanced', 'price', 'weighted'])
 const STICKY_SUCCESS = 0.9
 
 /** Likely price without any help of a cache: what the caller's average says of caches is not true of this conversation. */
-function cold({ listing }: Candidate, { wanted, key }: Ask, { experience }: RouteDeps): number | undefined {
-  const habit = experience?.habits.expect(key.lineage, listing.offer.model) ?? NO_HABIT
-  return likelyCost(listing, wanted, { ...habit, cachedShare: 0 })
+function cold(field: Field, place: number): number | undefined {
+  const listing = listingAt(field, place)
+  return likelyCost(listing, field.wanted, { ...habitOf(field, listing.offer.model), cachedShare: 0 })
 }
 
 /**
- * The place in `order` of the target that a session should go back to; -1 = none. Only those who are able and well are in
+ * Where in `order` the target is that a session should go back to; -1 = nowhere. Only those who are able and well are in
  * `order`, so health has had its word. The cache must save more than the first one would; a session that the caller has
  * named stays among equals too.
  */
-function warm(order: readonly Candidate[], ask: Ask, deps: RouteDeps): number {
-  const { session, strategy, wanted } = ask
+function warm(order: readonly number[], field: Field, { session, strategy }: Ask, deps: RouteDeps): number {
   const kept = session && STICKY.has(strategy) && deps.experience?.sessions.find(session.name, deps.nowMs)
   if (!kept || !session) return -1
-  const at = order.findIndex(({ key }) => key === kept.target)
+  const at = order.findIndex(place => keyAt(field, place) === kept.target)
   if (at <= 0) return at
-  const [first, candidate] = [order[0] as Candidate, order[at] as Candidate]
-  if (candidate.success < STICKY_SUCCESS) return -1
-  const [own, best] = [cold(candidate, ask, deps), cold(first, ask, deps)]
+  const [first, place] = [order[0] as number, order[at] as number]
+  if (successOf(stateAt(field, place), field.nowMs) < STICKY_SUCCESS) return -1
+  const [own, best] = [cold(field, place), cold(field, first)]
   // unknown prices cannot be compared: only a wish of the caller's speaks for one of them
   if (own === undefined || best === undefined) return session.given && own === best ? at : -1
-  const saved = savedNanoUsd(candidate.listing.offer.price, wanted.likelyInputTokens, kept.cachedTokens)
+  const { price } = listingAt(field, place).offer
+  const saved = savedNanoUsd(price, field.wanted.likelyInputTokens, kept.cachedTokens)
   return own - saved < best || (session.given && own - saved === best) ? at : -1
 }
-
-const front = <T>(items: readonly T[], at: number): readonly T[] => [
-  items[at] as T,
-  ...items.slice(0, at),
-  ...items.slice(at + 1),
-]
 
 const NOTES = { shared: ', load shared', kept: ', leader kept', explored: ', looked at' } as const
 /** A request has ten attempts at most: later ones are not numbered. */
@@ -105,6 +72,8 @@ interface Ordered {
   readonly targets: readonly Target[]
   /** Who leads the group if this goes well; undefined = nothing changes. */
   readonly leader: string | undefined
+  /** Places by their scores, for the next one to begin with. */
+  readonly byScore?: readonly number[]
 }
 
 /** What this caller alone wishes for says nothing about who should lead. */
@@ -119,26 +88,28 @@ export function orderOf(
   tail: string,
 ): Ordered {
   const { preferences, strategy, wanted } = ask
-  const { nowMs, random } = deps
+  const { random } = deps
   const [only] = open
   if (only && open.length === 1 && !deps.onlooker) return alone(only, preferences, random, tail)
-  const candidates = measured(open, ask, deps)
+  const field = fieldOf(open, ask, deps)
   const past = deps.experience?.past(group, strategy) ?? UNLED
-  const ranking = rank(candidates, strategy, past, { nowMs, random, load: loadOf(deps) })
+  const ranking = rank(field, strategy, past, { random, load: loadOf(deps) })
+  const { scores, leader, byScore } = ranking
   let { order } = ranking
   let note: string = ranking.note ? NOTES[ranking.note] : ''
-  if (candidates.length > 1) {
-    const at = warm(order, ask, deps)
+  if (open.length > 1) {
+    const at = warm(order, field, ask, deps)
     if (at >= 0) {
       note = ', its cache is warm'
-      if (at > 0) order = front(order, at)
+      order = inFront(at, order)
     }
-    order = wished(order, preferences, wanted.signed)
+    order = wished(order, field, preferences, wanted.signed)
   }
-  deps.onlooker?.ranked(order)
+  deps.onlooker?.ranked(order.map(place => candidateAt(field, place, scores[place] as number)))
   return {
-    targets: targetsOf(order, strategy, note, tail),
-    leader: isPlain(preferences) ? ranking.leader : undefined,
+    targets: targetsOf(order, field, strategy, note, tail),
+    leader: isPlain(preferences) ? leader : undefined,
+    byScore,
   }
 }
 
@@ -155,7 +126,8 @@ function alone(
 }
 
 function targetsOf(
-  order: readonly Candidate[],
+  order: readonly number[],
+  field: Field,
   strategy: Sort,
   note: string,
   tail: string,
@@ -164,34 +136,39 @@ function targetsOf(
   const late = `${strategy}: of ${count}${tail}`
   const targets: Target[] = []
   for (let i = 0; i < count; i++) {
-    const { listing, spots } = order[i] as Candidate
+    const { listing } = field.open[order[i] as number] as Open
+    const spots = field.spots[order[i] as number] as readonly Spot[]
     let why = late
     if (count === 1) why = `only candidate${tail}`
     else if (i < NUMBERED) why = `${strategy}: ${i + 1} of ${count}${i === 0 ? note : ''}${tail}`
-    for (const { credential, key } of spots) targets.push({ listing, credential, key, why })
+    for (let c = 0; c < spots.length; c++) {
+      const { credential, key } = spots[c] as Spot
+      targets.push({ listing, credential, key, why })
+    }
   }
   return targets
 }
 
 /** Wishes that count before the score, the weakest first: speed, who can read signed thoughts, the caller's order. */
 function wished(
-  order: readonly Candidate[],
+  order: readonly number[],
+  field: Field,
   preferences: Ask['preferences'],
   signed: Ask['wanted']['signed'],
-): readonly Candidate[] {
+): readonly number[] {
   let sorted = order
   const { preferredMaxLatencyMs: most, preferredMinTokensPerSecond: least, order: names } = preferences ?? {}
   if (most !== undefined || least !== undefined) {
-    const slow = (candidate: Candidate) => Number(missesWish(candidate, preferences))
+    const slow = (place: number) => Number(missesWish(stateAt(field, place), preferences))
     sorted = [...sorted].sort((a, b) => slow(a) - slow(b))
   }
-  sorted = readersFirst(sorted, signed, ({ listing }) => listing)
+  sorted = readersFirst(sorted, signed, place => listingAt(field, place))
   if (names) {
-    const place = ({ listing }: Candidate) => {
-      const at = names.indexOf(listing.site.name)
+    const turn = (place: number) => {
+      const at = names.indexOf(listingAt(field, place).site.name)
       return at < 0 ? names.length : at
     }
-    sorted = [...sorted].sort((a, b) => place(a) - place(b))
+    sorted = [...sorted].sort((a, b) => turn(a) - turn(b))
   }
   return sorted
 }

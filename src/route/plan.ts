@@ -6,6 +6,7 @@ import type { Metering } from '../wire/openai.ts'
 import { whyOut, whyShort } from './able.ts'
 import { type Group, named } from './choice.ts'
 import type { Experience, Trace } from './experience.ts'
+import type { Candidate } from './field.ts'
 import type { Health } from './health.ts'
 import type { Credential, Listing, Market } from './market.ts'
 import { openOf, soonestOf } from './open.ts'
@@ -14,7 +15,7 @@ import { outOf, wholePool } from './pool.ts'
 import { type Ready, readyOf } from './ready.ts'
 import { nobodyLeft } from './refusals.ts'
 import { sessionOf } from './sticky.ts'
-import type { Candidate, Sort } from './strategy.ts'
+import type { Sort } from './strategy.ts'
 
 export { keyAllows } from './able.ts'
 export { offerKey, targetKey } from './ready.ts'
@@ -167,7 +168,8 @@ export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
     const { listings, preferences } = (able[i] as Able).group
     const ordered = orderOf(list, listings, { wanted, preferences, strategy, key, session }, deps, tail)
     orders.push(ordered.targets)
-    trace ??= { group: listings, strategy, leader: ordered.leader, session: session?.name }
+    const { leader, byScore } = ordered
+    trace ??= { group: listings, strategy, leader, byScore, session: session?.name }
   })
   const targets = open.length === 1 ? (orders[0] as readonly Target[]) : together(orders)
   const { allowFallbacks, order } = (able[0] as Able).group.preferences ?? {}

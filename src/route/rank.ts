@@ -1,9 +1,14 @@
-/** Candidates → their order: the strategy's scores, equals shared by load, a leader that stays, and now and then a look at the others. Pure. */
-import { type Candidate, type Sort, STRATEGIES } from './strategy.ts'
+/** The field → an order of its places: the strategy's scores, equals shared by load, a leader that stays, and now and then a look at the others. Pure. */
+import { costsOf, type Field, keyAt, listingAt, stateAt, successOf } from './field.ts'
+import { type Sort, STRATEGIES } from './strategy.ts'
 
 export interface Ranking {
-  /** The first is asked first. */
-  readonly order: readonly Candidate[]
+  /** Places in the field; the first is asked first. */
+  readonly order: readonly number[]
+  /** The same by their scores alone. */
+  readonly byScore: readonly number[]
+  /** By place: what the strategy makes of each, the lowest first. */
+  readonly scores: readonly number[]
   /** Why the first is there when its score alone would not have put it there. */
   readonly note: 'shared' | 'kept' | 'explored' | undefined
   /** Who leads from now on if this goes well: the first, unless it is only being looked at. */
@@ -24,6 +29,8 @@ export interface Past {
   readonly leader: string | undefined
   /** How many requests the group has had. */
   readonly requests: number
+  /** How its places were ranked then; absent = never. */
+  readonly order?: readonly number[] | undefined
 }
 
 /**
@@ -55,92 +62,138 @@ function reach(best: number, strategy: Sort): number {
 }
 
 /** Two of them by dice, the less loaded one by peak-EWMA × (in flight + 1): power of two choices (Mitzenmacher, 2001). */
-function lighterOfTwo(equals: readonly Candidate[], load: Load, random: () => number): Candidate {
-  const waitMs = ({ key }: Candidate) => load.peakMs(key) * (load.inFlight(key) + 1)
+function lighterOfTwo(equals: readonly number[], field: Field, load: Load, random: () => number): number {
+  const waitMs = (key: string) => load.peakMs(key) * (load.inFlight(key) + 1)
   const first = Math.floor(random() * equals.length)
   const step = 1 + Math.floor(random() * (equals.length - 1))
-  const [a, b] = [equals[first] as Candidate, equals[(first + step) % equals.length] as Candidate]
-  return waitMs(b) < waitMs(a) ? b : a
+  const [a, b] = [equals[first] as number, equals[(first + step) % equals.length] as number]
+  return waitMs(keyAt(field, b)) < waitMs(keyAt(field, a)) ? b : a
 }
 
 /** The one about whom least is known, if a look at it is due and is not too dear. */
-function unknownOf(order: readonly Candidate[], nowMs: number): Candidate | undefined {
-  const most = order[0]?.likelyNanoUsd
-  let oldest: Candidate | undefined
-  for (const candidate of order) {
-    const { seenAtMs, likelyNanoUsd, listing } = candidate
-    if (candidate === order[0] || nowMs - seenAtMs < STALE_MS || listing.doubtful) continue
-    if (most !== undefined && (likelyNanoUsd === undefined || likelyNanoUsd > most * LOOK_PRICE)) continue
-    if (!oldest || seenAtMs < oldest.seenAtMs) oldest = candidate
+function unknownOf(order: readonly number[], field: Field): number | undefined {
+  const costs = costsOf(field)
+  const best = order[0] as number
+  const most = costs[best] as number
+  let oldest: number | undefined
+  let oldestMs = field.nowMs - STALE_MS
+  for (const place of order) {
+    const seenAtMs = stateAt(field, place)?.seenAtMs ?? 0
+    if (place === best || seenAtMs > oldestMs || listingAt(field, place).doubtful) continue
+    // of an unknown price nobody can say that it is too dear, unless the best one's is known
+    if (most !== Number.POSITIVE_INFINITY && (costs[place] as number) > most * LOOK_PRICE) continue
+    if (oldest !== undefined && seenAtMs === oldestMs) continue
+    oldest = place
+    oldestMs = seenAtMs
   }
   return oldest
 }
 
-const inFront = (first: Candidate, order: readonly Candidate[]): readonly Candidate[] =>
-  first === order[0] ? order : [first, ...order.filter(candidate => candidate !== first)]
+/** The one that stands there comes first, the others as they were. */
+export function inFront(at: number, order: readonly number[]): readonly number[] {
+  if (at === 0) return order
+  const moved = order.slice()
+  for (let i = at; i > 0; i--) moved[i] = order[i - 1] as number
+  moved[0] = order[at] as number
+  return moved
+}
 
 /**
- * The lowest score first; equals in an order of the dice: without it the first of them would be every failure's second
- * choice. Binary insertion: no calls back and no objects, for every request is ranked.
+ * The lowest score first. Binary insertion that begins with the order of last time: it is mostly still right, and then each
+ * is looked at once. No calls back and no objects, for every request is ranked.
  */
-function byScore(candidates: readonly Candidate[], random: () => number): readonly Candidate[] {
-  const ties: number[] = []
-  const order: Candidate[] = []
-  for (let i = 0; i < candidates.length; i++) {
-    const candidate = candidates[i] as Candidate
-    const { score } = candidate
-    const tie = random()
+function sorted(scores: readonly number[], last: readonly number[] | undefined): number[] {
+  const order = last?.length === scores.length ? last.slice() : [...scores.keys()]
+  for (let i = 1; i < order.length; i++) {
+    const place = order[i] as number
+    const score = scores[place] as number
+    if ((scores[order[i - 1] as number] as number) <= score) continue
     let low = 0
-    let high = i
+    let high = i - 1
     while (low < high) {
       const middle = (low + high) >> 1
-      const theirs = (order[middle] as Candidate).score
-      if (score < theirs || (score === theirs && tie < (ties[middle] as number))) high = middle
-      else low = middle + 1
+      if ((scores[order[middle] as number] as number) <= score) low = middle + 1
+      else high = middle
     }
-    // both grow by one place at the end, and what comes later moves up
-    order.push(candidate)
-    ties.push(tie)
-    for (let at = i; at > low; at--) {
-      order[at] = order[at - 1] as Candidate
-      ties[at] = ties[at - 1] as number
-    }
-    order[low] = candidate
-    ties[low] = tie
+    for (let at = i; at > low; at--) order[at] = order[at - 1] as number
+    order[low] = place
   }
   return order
 }
 
+/** Equals in an order of the dice (Fisher and Yates, 1938): else the first of them would be every failure's second choice. In place. */
+function shuffleEquals(order: number[], scores: readonly number[], random: () => number): void {
+  let from = 0
+  while (from < order.length) {
+    const score = scores[order[from] as number] as number
+    let to = from + 1
+    while (to < order.length && scores[order[to] as number] === score) to++
+    for (let i = to - 1; i > from; i--) {
+      const at = from + Math.floor(random() * (i - from + 1))
+      const swapped = order[i] as number
+      order[i] = order[at] as number
+      order[at] = swapped
+    }
+    from = to
+  }
+}
+
+const placeOf = (key: string | undefined, order: readonly number[], field: Field): number | undefined =>
+  key === undefined ? undefined : order.find(place => keyAt(field, place) === key)
+
 /** Gives each its score and its turn. */
 export function rank(
-  candidates: readonly Candidate[],
+  field: Field,
   strategy: Sort,
   past: Past,
-  { nowMs, random, load }: { readonly nowMs: number; readonly random: () => number; readonly load: Load },
+  { random, load }: { readonly random: () => number; readonly load: Load },
 ): Ranking {
-  const scores = STRATEGIES[strategy](candidates, random)
-  for (let i = 0; i < candidates.length; i++) (candidates[i] as Candidate).score = scores[i] as number
-  const order = byScore(candidates, random)
+  const scores = STRATEGIES[strategy](field, random)
+  const order = sorted(scores, past.order)
+  shuffleEquals(order, scores, random)
+  const byScore = order
   const [best, second] = order
-  if (best === undefined || second === undefined) return { order, note: undefined, leader: best?.key }
+  if (best === undefined || second === undefined)
+    return {
+      order,
+      scores,
+      byScore,
+      note: undefined,
+      leader: best === undefined ? undefined : keyAt(field, best),
+    }
 
   if (EXPLORING.has(strategy) && past.requests % EXPLORE_EVERY === EXPLORE_EVERY - 1) {
-    const unknown = unknownOf(order, nowMs)
-    if (unknown) return { order: inFront(unknown, order), note: 'explored', leader: undefined }
+    const unknown = unknownOf(order, field)
+    if (unknown !== undefined)
+      return {
+        order: inFront(order.indexOf(unknown), order),
+        scores,
+        byScore,
+        note: 'explored',
+        leader: undefined,
+      }
   }
-  const margin = reach(best.score, strategy)
-  const before = order.find(({ key }) => key === past.leader)
-  const isSteady = before !== undefined && before.success >= LEADER_SUCCESS
-  const leader = isSteady && before.score <= best.score + 2 * margin ? before : best
-  const lead = leader.key
+  const lowest = scores[best] as number
+  const margin = reach(lowest, strategy)
+  const before = placeOf(past.leader, order, field)
+  const isSteady =
+    before !== undefined &&
+    (scores[before] as number) <= lowest + 2 * margin &&
+    successOf(stateAt(field, before), field.nowMs) >= LEADER_SUCCESS
+  const leader = isSteady ? before : best
+  const lead = keyAt(field, leader)
   const kept = {
-    order: inFront(leader, order),
+    order: inFront(order.indexOf(leader), order),
+    scores,
+    byScore,
     note: leader === best ? undefined : 'kept',
     leader: lead,
   } as const
   if (load.inFlight(lead) < SHARED_FROM) return kept
   // nothing is added to infinity: those without a score are all equal
-  const equals = order.filter(({ score }) => score === best.score || score <= best.score + margin)
+  const most = Math.max(lowest, lowest + margin)
+  const equals = order.filter(place => (scores[place] as number) <= most)
   if (equals.length === 1) return kept
-  return { order: inFront(lighterOfTwo(equals, load, random), order), note: 'shared', leader: lead }
+  const lighter = lighterOfTwo(equals, field, load, random)
+  return { order: inFront(order.indexOf(lighter), order), scores, byScore, note: 'shared', leader: lead }
 }

@@ -8,15 +8,39 @@ export interface Spot {
   readonly key: string
 }
 
+/** What its text costs, in pico-USD per token, where that does not depend on how long the request is. */
+export interface Quote {
+  readonly inputPico: number
+  readonly cacheReadPico: number
+  readonly outputPico: number
+  /** Infinity = not known. */
+  readonly maxOutputTokens: number
+}
+
 export interface Ready {
   readonly listing: Listing
+  /** Undefined = without a price, or with tiers: to be asked of the price itself. */
+  readonly quote: Quote | undefined
   /** Health key of the offer. */
   readonly offerKey: string
   readonly spots: readonly Spot[]
 }
 
+/** So many targets are known at once at most; past them equal keys are other objects for a while, which is only slower. */
+const KEYS_MAX = 20_000
+const keys = new Map<string, string>()
+
+/** The same object for equal texts: a look-up by it need not compare them letter by letter, in the book of health above all. */
+function once(text: string): string {
+  const known = keys.get(text)
+  if (known !== undefined) return known
+  if (keys.size >= KEYS_MAX) keys.clear()
+  keys.set(text, text)
+  return text
+}
+
 export function targetKey(listing: Listing, credential: Credential | undefined): string {
-  return `${offerKey(listing)}/${credential?.id ?? '-'}`
+  return once(`${offerKey(listing)}/${credential?.id ?? '-'}`)
 }
 
 export const offerKey = (listing: Listing): string => `${listing.site.name}/${listing.offer.upstream}`
@@ -24,12 +48,24 @@ export const offerKey = (listing: Listing): string => `${listing.site.name}/${li
 /** Falls away with the market that made the list. */
 const known = new WeakMap<readonly Listing[], readonly Ready[]>()
 
+function quoteOf({ offer: { price, maxOutputTokens } }: Listing): Quote | undefined {
+  if (price === undefined || price.tiers !== undefined) return undefined
+  const { inputPico, outputPico, cacheReadPico = inputPico } = price
+  return {
+    inputPico,
+    cacheReadPico,
+    outputPico,
+    maxOutputTokens: maxOutputTokens ?? Number.POSITIVE_INFINITY,
+  }
+}
+
 function ready(listing: Listing): Ready {
   const { credentials } = listing.site
   const all = credentials.length > 0 ? credentials : [undefined]
   return {
     listing,
-    offerKey: offerKey(listing),
+    quote: quoteOf(listing),
+    offerKey: once(offerKey(listing)),
     spots: all.map(credential => ({ credential, key: targetKey(listing, credential) })),
   }
 }

@@ -1,69 +1,51 @@
-/** Strategies: pure functions that give each candidate a score, the lowest first. One function and one line in the table make a new one. Used by rank.ts. */
+/** Strategies: pure functions that give each place of the field a score, the lowest first. One function and one line in the table make a new one. Used by rank.ts. */
 import type { StrategyName } from '../config/schema.ts'
 import type { Preferences } from '../wire/extensions.ts'
-import type { Listing } from './market.ts'
-import type { Spot } from './ready.ts'
-
-/** What can be sent to, with what is known about it at this moment. */
-export interface Candidate {
-  readonly listing: Listing
-  /** Its credentials that may be used, in the order in which they are tried. */
-  readonly spots: readonly Spot[]
-  /** Health key of the first of them. */
-  readonly key: string
-  /** Likely price of this very request, nano-USD; undefined = unknown. */
-  readonly likelyNanoUsd: number | undefined
-  /** Share of requests that succeed, 0.05–1; 1 while nothing is known against it. */
-  readonly success: number
-  /** Time to first content; undefined = never measured. */
-  readonly ttftMs: number | undefined
-  readonly tokensPerSecond: number | undefined
-  /** 1 = heard of just now, 0 = long ago: what is old counts for less, and the middle of the others for more. */
-  readonly freshness: number
-  /** Epoch ms of the last answer or fault; 0 = never. */
-  readonly seenAtMs: number
-  /** Share of traffic under `weighted`. */
-  readonly weight: number
-  /** Under `priority`: the lowest first. */
-  readonly place: number
-  /** What the strategy makes of it, the lowest first; 0 until it was ranked. */
-  score: number
-}
+import {
+  column,
+  costsOf,
+  type Field,
+  firstTokensOf,
+  freshnessOf,
+  listingAt,
+  perTokensOf,
+  type States,
+  statesOf,
+  successOf,
+} from './field.ts'
+import type { HealthState } from './health.ts'
+import type { Open } from './open.ts'
 
 /** Lower is better; Infinity = only if nobody else is there. The dice are uniform in [0, 1). */
-export type Strategy = (candidates: readonly Candidate[], dice: () => number) => readonly number[]
+export type Strategy = (field: Field, dice: () => number) => readonly number[]
 
 /** What a caller may sort by is among the strategies of the configuration. */
 export type Sort = StrategyName
 
-/** The value of each, where some are unknown: those get the middle of the known ones, and old values drift towards it. */
-function filled(
-  candidates: readonly Candidate[],
-  known: (c: Candidate) => number | undefined,
-): readonly number[] {
-  const values: number[] = []
-  let missing = false
-  for (const candidate of candidates) {
-    const value = known(candidate)
-    if (value !== undefined) values.push(value)
-    if (value === undefined || candidate.freshness < 0.99) missing = true
+/** The value of each, where some are unknown (NaN): those get the middle of the known ones, and old values drift towards it. In place. */
+function filled(values: number[], freshness: readonly number[]): readonly number[] {
+  const known = column(values.length)
+  let count = 0
+  let isCertain = true
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number
+    if (Number.isNaN(value)) isCertain = false
+    else known[count++] = value
+    if ((freshness[i] as number) < 0.99) isCertain = false
   }
-  if (!missing) return values
-  if (values.length === 0) return candidates.map(() => 0)
-  const middle = middleOf(values)
-  const drifted: number[] = []
-  for (const candidate of candidates) {
-    const value = known(candidate)
-    drifted.push(value === undefined ? middle : middle + (value - middle) * candidate.freshness)
+  if (isCertain) return values
+  const middle = count === 0 ? 0 : middleOf(known, count)
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number
+    values[i] = Number.isNaN(value) ? middle : middle + (value - middle) * (freshness[i] as number)
   }
-  return drifted
+  return values
 }
 
-/** The value in the middle (of an even number the upper one), found without sorting them all (Hoare's FIND, 1961). */
-function middleOf(values: readonly number[]): number {
-  const list = values.slice()
-  const place = list.length >> 1
-  let [from, to] = [0, list.length - 1]
+/** The value in the middle (of an even number the upper one), found without sorting them all (Hoare's FIND, 1961). Puts these, the first of the list, into another order. */
+function middleOf(list: number[], count: number): number {
+  const place = count >> 1
+  let [from, to] = [0, count - 1]
   while (from < to) {
     const pivot = list[(from + to) >> 1] as number
     let [low, high] = [from, to]
@@ -82,32 +64,40 @@ function middleOf(values: readonly number[]): number {
   return list[place] as number
 }
 
-const firstTokenOf = ({ ttftMs }: Candidate): number | undefined => ttftMs
-/** Milliseconds per token. */
-const perTokenOf = ({ tokensPerSecond }: Candidate): number | undefined =>
-  tokensPerSecond && 1000 / tokensPerSecond
-
 /** An unknown price is no bargain. A list price far off its peers' wins nothing: it counts as dear as the dearest sound one. */
-function costs(candidates: readonly Candidate[]): readonly number[] {
-  const plain = candidates.map(c => c.likelyNanoUsd ?? Number.POSITIVE_INFINITY)
-  if (!candidates.some(c => c.listing.doubtful)) return plain
+function soundCosts(field: Field): readonly number[] {
+  const costs = costsOf(field)
+  const isDoubtful = (place: number) => listingAt(field, place).doubtful === true
   let dearest = 0
-  for (let i = 0; i < plain.length; i++) {
-    const cost = plain[i] as number
-    if (!candidates[i]?.listing.doubtful && Number.isFinite(cost)) dearest = Math.max(dearest, cost)
+  let isSound = true
+  for (let i = 0; i < costs.length; i++) {
+    const cost = costs[i] as number
+    if (isDoubtful(i)) isSound = false
+    else if (cost > dearest && cost !== Number.POSITIVE_INFINITY) dearest = cost
   }
-  return plain.map((cost, i) => (candidates[i]?.listing.doubtful ? Math.max(cost, dearest) : cost))
+  if (isSound) return costs
+  for (let i = 0; i < costs.length; i++) if (isDoubtful(i)) costs[i] = Math.max(costs[i] as number, dearest)
+  return costs
 }
 
 /** Each score divided by the chance of success: what fails half the time costs twice and takes twice as long. */
-const perSuccess = (candidates: readonly Candidate[], scores: readonly number[]): readonly number[] =>
-  scores.map((score, i) => score / (candidates[i] as Candidate).success)
+function perSuccess(scores: readonly number[], states: States, nowMs: number): readonly number[] {
+  const each = column(scores.length)
+  for (let i = 0; i < each.length; i++) each[i] = (scores[i] as number) / successOf(states[i], nowMs)
+  return each
+}
 
-const price: Strategy = candidates => perSuccess(candidates, costs(candidates))
+const price: Strategy = field => perSuccess(soundCosts(field), statesOf(field), field.nowMs)
 
-const latency: Strategy = candidates => perSuccess(candidates, filled(candidates, firstTokenOf))
+const latency: Strategy = field => {
+  const states = statesOf(field)
+  return perSuccess(filled(firstTokensOf(states), freshnessOf(states, field.nowMs)), states, field.nowMs)
+}
 
-const throughput: Strategy = candidates => perSuccess(candidates, filled(candidates, perTokenOf))
+const throughput: Strategy = field => {
+  const states = statesOf(field)
+  return perSuccess(filled(perTokensOf(states), freshnessOf(states, field.nowMs)), states, field.nowMs)
+}
 
 /** Once as many points for twice the best: 0.6 for price, and so on. To be tuned by simulation, not by taste. */
 export const BALANCE = { price: 0.6, latency: 0.2, throughput: 0.05 } as const
@@ -121,7 +111,7 @@ const NOT_FREE = 0.6
 export const UPTIME = { floor: 0.95, weight: 0.1, growth: 12 } as const
 
 export const downtime = (success: number): number =>
-  success >= UPTIME.floor ? 0 : UPTIME.weight * Math.expm1(UPTIME.growth * (UPTIME.floor - success))
+  success >= UPTIME.floor ? 0 : UPTIME.weight * (Math.exp(UPTIME.growth * (UPTIME.floor - success)) - 1)
 
 /** How much worse than the best, as a share: 0 = the best. */
 const worse = (value: number, best: number): number => (best > 0 ? value / best - 1 : 0)
@@ -133,26 +123,47 @@ function dearer(own: number, cheapest: number): number {
   return cheapest > 0 ? BALANCE.price * worse(own, cheapest) : own > 0 ? NOT_FREE : 0
 }
 
-const balanced: Strategy = candidates => {
-  const cost = costs(candidates)
-  const first = filled(candidates, firstTokenOf)
-  const perToken = filled(candidates, perTokenOf)
-  const [cheapest, soonest, quickest] = [Math.min(...cost), Math.min(...first), Math.min(...perToken)]
-  return candidates.map(
-    (c, i) =>
+/** Infinity where there is none. */
+function least(values: readonly number[]): number {
+  let least = Number.POSITIVE_INFINITY
+  for (let i = 0; i < values.length; i++) if ((values[i] as number) < least) least = values[i] as number
+  return least
+}
+
+const balanced: Strategy = field => {
+  const { nowMs } = field
+  const states = statesOf(field)
+  const freshness = freshnessOf(states, nowMs)
+  const cost = soundCosts(field)
+  const first = filled(firstTokensOf(states), freshness)
+  const perToken = filled(perTokensOf(states), freshness)
+  const [cheapest, soonest, quickest] = [least(cost), least(first), least(perToken)]
+  const points = column(states.length)
+  for (let i = 0; i < points.length; i++)
+    points[i] =
       dearer(cost[i] as number, cheapest) +
       BALANCE.latency * worse(first[i] as number, soonest) +
       BALANCE.throughput * worse(perToken[i] as number, quickest) +
-      downtime(c.success),
-  )
+      downtime(successOf(states[i], nowMs))
+  return points
 }
 
 /** A race of exponential clocks sorts into a weighted random order (Efraimidis and Spirakis, 2006); without a weight: last. */
-const weighted: Strategy = (candidates, dice) =>
-  candidates.map(c => (c.weight > 0 ? -Math.log(1 - dice()) / c.weight : Number.POSITIVE_INFINITY))
+const weighted: Strategy = ({ open }, dice) => {
+  const waits = column(open.length)
+  for (let i = 0; i < waits.length; i++) {
+    const weight = (open[i] as Open).listing.site.weight ?? 1
+    waits[i] = weight > 0 ? -Math.log(1 - dice()) / weight : Number.POSITIVE_INFINITY
+  }
+  return waits
+}
 
 /** As the file says; health alone changes it, by leaving out who is down. */
-const priority: Strategy = candidates => candidates.map(c => c.place)
+const priority: Strategy = ({ open }) => {
+  const places = column(open.length)
+  for (let i = 0; i < places.length; i++) places[i] = (open[i] as Open).listing.site.priority ?? 0
+  return places
+}
 
 export const STRATEGIES: Readonly<Record<Sort, Strategy>> = {
   balanced,
@@ -172,9 +183,9 @@ export function shuffled<T>(items: readonly T[], weight: (item: T) => number, ra
 }
 
 /** Known to be slower than the caller would like: asked after the others, not left out. What is unknown is not slow. */
-export function missesWish(candidate: Candidate, p: Preferences | undefined): boolean {
+export function missesWish(state: HealthState | undefined, p: Preferences | undefined): boolean {
   const { preferredMaxLatencyMs: most, preferredMinTokensPerSecond: least } = p ?? {}
-  const { ttftMs, tokensPerSecond } = candidate
+  const { ttftMs, tokensPerSecond } = state ?? {}
   return (
     (most !== undefined && ttftMs !== undefined && ttftMs > most) ||
     (least !== undefined && tokensPerSecond !== undefined && tokensPerSecond < least)

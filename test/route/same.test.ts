@@ -10,7 +10,8 @@ import { orderOf } from '../../src/route/order.ts'
 import { type Ask, type RouteDeps, targetKey } from '../../src/route/plan.ts'
 import { EXPLORE_EVERY } from '../../src/route/rank.ts'
 import { readyOf } from '../../src/route/ready.ts'
-import type { Candidate } from '../../src/route/strategy.ts'
+import type { Candidate } from '../../src/route/field.ts'
+import { shuffled } from '../../src/route/strategy.ts'
 import { diceOf, KEY, listing, marketOf, NOW, usage, wanted } from './goods.ts'
 import { orderOf as oracleOf } from './oracle/order.ts'
 
@@ -141,9 +142,10 @@ function past(
     const target = pick(dice, ...keysOf(pick(dice, ...listings)))
     const leader = often(dice, 0.8) ? target : undefined
     const ttftMs = often(dice, 0.5) ? Math.round(dice() * 2_000) : undefined
+    const byScore = often(dice, 0.5) ? shuffled([...listings.keys()], () => 1, dice) : undefined
     const used = i > times - 25 ? usage(pick(dice, 3_000, 20_000), 200, pick(dice, 0, 2_000)) : undefined
     const ended = {
-      trace: { ...trace, leader },
+      trace: { ...trace, leader, byScore },
       lineage: KEY.lineage,
       model: 'm',
       target,

@@ -9,7 +9,7 @@ import type { Provider } from '../../providers/provider.ts'
 import { overResponses } from '../../providers/responses/index.ts'
 import { KINDS } from '../../providers/index.ts'
 import { readersFirst } from '../../src/route/signed.ts'
-import type { Candidate } from '../../src/route/strategy.ts'
+import type { Candidate } from '../../src/route/field.ts'
 
 const candidate = (name: string, provider: Provider, quirks = {}) =>
   ({ listing: { site: { name, provider, quirks }, offer: { upstream: 'm' } } }) as unknown as Candidate

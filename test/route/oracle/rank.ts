@@ -24,6 +24,7 @@ export interface Past {
   readonly leader: string | undefined
   /** How many requests the group has had. */
   readonly requests: number
+  readonly order?: readonly number[] | undefined
 }
 
 /**
@@ -79,34 +80,23 @@ function unknownOf(order: readonly Candidate[], nowMs: number): Candidate | unde
 const inFront = (first: Candidate, order: readonly Candidate[]): readonly Candidate[] =>
   first === order[0] ? order : [first, ...order.filter(candidate => candidate !== first)]
 
-/**
- * The lowest score first; equals in an order of the dice: without it the first of them would be every failure's second
- * choice. Binary insertion: no calls back and no objects, for every request is ranked.
- */
-function byScore(candidates: readonly Candidate[], random: () => number): readonly Candidate[] {
-  const ties: number[] = []
+/** The lowest score first, by the platform's own sorting of the order of last time; then equals take the places that the dice give them. */
+function byScore(
+  candidates: readonly Candidate[],
+  last: readonly number[] | undefined,
+  random: () => number,
+): readonly Candidate[] {
+  const begun = last?.length === candidates.length ? last.map(at => candidates[at] as Candidate) : candidates
+  const sorted = [...begun].sort((a, b) => (a.score === b.score ? 0 : a.score - b.score))
   const order: Candidate[] = []
-  for (let i = 0; i < candidates.length; i++) {
-    const candidate = candidates[i] as Candidate
-    const { score } = candidate
-    const tie = random()
-    let low = 0
-    let high = i
-    while (low < high) {
-      const middle = (low + high) >> 1
-      const theirs = (order[middle] as Candidate).score
-      if (score < theirs || (score === theirs && tie < (ties[middle] as number))) high = middle
-      else low = middle + 1
+  while (order.length < sorted.length) {
+    const equals = sorted.filter(({ score }) => score === sorted[order.length]?.score)
+    for (let i = equals.length - 1; i > 0; i--) {
+      const at = Math.floor(random() * (i + 1))
+      const swapped = [equals[at], equals[i]] as [Candidate, Candidate]
+      ;[equals[i], equals[at]] = swapped
     }
-    // both grow by one place at the end, and what comes later moves up
-    order.push(candidate)
-    ties.push(tie)
-    for (let at = i; at > low; at--) {
-      order[at] = order[at - 1] as Candidate
-      ties[at] = ties[at - 1] as number
-    }
-    order[low] = candidate
-    ties[low] = tie
+    order.push(...equals)
   }
   return order
 }
@@ -120,7 +110,7 @@ export function rank(
 ): Ranking {
   const scores = STRATEGIES[strategy](candidates, random)
   for (let i = 0; i < candidates.length; i++) (candidates[i] as Candidate).score = scores[i] as number
-  const order = byScore(candidates, random)
+  const order = byScore(candidates, past.order, random)
   const [best, second] = order
   if (best === undefined || second === undefined) return { order, note: undefined, leader: best?.key }
 

@@ -1,0 +1,130 @@
+/** The candidates of a group at this moment, and their figures in columns of numbers: a plan among many makes no object for each of them. Filled by order.ts, read by strategy.ts and rank.ts. Pure. */
+import { likelyCost, quotedCost } from './cost.ts'
+import { type Habit, type Habits, NO_HABIT } from './habits.ts'
+import { errorRateNow, type Health, type HealthState } from './health.ts'
+import type { Listing } from './market.ts'
+import type { Open } from './open.ts'
+import type { Wanted } from './plan.ts'
+import type { Spot } from './ready.ts'
+
+/** Who is in it; every column goes by their places in `open`. */
+export interface Field {
+  readonly open: readonly Open[]
+  /** Of each its credentials that may be used, in the order in which they are tried; the first one's health speaks for it. */
+  readonly spots: readonly (readonly Spot[])[]
+  readonly wanted: Wanted
+  readonly lineage: string
+  readonly health: Pick<Health, 'state'>
+  /** Undefined = nothing was learned yet. */
+  readonly habits: Pick<Habits, 'expect'> | undefined
+  readonly nowMs: number
+}
+
+/** A place in the field with its figures, for those who look on. */
+export interface Candidate {
+  readonly listing: Listing
+  /** Health key of the first of its credentials. */
+  readonly key: string
+  /** Likely price of this very request, nano-USD; undefined = unknown. */
+  readonly likelyNanoUsd: number | undefined
+  /** Share of requests that succeed, 0.05–1; 1 while nothing is known against it. */
+  readonly success: number
+  /** Time to first content; undefined = never measured. */
+  readonly ttftMs: number | undefined
+  readonly tokensPerSecond: number | undefined
+  /** What the strategy made of it, the lowest first. */
+  readonly score: number
+}
+
+const FAILING_MOST = 0.95
+/** What was heard of a target counts half after ten minutes. */
+const FADE_MS = 600_000 / Math.LN2
+
+const BLANK: readonly number[] = Array.from({ length: 256 }, () => Number.NaN)
+
+/** A column to be filled, of doubles from the start: one that begins with whole numbers would change its form under the loops that read it. */
+export const column = (length: number): number[] =>
+  length <= BLANK.length ? BLANK.slice(0, length) : Array.from({ length }, () => Number.NaN)
+
+export const listingAt = ({ open }: Field, place: number): Listing => (open[place] as Open).listing
+
+/** Health key of the credential that is tried first. */
+export const keyAt = ({ spots }: Field, place: number): string =>
+  ((spots[place] as readonly Spot[])[0] as Spot).key
+
+export const stateAt = (field: Field, place: number): HealthState | undefined =>
+  field.health.state(keyAt(field, place))
+
+export const habitOf = ({ habits, lineage }: Field, model: string): Habit =>
+  habits === undefined ? NO_HABIT : habits.expect(lineage, model)
+
+/** Share of requests that succeed, 0.05–1. */
+export const successOf = (state: HealthState | undefined, nowMs: number): number =>
+  state === undefined ? 1 : 1 - Math.min(FAILING_MOST, errorRateNow(state, nowMs))
+
+export const statesOf = (field: Field): States =>
+  field.spots.map(([first]) => field.health.state((first as Spot).key))
+
+/** Likely nano-USD; Infinity = unknown. The habit is looked up once for each model. */
+export function costsOf(field: Field): number[] {
+  const { open, wanted } = field
+  const isText = wanted.metering === undefined
+  const costs = column(open.length)
+  let model: string | undefined
+  let habit = NO_HABIT
+  for (let i = 0; i < costs.length; i++) {
+    const { listing, quote } = open[i] as Open
+    if (listing.offer.model !== model) habit = habitOf(field, listing.offer.model)
+    model = listing.offer.model
+    costs[i] =
+      isText && quote !== undefined
+        ? quotedCost(quote, wanted, habit)
+        : (likelyCost(listing, wanted, habit) ?? Number.POSITIVE_INFINITY)
+  }
+  return costs
+}
+
+/** What health knows of each. */
+export type States = readonly (HealthState | undefined)[]
+
+/** 1 = heard of just now (or never), towards 0 = long ago: what is old counts for less, and the middle of the others for more. */
+export function freshnessOf(states: States, nowMs: number): number[] {
+  const freshness = column(states.length)
+  for (let i = 0; i < freshness.length; i++) {
+    const seenAtMs = states[i]?.seenAtMs ?? 0
+    freshness[i] = seenAtMs === 0 ? 1 : Math.exp(Math.min(0, seenAtMs - nowMs) / FADE_MS)
+  }
+  return freshness
+}
+
+/** Milliseconds to the first content; NaN = never measured. */
+export function firstTokensOf(states: States): number[] {
+  const values = column(states.length)
+  for (let i = 0; i < values.length; i++) values[i] = states[i]?.ttftMs ?? Number.NaN
+  return values
+}
+
+/** Milliseconds per token; NaN = never measured. */
+export function perTokensOf(states: States): number[] {
+  const values = column(states.length)
+  for (let i = 0; i < values.length; i++) {
+    const speed = states[i]?.tokensPerSecond
+    values[i] = speed === undefined ? Number.NaN : speed && 1000 / speed
+  }
+  return values
+}
+
+/** For those who look on. */
+export function candidateAt(field: Field, place: number, score: number): Candidate {
+  const listing = listingAt(field, place)
+  const state = stateAt(field, place)
+  return {
+    listing,
+    key: keyAt(field, place),
+    likelyNanoUsd: likelyCost(listing, field.wanted, habitOf(field, listing.offer.model)),
+    success: successOf(state, field.nowMs),
+    ttftMs: state?.ttftMs,
+    tokensPerSecond: state?.tokensPerSecond,
+    score,
+  }
+}
