@@ -57,7 +57,7 @@ const PER_MTOK = 1
 /**
  * Hosts whose list states prices, by kind. USD per token as text: OpenRouter (openrouter.ai/docs, "List models") and the
  * Vercel AI Gateway (vercel.com/docs/ai-gateway, "Models"). USD per million tokens: Together (docs.together.ai, "List models",
- * `pricing.input`) and DeepInfra (`metadata.pricing.input_tokens` of api.deepinfra.com/v1/openai/models).
+ * `pricing.input`), Perplexity (recorded, with its unit beside it) and DeepInfra (`metadata.pricing.input_tokens` of api.deepinfra.com/v1/openai/models).
  */
 const PRICES: Readonly<Record<string, (entry: Json) => ListedPrice | undefined>> = {
   openrouter: entry => {
@@ -71,6 +71,12 @@ const PRICES: Readonly<Record<string, (entry: Json) => ListedPrice | undefined>>
   together: entry => {
     const { input, output } = child(entry, 'pricing')
     return priceFrom([input, output], PER_MTOK)
+  },
+  perplexity: entry => {
+    const { input, output, cache_read, cache_write, unit } = child(entry, 'pricing')
+    return unit === 'usd_per_1m_tokens'
+      ? priceFrom([input, output, cache_read, cache_write], PER_MTOK)
+      : undefined
   },
   deepinfra: entry => {
     const pricing = child(child(entry, 'metadata'), 'pricing')

@@ -18,6 +18,10 @@ export type AnswerWire =
   | 'completions'
   | 'embeddings'
   | ForeignEmbeddings
+  | Metered
+  /** Counts of a prompt, and lists of models: held against what we say and read ourselves. */
+  | 'count'
+  | 'models'
 
 /** Embeddings in a wire of the host's own. */
 export type ForeignEmbeddings =
@@ -25,6 +29,9 @@ export type ForeignEmbeddings =
   | 'cohere-embeddings'
   | 'gemini-embeddings'
   | 'vertex-embeddings'
+
+/** Operations that pass with their bytes untouched. */
+export type Metered = 'rerank' | 'images' | 'transcriptions'
 
 export interface Case {
   readonly id: string
@@ -76,6 +83,9 @@ const PROTOCOLS: Readonly<Record<string, AnswerWire>> = {
   cohere: 'cohere',
   converse: 'bedrock',
   completions: 'completions',
+  rerank: 'rerank',
+  count_tokens: 'count',
+  models: 'models',
 }
 
 /** Recordings without a protocol are told by words that stand in every answer of the wire, the first that fits. */
@@ -86,28 +96,53 @@ const SIGNS: readonly (readonly [RegExp, AnswerWire | undefined])[] = [
   [/"object": ?"list",\s*"data": ?\[\s*\{\s*"object": ?"embedding"/, 'embeddings'],
   [/"(?:candidates|promptFeedback)": ?[[{]/, 'gemini'],
   [/"type": ?"message(?:_start)?"/, 'anthropic'],
-  [/"chat_history": ?\[/, undefined],
+  [/"chat_history": ?\[|"language_probability"/, undefined],
+  [/"relevance_score"/, 'rerank'],
+  [/"b64_json"/, 'images'],
+  [/"task": ?"transcribe"/, 'transcriptions'],
   [/"finish_reason": ?"(?:COMPLETE|MAX_TOKENS|TOOL_CALL)"/, 'cohere'],
   [/^data: \{"id":[^\n]*"choices":\[\{"index":0,"delta"/, 'chat'],
 ]
 
-const isError = ({ response }: Line): boolean => /^\s*\{\s*"error":/.test(response.body ?? '')
+/** Why an answer in no wire of ours is left, by words that stand in it, the first that fits. */
+const FOREIGN: readonly (readonly [RegExp, string])[] = [
+  [
+    /"outputText": ?"|"generations?": ?["[]|"type": ?"completion"|application\/json/,
+    "InvokeModel in the model's own wire (Titan, Llama 2, Command, Claude 2, Nova's chunks): Bedrock is asked by Converse, or by Claude's Messages",
+  ],
+  [
+    /"event_type": ?"interaction\.|"total_input_tokens": ?\d/,
+    "Google's Interactions, for which there is no route",
+  ],
+  [/"language_probability"/, "a transcript in ElevenLabs' own form, for which there is no host"],
+  [
+    /"result_url"|"created_on"/,
+    'a job that is asked after later (Gladia, Rev.ai), for which there is no route',
+  ],
+]
+
+const isError = ({ response }: Pick<Line, 'response'>): boolean =>
+  /^\s*\{\s*"error":/.test(response.body ?? '')
 
 /** Why an interaction is not replayed; undefined = it is. */
 function whyLeft(line: Line, wire: AnswerWire | undefined, body: string): string | undefined {
   const { protocol, provider, response } = line
-  if (wire === undefined) return `no route here answers with it (${protocol ?? 'audio, images, ranks, jobs'})`
+  if (wire === undefined)
+    return (
+      FOREIGN.find(([sign]) => sign.test(body))?.[1] ??
+      `no route here answers with it (${protocol ?? 'unknown'})`
+    )
   if (body === '') return 'recorded without its body'
-  if (response.status >= 400 || isError(line)) return undefined
+  if (response.status >= 400 || isError(line))
+    return wire === 'count' ? 'an error of a counter: nobody else is asked to count here' : undefined
+  if (wire === 'count' && /embedding/.test(line.request?.path ?? ''))
+    return 'a count for an embedding model: chat prompts alone are counted here'
   if (wire === 'responses' && !line.stream && ['queued', 'in_progress'].includes(String(jsonOf(body).status)))
     return 'a response in the background, which is not offered here'
-  // Writer's chat lies under the name of Cohere's wire in the index, and says the message where a delta belongs.
   if (wire === 'cohere' && line.request?.path === '/v1/chat' && provider === 'cohere')
-    return "Cohere's first chat wire, which no adapter asks in"
-  if (wire === 'cohere' && provider === 'writer')
-    return "a host's own variant of a wire, which no adapter claims"
+    return "Cohere's first chat wire (`message`, `chat_history`, `text`), which /v2/chat has replaced: no adapter asks in it"
   if (wire === 'completions' && /^data: \{"value"/.test(body))
-    return "a host's own variant of a wire, which no adapter claims"
+    return "a stream of Writer's own (`{value}` events without an ending or usage), which no adapter claims"
   return undefined
 }
 
@@ -125,11 +160,12 @@ const firstAnswer = (wire: AnswerWire | undefined, body: string): string =>
     : body
 
 /** Told by what the answer is made of, since four hosts share a name for it. */
-function embeddingsOf({ request, response: { body = '' } }: Line): AnswerWire | undefined {
+function embeddingsOf({ provider, request, response }: Line): AnswerWire | undefined {
+  const { body = '' } = response
   if (/^\/model\/[^/]*(?:embed|titan-embed)/.test(request?.path ?? '')) return 'bedrock-embeddings'
   if (/"predictions": ?\[/.test(body) || /^\/v1beta1\/projects/.test(request?.path ?? ''))
     return 'vertex-embeddings'
-  if (/"data": ?\[/.test(body)) return 'embeddings'
+  if (/"data": ?\[/.test(body) || (isError({ response }) && provider !== 'cohere')) return 'embeddings'
   return /"values": ?\[/.test(body) ? 'gemini-embeddings' : 'cohere-embeddings'
 }
 
@@ -139,6 +175,10 @@ function wireOf(line: Line): AnswerWire | undefined {
   if (protocol === 'bedrock-invoke' && /embed/.test(request?.path ?? '')) return embeddingsOf(line)
   // InvokeModel's answers of Claude are Anthropic's own
   if (protocol === 'bedrock-invoke' && /"type": ?"message"/.test(response.body ?? '')) return 'anthropic'
+  // and those of Nova, whole, are what Converse answers
+  if (protocol === 'bedrock-invoke' && /^\{"output": ?\{"message"/.test(response.body ?? '')) return 'bedrock'
+  // Writer's chat lies under the name of Cohere's wire in the index
+  if (protocol === 'cohere' && provider === 'writer') return 'chat'
   if (protocol !== undefined) return PROTOCOLS[protocol]
   const { body = '' } = response
   if (/"(?:embeddings|predictions)": ?[[{]/.test(body)) return embeddingsOf(line)

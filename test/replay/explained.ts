@@ -43,10 +43,29 @@ const thoughtsIn = (one: Case): string =>
     .filter(text => text !== '')
     .join('\n\n')
 
+/** What the first of several answers of a stream says. */
+const firstOf = ({ body }: Case): string =>
+  eventsOf(body)
+    .flatMap(
+      event => (jsonOf(event).choices ?? []) as { index?: number; delta?: { content?: string | null } }[],
+    )
+    .filter(choice => choice.index === 0)
+    .map(choice => choice.delta?.content ?? '')
+    .join('')
+
 /** Calls that wait for a caller who speaks Responses. */
 const OWN_CALLS = new Set(['apply_patch', 'local_shell', 'shell', 'tool_search'])
 
 const RULES: readonly Rule[] = [
+  {
+    why: 'of several answers these wires tell the first; the package runs them together',
+    applies: (one, inWire) =>
+      one.wire === 'chat' &&
+      one.stream &&
+      (inWire === 'messages' || inWire === 'responses') &&
+      /"choices":\[\{"index":1,/.test(one.body),
+    change: (_, one) => ({ text: firstOf(one) }),
+  },
   {
     why: 'the text of a custom tool is an argument where calls have arguments',
     applies: (one, inWire, { tools }) =>

@@ -138,6 +138,7 @@ const isSound = ({ body, stream }: Case): boolean =>
 
 /** Answers that their own package cannot read, while whoever asks in another wire gets one. */
 const UNREAD: Readonly<Record<string, string>> = {
+  chat: 'a host writes `created` as text, which the package refuses: the caller gets an answer',
   bedrock: 'the package cannot read what the tools of Nova itself return: the caller gets an answer',
   responses: "OpenAI's package cannot read what other hosts add to the wire: the caller gets an answer",
 }

@@ -10,5 +10,9 @@ if (folder !== undefined && !existsSync(folder)) {
 }
 process.env.SWITCHGATE_REPLAY = 'all'
 if (folder !== undefined) process.env.SWITCHGATE_FIXTURES = resolve(folder)
-const vitest = await startVitest('test', ['test/replay/judge.test.ts'], { watch: false, reporters: ['dot'] })
+/** Chat in every wire; what has a route of its own; and what is compared with our own reading. */
+const SUITES = ['judge', 'plain', 'embeddings', 'metered', 'count', 'lists'].map(
+  name => `test/replay/${name}.test.ts`,
+)
+const vitest = await startVitest('test', SUITES, { watch: false, reporters: ['dot'] })
 await vitest.close()

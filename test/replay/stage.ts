@@ -22,6 +22,9 @@ export const SECRET = 'sk-upstream-canary-7f3a9c51e2'
 const PRICE =
   'input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3, cache_write_usd_per_mtok: 3.75'
 
+/** USD per unit, for what is billed by it. */
+export const UNIT_USD = { search: 0.002, image: 0.04, second: 0.0001 }
+
 /** What a failure does to a target's health is no other asking's business: each has a site of its own. */
 export const siteOf = (one: Case, inWire: InWire): string =>
   failed(one)
@@ -32,6 +35,9 @@ export const siteOf = (one: Case, inWire: InWire): string =>
 
 /** Each embedding model of a cloud has a form of its own. */
 const isForeign = ({ wire }: Case): boolean => wire.endsWith('-embeddings')
+
+const isMetered = ({ wire }: Case): boolean =>
+  wire === 'rerank' || wire === 'images' || wire === 'transcriptions'
 
 /** The model that was asked, by the path of the request or its body. */
 function upstreamOf({ asked, wire }: Case): string {
@@ -50,6 +56,8 @@ export function kindOf({ wire, provider }: Case): string | undefined {
   if (wire === 'responses') return 'speaker'
   if (wire === 'chat') return Object.hasOwn(HOSTS, provider) ? provider : 'openai'
   if (wire.endsWith('-embeddings')) return wire.slice(0, -'-embeddings'.length)
+  if (wire === 'rerank') return provider === 'cohere' ? 'cohere' : 'openai'
+  if (wire === 'images' || wire === 'transcriptions') return 'openai'
   if (wire === 'completions' || wire === 'embeddings') return 'openai'
   return KINDS.has(wire) ? wire : undefined
 }
@@ -86,7 +94,7 @@ function configOf(cases: readonly Case[], port: number): string {
     const options = OPTIONS[kind] ?? ''
     const upstream = isForeign(one) ? upstreamOf(one) : (UPSTREAM[kind] ?? 'recorded')
     const secret = SECRETS[kind] ?? 'env://REPLAY_SECRET'
-    return `  ${name}: { kind: ${kind}, ${address}${options}credentials: [{ name: main, secret: ${secret} }], models: { replayed: { upstream: "${upstream}", ${PRICE}, context_tokens: 1000000, max_output_tokens: 32000 } } }`
+    return `  ${name}: { kind: ${kind}, ${address}${options}credentials: [{ name: main, secret: ${secret} }], models: { replayed: { upstream: "${upstream}", ${PRICE}, ${isMetered(one) ? `unit_usd: ${JSON.stringify(UNIT_USD)}, ` : ''}context_tokens: 1000000, max_output_tokens: 32000 } } }`
   })
   return `providers:
 ${rows.join('\n')}

@@ -3,6 +3,7 @@ import type { Message } from '@anthropic-ai/sdk/resources/messages'
 import { isObject } from '../extensions.ts'
 import type { RenderContext } from '../inbound.ts'
 import { finishReasonOf, usageOfAnswer } from '../openai.ts'
+import { exactNumbers } from '../raw-json.ts'
 import { callBlock, redactedBlock, signatureFor } from './reasoning.ts'
 import { CHARS_PER_TOKEN, detailsOf, messagesUsage, saidIn, stopOf } from './usage.ts'
 
@@ -74,23 +75,13 @@ function callBlocks(call: Json, context: RenderContext): Json[] {
   return [...extra, { type: 'tool_use', id, ...calledIn(call) }]
 }
 
-/** ES2025: text that JSON.stringify writes as it stands. */
-const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON
-type Reviver = (key: string, value: unknown, place?: { readonly source?: string }) => unknown
-
-/** Numbers keep the digits that the model wrote: 1.0 and 2^60 would come out otherwise. */
-const exact: Reviver = (_, value, place) =>
-  typeof value === 'number' && place?.source !== undefined && String(value) !== place.source
-    ? rawJson(place.source)
-    : value
-
 /** Arguments as the object that this wire wants; what is none is wrapped, so that the client sees what was written. */
 export function inputOf(text: unknown): unknown {
   if (isObject(text)) return text
   if (typeof text !== 'string' || text.trim() === '' || text.trim() === 'null') return {}
   let value: unknown
   try {
-    value = JSON.parse(text, exact as (this: unknown, key: string, value: unknown) => unknown)
+    value = JSON.parse(text, exactNumbers)
   } catch {
     return { arguments: text }
   }

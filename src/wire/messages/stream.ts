@@ -7,6 +7,7 @@ import { isObject } from '../extensions.ts'
 import type { RenderContext, StreamWriter } from '../inbound.ts'
 import { finishReasonOf, usageOfAnswer } from '../openai.ts'
 import { usd } from '../plain.ts'
+import { argumentsIn, type StreamedCall, StreamedCalls } from '../streamed-calls.ts'
 import { callBlock, redactedBlock, signatureFor } from './reasoning.ts'
 import { CHARS_PER_TOKEN, detailsOf, messagesUsage, saidIn, stopOf } from './usage.ts'
 
@@ -26,9 +27,7 @@ interface Block {
   opened: boolean
 }
 
-interface Call {
-  id: string
-  name: string
+interface Call extends StreamedCall {
   readonly block: Block
 }
 
@@ -46,8 +45,10 @@ class MessageWriter implements StreamWriter {
   private started = false
   private index = 0
   private queue: Block[] = []
-  private readonly calls = new Map<number, Call>()
-  private lastCall = 0
+  private readonly calls = new StreamedCalls<Call>(() => {
+    const block = this.push('tool_use', undefined)
+    return { id: '', name: '', block }
+  })
   /** Signed details without text: they stand between blocks and must not cut one in two. */
   private later: Block[] = []
   private finish: string | undefined
@@ -68,8 +69,10 @@ class MessageWriter implements StreamWriter {
     this.usage = usageOfAnswer(chunk) ?? this.usage
     if (isObject(chunk.usage)) this.usageIsEstimated = chunk.usage.estimated === true
     this.costNanoUsd = costNanoUsd ?? this.costNanoUsd
-    const choice: unknown = Array.isArray(chunk.choices) ? chunk.choices[0] : undefined
-    if (isObject(choice)) {
+    const choices: readonly unknown[] = Array.isArray(chunk.choices) ? chunk.choices : []
+    const choice = choices[0]
+    // this wire has one answer: a host's second one would run into it
+    if (isObject(choice) && (choice.index ?? 0) === 0) {
       this.finish = finishReasonOf(chunk) ?? this.finish
       this.lastChoice = { ...this.lastChoice, ...choice }
       if (isObject(choice.delta)) this.delta(choice.delta)
@@ -81,7 +84,7 @@ class MessageWriter implements StreamWriter {
     this.start()
     for (const block of this.later.splice(0)) this.queue.push(block)
     this.advance(true)
-    const calls = [...this.calls.values()].filter(call => call.block.opened).length
+    const calls = this.calls.all.filter(call => call.block.opened).length
     const usage: Json = this.usage
       ? messagesUsage(this.usage)
       : {
@@ -167,34 +170,15 @@ class MessageWriter implements StreamWriter {
     return block
   }
 
-  /** Deltas of one call belong together by `index`; hosts that leave it out continue the last call, or begin one with an id. */
   private call(entry: Json): void {
-    const its = isObject(entry.function) ? entry.function : {}
-    const id = typeof entry.id === 'string' ? entry.id : ''
-    const known = this.calls.get(this.lastCall)
-    const fresh = id !== '' && known !== undefined && known.id !== '' && known.id !== id
-    const at =
-      typeof entry.index === 'number' && Number.isInteger(entry.index)
-        ? entry.index
-        : fresh
-          ? this.lastCall + 1
-          : this.lastCall
-    this.lastCall = at
-    let call = this.calls.get(at)
-    if (!call) {
-      call = { id: '', name: '', block: this.push('tool_use', undefined) }
-      this.calls.set(at, call)
-    }
-    // Both are said once: an empty id in a later delta is no other id.
-    if (call.id === '') call.id = id
-    if (call.name === '' && typeof its.name === 'string') call.name = its.name
+    const call = this.calls.of(entry)
     if (!call.block.start && call.name !== '') {
       if (call.id === '') call.id = this.context.newId('toolu_')
       call.block.start = { type: 'tool_use', id: call.id, name: call.name, input: {} }
     }
     if (isObject(entry.extra_content) && call.id !== '')
       this.later.push(newBlock('redacted_thinking', callBlock(call.id, entry.extra_content)))
-    const text = typeof its.arguments === 'string' ? its.arguments : ''
+    const text = argumentsIn(entry)
     if (text === '') return
     call.block.json += text
     this.chars += text.length

@@ -329,3 +329,21 @@ describe('reasoning', () => {
     expect((await assembled(written([chunk({ content }, 'stop')]))).content).toEqual(want)
   })
 })
+
+test('a second answer that a host streams beside the first does not run into it', async () => {
+  const second = (delta: Json, reason: string | null = null): Json => ({
+    id: 'c',
+    choices: [{ index: 1, delta, finish_reason: reason }],
+  })
+  const text = written([
+    chunk({ role: 'assistant', content: 'Su' }),
+    second({ role: 'assistant', content: 'No' }),
+    chunk({ content: 're' }),
+    second({ content: 'pe' }, 'length'),
+    chunk({}, 'stop'),
+  ])
+  expect(eventsOf(text).flatMap(({ data }) => data.delta?.text ?? [])).toEqual(['Su', 're'])
+  expect(eventsOf(text).find(({ name }) => name === 'message_delta')?.data.delta).toMatchObject({
+    stop_reason: 'end_turn',
+  })
+})
