@@ -1,13 +1,12 @@
 /** Keeps the market true: config file + environment + vault → snapshot, rebuilt whole when one of them changes. */
 import { readFileSync } from 'node:fs'
-import type { ConfigPort, Stock } from '../../admin/config.ts'
+import type { ConfigPort } from '../../admin/config.ts'
 import type { Catalog } from '../../../providers/catalog/loader.ts'
 import { demo } from '../../../providers/demo.ts'
 import { KINDS } from '../../../providers/index.ts'
 import type { ListedModel } from '../../catalog/lists.ts'
 import { emptyShops, SELLS_NOTHING, serversOf, withServed } from '../../catalog/local.ts'
 import { discover } from '../../config/discover.ts'
-import type { ConfigFile } from '../../config/file.ts'
 import { formatFault, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import type { SigningDeps } from '../../authorize/schemes.ts'
@@ -17,6 +16,7 @@ import { parseRef, type ReadRef } from '../../vault/ref.ts'
 import type { Send } from '../../terms.ts'
 import type { Vault } from '../../vault/vault.ts'
 import { askServers } from './local.ts'
+import { createPreview, type ReadConfig } from './preview.ts'
 import { type Env, SettingsError } from './settings.ts'
 
 export interface Supply {
@@ -50,14 +50,8 @@ export interface SupplyOptions {
   readonly catalog: () => Catalog
 }
 
-/** With what the environment adds, and as it is written. */
-interface Read {
-  readonly config: Config
-  readonly file: ConfigFile
-}
-
 /** The file as it stands now. Throws SettingsError listing every fault. */
-function readConfig(path: string | undefined, env: Env, catalog: Catalog): Read {
+function readConfig(path: string | undefined, env: Env, catalog: Catalog): ReadConfig {
   const text = path === undefined ? '' : readFileSync(path, 'utf8')
   const loaded = loadConfig(text, { kinds: KINDS, catalog, env })
   if (loaded.ok) return { config: discover(loaded.config, KINDS, env), file: loaded.file }
@@ -125,16 +119,6 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
       demo,
     })
   }
-  /** The market of this config, built aside, and what could not be had for it. */
-  async function stockOf({ config: next, file: written }: Read): Promise<Stock> {
-    const unreadable: Stock['unreadable'][number][] = []
-    const note: Log = (_level, _event, fields = {}) => {
-      const { provider, credential, message } = fields
-      unreadable.push({ provider: String(provider), credential: String(credential), reason: String(message) })
-    }
-    const built = await build(next, note)
-    return { file: written, providers: Object.keys(next.providers), market: built, unreadable }
-  }
   // one after the other: what was read earlier must not replace what was read later
   let turn = Promise.resolve()
   const inTurn = (work: () => Promise<void>): Promise<void> => {
@@ -144,14 +128,7 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
   const supply: Supply = {
     config: () => config,
     market: () => market,
-    port: {
-      current: () => stockOf({ config, file }),
-      async preview(text) {
-        const loaded = loadConfig(text, { kinds: KINDS, catalog: o.catalog(), env: o.env })
-        if (!loaded.ok) return loaded.faults
-        return stockOf({ config: discover(loaded.config, KINDS, o.env), file: loaded.file })
-      },
-    },
+    port: createPreview({ env: o.env, catalog: o.catalog, current: () => ({ config, file }), build }),
     async reload() {
       try {
         const { config: next, file: written } = readConfig(o.configPath, o.env, o.catalog())
