@@ -8,8 +8,8 @@ import type { ExchangeResult } from './relay/contract.ts'
 import type { Sample } from './relay/sample.ts'
 import type { Offer } from './terms.ts'
 import { gatherEvents, gatherWhole, type Written } from './tokenizer/answer.ts'
-import { boundOf, type Counts } from './tokenizer/bound.ts'
-import { familyOf } from './tokenizer/families.ts'
+import { boundOf, type Counts, textsOf } from './tokenizer/bound.ts'
+import { type Family, familyOf } from './tokenizer/families.ts'
 import { readPrompt } from './tokenizer/prompt.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 import type { ChatFacts } from './wire/openai.ts'
@@ -36,9 +36,54 @@ function cut(text: string, most: number): number {
   return text.charCodeAt(most) >> 10 === 0x37 ? most - 1 : most
 }
 
+/** What was counted of a request, by how it was counted: offers of one family, and of families that count alike, share it. */
+const counts = new WeakMap<ChatFacts, Map<string, Promise<Counts>>>()
+
+function countedOnce(
+  facts: ChatFacts,
+  family: Family,
+  count: (weighs: boolean) => Promise<Counts>,
+): Promise<Counts> {
+  const { factor, node, repeatsNames } = family
+  const how = JSON.stringify([factor === undefined, node === undefined, repeatsNames])
+  let known = counts.get(facts)
+  if (known === undefined) {
+    known = new Map()
+    counts.set(facts, known)
+  }
+  let found = known.get(how)
+  if (found === undefined) {
+    found = count(factor !== undefined)
+    known.set(how, found)
+  }
+  return found
+}
+
+/** Lets others have their turn between slices of long texts. */
+async function countAll(
+  texts: readonly string[],
+  tokenizer: Pick<Tokenizer, 'count' | 'weigh'>,
+  weighs: boolean,
+  pause: Deps['pause'],
+): Promise<Counts> {
+  const sum: Counts = { tokens: 0, words: 0, bytes: 0 }
+  let turn = 0
+  for (const text of texts)
+    for (const slice of slices(text)) {
+      if (turn + slice.length > TURN_CHARS) {
+        await pause(0)
+        turn = 0
+      }
+      turn += slice.length
+      const one = weighs ? tokenizer.weigh(slice) : { tokens: tokenizer.count(slice) }
+      for (const [name, count] of Object.entries(one)) sum[name as keyof Counts] += count
+    }
+  return sum
+}
+
 /**
  * Prompt tokens that this model will not exceed, by the tokenizer and what is known of its family; undefined = nothing
- * tighter than `boundInputTokens` is known. Lets others have their turn between slices of a long prompt.
+ * tighter than `boundInputTokens` is known. A request's texts are counted once, however many offers ask.
  */
 export async function tightInputTokens(
   facts: ChatFacts,
@@ -51,19 +96,10 @@ export async function tightInputTokens(
   if (!prompt.known || (family.schemaUnknown && facts.needs.has('json_schema'))) return undefined
   const tokenizer = tokens?.()
   if (!tokenizer) return undefined
-  const counts: Counts = { tokens: 0, words: 0, bytes: 0 }
-  let turn = 0
-  for (const text of [...prompt.texts, ...prompt.schemas])
-    for (const slice of slices(text)) {
-      if (turn + slice.length > TURN_CHARS) {
-        await pause(0)
-        turn = 0
-      }
-      turn += slice.length
-      const one = family.factor === undefined ? { tokens: tokenizer.count(slice) } : tokenizer.weigh(slice)
-      for (const [name, count] of Object.entries(one)) counts[name as keyof Counts] += count
-    }
-  const bound = boundOf(counts, prompt, facts, family, upstream) + boundBeside(facts, upstream)
+  const counted = await countedOnce(facts, family, weighs =>
+    countAll(textsOf(prompt, family), tokenizer, weighs, pause),
+  )
+  const bound = boundOf(counted, prompt, facts, family, upstream) + boundBeside(facts, upstream)
   return Math.min(Math.ceil(bound), boundInputTokens(facts, upstream))
 }
 

@@ -17,6 +17,12 @@ export interface Counts {
   bytes: number
 }
 
+/** What is counted for this family: everything that was said, and schemas as it reads them. */
+export function textsOf({ texts, schemas, outline }: Prompt, family: Family): readonly string[] {
+  if (family.node === undefined) return [...texts, ...schemas]
+  return family.repeatsNames ? [...texts, ...outline.texts, ...outline.again] : [...texts, ...outline.texts]
+}
+
 /** Not rounded. Media and tools that the provider runs are not in it. */
 export function boundOf(
   counts: Counts,
@@ -43,6 +49,7 @@ export function boundOf(
     prompt.messages * message +
     prompt.replies * reply +
     prompt.calls * call +
+    prompt.outline.nodes * (family.node ?? 0) +
     (toolCount > 0 ? toolsFrame(family, facts) + toolCount * tool : 0) +
     (prompt.formatted ? FORMAT_FRAME : 0) +
     (thinks ? thinking : 0)

@@ -31,6 +31,10 @@ export interface Family {
   /** The same in requests of the Responses wire, where that differs. */
   readonly toolsOfResponses?: number
   readonly tool: number
+  /** Around each place of a schema, which is then read word by word; absent = a schema is read as its JSON. */
+  readonly node?: number
+  /** It is passed on as JSON, names of required properties twice. */
+  readonly repeatsNames?: true
   /** For thinking that was asked for. */
   readonly thinking: number
   /** For estimates. Absent = the general rules of src/estimate.ts are near. */
@@ -47,8 +51,9 @@ const FAMILIES: readonly Family[] = [
     message: 5,
     reply: 8,
     call: 16,
-    tools: 64,
+    tools: 24,
     tool: 8,
+    node: 8,
     thinking: 0,
     usual: { text: 0.95, schema: 0.8, request: 69, message: 0, call: 8, tools: 10 },
   },
@@ -63,6 +68,7 @@ const FAMILIES: readonly Family[] = [
     // March 2025, the wire's first month: 201 recorded; 16 since then
     toolsOfResponses: 216,
     tool: 8,
+    node: 8,
     thinking: 0,
     usual: { text: 1, schema: 0.7, request: 3, message: 4, call: 5, tools: 0 },
   },
@@ -76,6 +82,7 @@ const FAMILIES: readonly Family[] = [
     tools: 80,
     toolsOfResponses: 24,
     tool: 8,
+    node: 8,
     thinking: 0,
     usual: { text: 1, schema: 0.75, request: 3, message: 3.7, call: 6, tools: 0 },
   },
@@ -87,8 +94,9 @@ const FAMILIES: readonly Family[] = [
     message: 6,
     reply: 3,
     call: 8,
-    tools: 32,
-    tool: 16,
+    tools: 16,
+    tool: 8,
+    node: 8,
     thinking: 0,
     usual: { text: 0.9, schema: 0.9, request: 0, message: 7.5, call: 3, tools: 2 },
   },
@@ -113,8 +121,10 @@ const FAMILIES: readonly Family[] = [
     message: 3,
     reply: 3,
     call: 16,
-    tools: 32,
+    tools: 16,
     tool: 16,
+    node: 14,
+    repeatsNames: true,
     thinking: 0,
     usual: { text: 1, schema: 0.05, request: 0, message: 0.5, call: 0, tools: 20 },
   },
@@ -126,8 +136,10 @@ const FAMILIES: readonly Family[] = [
     message: 6,
     reply: 6,
     call: 20,
-    tools: 48,
+    tools: 24,
     tool: 16,
+    node: 16,
+    repeatsNames: true,
     thinking: 0,
     usual: { text: 1.2, schema: 1.45, request: 2, message: 1.5, call: 4, tools: 0 },
   },

@@ -3,6 +3,7 @@
  * count. Media are left out: they have rules of their own.
  */
 import type { ChatFacts } from '../wire/openai.ts'
+import { type Outline, outline } from './outline.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -11,6 +12,8 @@ export interface Prompt {
   readonly texts: readonly string[]
   /** Tools, functions and the answer's schema, as JSON. */
   readonly schemas: readonly string[]
+  /** The same, word by word. */
+  readonly outline: Outline
   /** Token ids that the caller sent in place of text. */
   readonly ids: number
   readonly messages: number
@@ -108,15 +111,17 @@ export function readPrompt(facts: ChatFacts): Prompt {
     read(said, found, 0)
   }
   const schemas: string[] = []
+  const words: Outline = { texts: [], again: [], nodes: 0 }
   for (const name of SCHEMAS) {
     const schema = json[name]
-    if (schema != null && !(Array.isArray(schema) && schema.length === 0))
-      schemas.push(JSON.stringify(schema))
+    if (schema == null || (Array.isArray(schema) && schema.length === 0)) continue
+    schemas.push(JSON.stringify(schema))
+    outline(schema, words)
   }
   // a schema that refers to itself may be written out, who knows how often
   const known = found.known && !schemas.some(text => text.includes('"$ref"'))
   const formatted = FORMATS.some(name => json[name] != null)
-  return { ...found, schemas, ids: 0, messages, formatted, known }
+  return { ...found, schemas, outline: words, ids: 0, messages, formatted, known }
 }
 
 function promptsOf(prompts: readonly (string | number)[]): Prompt {
@@ -125,6 +130,7 @@ function promptsOf(prompts: readonly (string | number)[]): Prompt {
   return {
     texts,
     schemas: [],
+    outline: { texts: [], again: [], nodes: 0 },
     ids,
     messages: 0,
     replies: 0,
