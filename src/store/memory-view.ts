@@ -1,5 +1,6 @@
 /** Spend views of the store in memory: computed from the rows themselves, independently of the sums that others keep. */
 import type { AttemptRow } from '../terms.ts'
+import { NOTHING } from '../wire/spend.ts'
 import type { SpendGroup, SpendQuery, SpendRow } from './store.ts'
 import { DAY_MS, hourOf } from './sums.ts'
 import { labelOf, orderSpend } from './view.ts'
@@ -49,29 +50,16 @@ function addRow(sum: SpendRow, row: AttemptRow): SpendRow {
   }
 }
 
-const nothing = (group: SpendRow['group']): SpendRow => ({
-  group,
-  requests: 0,
-  attempts: 0,
-  inputTokens: 0,
-  outputTokens: 0,
-  cachedTokens: 0,
-  costNanoUsd: 0,
-  estimatedNanoUsd: 0,
-  unknownNanoUsd: 0,
-  unpricedRequests: 0,
-})
-
 /** The groups of a view that these rows make, in order. */
 export function spendView(rows: readonly AttemptRow[], query: SpendQuery): SpendRow[] {
   const sums = new Map<string, SpendRow>()
-  if (query.groupBy.length === 0) sums.set('{}', nothing({}))
+  if (query.groupBy.length === 0) sums.set('{}', NOTHING)
   for (const row of rows) {
     if (row.createdAtMs < query.fromMs || row.createdAtMs >= query.toMs) continue
     if (query.keyIds && !query.keyIds.includes(row.keyId)) continue
     for (const group of groupsOf(row, query.groupBy)) {
       const at = JSON.stringify(group)
-      sums.set(at, addRow(sums.get(at) ?? nothing(group), row))
+      sums.set(at, addRow(sums.get(at) ?? { ...NOTHING, group }, row))
     }
   }
   return orderSpend(query.groupBy, [...sums.values()])

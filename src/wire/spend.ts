@@ -74,7 +74,8 @@ function spendFigures(row: SpendRow): Record<string, unknown> {
   }
 }
 
-const NOTHING: SpendRow = {
+/** A view of no rows. */
+export const NOTHING: SpendRow = {
   group: {},
   requests: 0,
   attempts: 0,

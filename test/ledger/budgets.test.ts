@@ -3,23 +3,10 @@ import { describe, expect, it, test } from 'vitest'
 import type { Shortfall } from '../../src/deps.ts'
 import { createBudgets, type Taken } from '../../src/ledger/budgets.ts'
 import { holderOfKey, holderOfProject } from '../../src/ledger/owners.ts'
-import type { Budget, Project } from '../../src/terms.ts'
-import { budget, keyOf, NOON } from './parts.ts'
+import type { Budget } from '../../src/terms.ts'
+import { budget, keyOf, NOON, part, project } from './parts.ts'
 
 const HOUR = 3_600_000
-const project = (id: string, budgets: readonly Budget[]): Project => ({
-  id,
-  name: id,
-  status: 'active',
-  createdAtMs: NOON,
-  limits: { rpm: null, tpm: null, rpd: null, concurrency: null },
-  budgets,
-  metadata: {},
-})
-const part = (kind: 'user' | 'tag' | 'model', name: string | null, limitNanoUsd: number): Budget => ({
-  ...budget('day', limitNanoUsd),
-  scope: { kind, name },
-})
 const soft = (given: Budget, softNanoUsd: number): Budget => ({ ...given, softNanoUsd })
 const taken = (value: Taken | Shortfall): Taken => {
   if ('limit' in value) throw new Error(`refused by ${value.limit}`)

@@ -5,23 +5,9 @@ import { createMemoryJournal } from '../../src/ledger/journal.ts'
 import { createLeases } from '../../src/ledger/leases.ts'
 import { createLedger } from '../../src/ledger/ledger.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
-import type { Budget, Project } from '../../src/terms.ts'
-import { budget, createTestClock, createTestLog, held, keyOf, NOON, rowOf } from './parts.ts'
+import { budget, createTestClock, createTestLog, held, keyOf, NOON, part, project, rowOf } from './parts.ts'
 
 const HOUR = 3_600_000
-const project = (id: string, budgets: readonly Budget[]): Project => ({
-  id,
-  name: id,
-  status: 'active',
-  createdAtMs: NOON,
-  limits: { rpm: null, tpm: null, rpd: null, concurrency: null },
-  budgets,
-  metadata: {},
-})
-const part = (kind: 'user' | 'tag' | 'model', name: string | null, limitNanoUsd: number): Budget => ({
-  ...budget('day', limitNanoUsd),
-  scope: { kind, name },
-})
 
 function rig() {
   const clock = createTestClock()

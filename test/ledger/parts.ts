@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock, Hold, Log } from '../../src/deps.ts'
-import type { AttemptRow, Budget, Key } from '../../src/terms.ts'
+import type { AttemptRow, Budget, Key, Project } from '../../src/terms.ts'
 
 export const NOON = Date.UTC(2026, 0, 15, 12)
 
@@ -30,6 +30,22 @@ export const budget = (window: Budget['window'], limitNanoUsd: number): Budget =
   window,
   limitNanoUsd,
   softNanoUsd: null,
+})
+
+/** A budget of a part of the traffic: for each name by itself, or for one. */
+export const part = (kind: 'user' | 'tag' | 'model', name: string | null, limitNanoUsd: number): Budget => ({
+  ...budget('day', limitNanoUsd),
+  scope: { kind, name },
+})
+
+export const project = (id: string, budgets: readonly Budget[]): Project => ({
+  id,
+  name: id,
+  status: 'active',
+  createdAtMs: NOON,
+  limits: { rpm: null, tpm: null, rpd: null, concurrency: null },
+  budgets,
+  metadata: {},
 })
 
 export function keyOf(changes: Partial<Key> = {}): Key {
