@@ -121,15 +121,15 @@ function fromAttempts({ fromMs, toMs, keys }: Stretch, groupBy: readonly SpendGr
 
 const upTo = (ms: number, startOf: (ms: number) => number, sizeMs: number): number => startOf(ms + sizeMs - 1)
 
-/** Splits a span into what whole units of the size cover, and what is left before and after them. */
+/** Splits a span into what whole units of the size cover, and what is left before and after them: pieces of one unit each. */
 function split(fromMs: number, toMs: number, startOf: (ms: number) => number, sizeMs: number) {
   const first = upTo(fromMs, startOf, sizeMs)
   const last = startOf(toMs)
-  if (first >= last) return { whole: undefined, rest: [[fromMs, toMs]] }
+  if (first > last || fromMs >= toMs) return { whole: undefined, rest: [[fromMs, toMs]] }
   const rest: number[][] = []
   if (fromMs < first) rest.push([fromMs, first])
   if (last < toMs) rest.push([last, toMs])
-  return { whole: { fromMs: first, toMs: last }, rest }
+  return { whole: first < last ? { fromMs: first, toMs: last } : undefined, rest }
 }
 
 /** Whole days from the days' sums (unless hours are asked for), whole hours from the hours', the edges from the rows. */

@@ -110,6 +110,23 @@ export function describeReading(name: string, open: () => Promise<Store>): void 
       }
     })
 
+    it('sums spans that cross an hour or a day and cover none whole', async () => {
+      const rows = randomRows(300, 24)
+      await fold(rows)
+      const times = rows.map(row => row.createdAtMs)
+      const lastMs = Math.max(...times)
+      const dice = createDice(6)
+      for (let round = 0; round < 120; round++) {
+        const groupBy = [[], ['hour'], ['tag', 'user'], ['model', 'day']][round % 4] as SpendGroup[]
+        const boundaryMs = Math.ceil((times[dice(times.length)] as number) / HOUR) * HOUR
+        const span = { fromMs: boundaryMs - dice(HOUR), toMs: boundaryMs + dice(HOUR) }
+        for (const nowMs of [undefined, lastMs + 1, lastMs + 10 * DAY]) {
+          const query = { ...span, groupBy, ...(nowMs !== undefined && { nowMs }) }
+          expect(await store.spend(query), JSON.stringify(query)).toEqual(await reference.spend(query))
+        }
+      }
+    })
+
     it('forgets the oldest rows, so many at a time, and keeps every sum', async () => {
       await store.fold(randomRows(60, 23), noBuckets)
       const view = { fromMs: T0 - 3 * DAY, toMs: T0 + 3 * DAY, groupBy: ['key', 'day'] as const }
