@@ -116,7 +116,7 @@ export function describeReading(name: string, open: () => Promise<Store>): void 
       const times = rows.map(row => row.createdAtMs)
       const lastMs = Math.max(...times)
       const dice = createDice(6)
-      for (let round = 0; round < 120; round++) {
+      for (let round = 0; round < 32; round++) {
         const groupBy = [[], ['hour'], ['tag', 'user'], ['model', 'day']][round % 4] as SpendGroup[]
         const boundaryMs = Math.ceil((times[dice(times.length)] as number) / HOUR) * HOUR
         const span = { fromMs: boundaryMs - dice(HOUR), toMs: boundaryMs + dice(HOUR) }
