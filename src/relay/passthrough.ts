@@ -20,6 +20,7 @@ const needle = (text: string) => encoder.encode(text)
 const USAGE = [needle('"usage":{'), needle('"usage": {')] as const
 const FINISH = [needle('"finish_reason":"'), needle('"finish_reason": "')] as const
 const ERROR = needle('"error":')
+const ROLE = needle('"role":')
 const DONE = needle('[DONE]')
 const LF_LF = needle('\n\n')
 const CRLF_CRLF = needle('\r\n\r\n')
@@ -47,8 +48,10 @@ class Passthrough implements StreamReader {
   private held: Uint8Array[] = []
   private heldBytes = 0
   private separator: Uint8Array = LF_LF
-  /** Bytes of an event that are not text, learned from the first content event. */
-  private overhead = 0
+  /** Bytes of an event that are not text, learned from the first content events. */
+  private overhead = Number.POSITIVE_INFINITY
+  /** So wide is every frame, not only a first one. */
+  private measured = false
 
   constructor(options: Options) {
     this.o = options
@@ -131,7 +134,7 @@ class Passthrough implements StreamReader {
       if (typeof chunk.id === 'string' && chunk.id !== '') this.state.answerId ??= chunk.id
       if (hasContent(chunk)) {
         this.state.content = true
-        this.overhead = Math.max(0, event.length - textLength(chunk))
+        this.measure(event, chunk)
         committedAt = start
         return false
       }
@@ -232,6 +235,8 @@ class Passthrough implements StreamReader {
     while (start < block.length) {
       const found = bytes.find(block, this.separator, start)
       const end = found < 0 ? block.length : found + separatorBytes
+      // a first event often has the role as well: with so wide a frame, what comes after would count for next to nothing
+      if (!this.measured || end - start <= this.overhead) this.measure(block.subarray(start, end))
       text += Math.max(1, end - start - this.overhead)
       events++
       if (block[end - separatorBytes - 1] !== BRACE && isBroken(bytes.text(block.subarray(start, end)))) {
@@ -251,6 +256,13 @@ class Passthrough implements StreamReader {
     }
     kept.push(block.subarray(from))
     return bytes.concat(kept)
+  }
+
+  private measure(event: Uint8Array, chunk = parse(dataOf(this.o.bytes.text(event)) ?? '')): void {
+    const said = chunk ? textLength(chunk) : 0
+    if (said === 0) return
+    this.measured = this.overhead < Number.POSITIVE_INFINITY || this.o.bytes.find(event, ROLE) < 0
+    this.overhead = Math.min(this.overhead, event.length - said)
   }
 
   private chunkAt(block: Uint8Array, at: number): Record<string, unknown> | undefined {

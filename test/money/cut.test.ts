@@ -99,6 +99,33 @@ test('a provider that does not keep to the limit it was told is cut off', async 
   expect(await lastRow()).toMatchObject({ certainty: 'estimated', finishReason: 'length' })
 })
 
+test.each([
+  ['with the role in the first event', true],
+  ['with the role in an event of its own', false],
+])(
+  'a provider that writes a word an event, %s, and ignores its limit is cut off where its bytes end',
+  async (_name, inFirst) => {
+    const key = await keyWith(HELD_INPUT_USD + 600 * 2e-6)
+    const frame = { id: 'x', object: 'chat.completion.chunk', created: 1, model: 'house-model' }
+    const first = { ...frame, choices: [{ index: 0, delta: { role: 'assistant', content: 'word ' } }] }
+    let closed = false
+    upstream.script = async response => {
+      response.on('close', () => {
+        closed = true
+      })
+      sse(response).write(inFirst ? event(first) : role + delta('word '))
+      // far beyond six bytes a token, and then no more until it is hung up on
+      for (let i = 0; i < 1000; i++) response.write(delta('word '))
+      await until(() => closed, 10_000).catch(() => undefined)
+      const usage = { prompt_tokens: 10, completion_tokens: 1001, total_tokens: 1011 }
+      response.end(finish() + event({ ...frame, choices: [], usage }) + DONE)
+    }
+    const text = await (await rig.post(key, STREAM)).text()
+    expect(text).toContain('"finish_reason":"length"')
+    expect(await lastRow()).toMatchObject({ certainty: 'estimated', finishReason: 'length' })
+  },
+)
+
 test('a budget that would pay for all that the model can write needs no limit', async () => {
   const key = await keyWith(1)
   upstream.script = response => {
