@@ -123,8 +123,13 @@ export async function holdMoney(
     const share = now?.others ? shareOf(now, cost, wish.outputTokens) : wish.outputTokens
     const taken = now && share < enough ? now : deps.ledger.hold(key, attemptId, cost(share), facts)
     if ('attemptId' in taken) {
-      if (wish.slices)
-        return inSlices(taken, { wish, input, offer, s, key, facts, cost, most: mostOf(offer) }, deps)
+      if (wish.slices) {
+        const most = mostOf(offer)
+        const left = deps.ledger.available(key, facts)?.availableNanoUsd ?? Number.POSITIVE_INFINITY
+        // the money ends before the model does: what the prompt is then decides how much is left for the answer
+        if (cost(most) > left + taken.heldNanoUsd) input = Math.min(input, (await tighten?.()) ?? input)
+        return inSlices(taken, { wish, input, offer, s, key, facts, cost, most }, deps)
+      }
       if (share < wish.outputTokens) return limited(taken, share, s)
       return { hold: taken, sendMaxTokens: wish.send, afford: undefined }
     }
@@ -209,7 +214,8 @@ function inSlices(hold: Hold, { wish, input, offer, s, key, facts, cost, most }:
   const { price } = offer
   if (!price) return { hold, sendMaxTokens: undefined, afford: undefined }
   const left = () => deps.ledger.available(key, facts)?.availableNanoUsd ?? Number.POSITIVE_INFINITY
-  let held = cost(wish.outputTokens)
+  // by the looser bound, where the prompt was counted since
+  let held = hold.heldNanoUsd
   const total = left() + held
   const end = cost(most) <= total ? most : affordable(total, cost, most)
   let covered = wish.outputTokens * s.n

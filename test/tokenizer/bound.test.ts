@@ -12,8 +12,14 @@ import { parseBody } from '../../src/wire/body.ts'
 import { type ChatFacts, readChat } from '../../src/wire/openai.ts'
 import {
   completion,
+  DONE,
+  delta,
+  event,
+  finish,
+  role,
   type ScriptedUpstream,
   sendJson,
+  sse,
   startGateway,
   startUpstream,
   type TestGateway,
@@ -280,6 +286,30 @@ egress: { allow: ["127.0.0.1:${upstream.port}"] }
     expect((await post(rich, body('gpt-4o'))).status).toBe(200)
     const held = (await rows()).at(-1)?.heldNanoUsd
     expect(held, 'nothing is counted where the money suffices').toBeGreaterThan(1_200_000_000)
+  })
+
+  test('a stream without a limit is not told to end where only the bytes of its prompt would have it end', async () => {
+    const { key, post } = await start('gpt-4o')
+    const usage = { prompt_tokens: 2_607, completion_tokens: 3, total_tokens: 2_610 }
+    if (upstream)
+      upstream.script = response => {
+        sse(response).write(role + delta('Hi.'))
+        response.end(finish() + event({ ...completion(), choices: [], usage }) + DONE)
+      }
+    const ask = { ...body('gpt-4o'), max_tokens: undefined, stream: true }
+    const sent = async (limitNanoUsd: number) => {
+      const answer = await post(
+        await key({ budgets: [{ window: 'total', limitNanoUsd, softNanoUsd: null }] }),
+        ask,
+      )
+      expect(answer.status).toBe(200)
+      await answer.text()
+      return upstream?.seen.at(-1)?.json().max_tokens
+    }
+    // $1.2 by bytes and $0.26 by tokens, beside all that the model can write: $0.82
+    expect(await sent(1_600_000_000)).toBeUndefined()
+    // less than that, but far more than the $0.2 that the bytes would leave
+    expect(await sent(700_000_000)).toBeGreaterThan(4_000)
   })
 
   test('and is refused where tokens are too many as well, or the model is nobody\u2019s', async () => {
