@@ -65,6 +65,7 @@ function warm(order: readonly number[], field: Field, { session, strategy }: Ask
 }
 
 const NOTES = { shared: ', load shared', kept: ', leader kept', explored: ', looked at' } as const
+const ALONE = 'only candidate'
 /** A request has ten attempts at most: later ones are not numbered. */
 const NUMBERED = 10
 
@@ -120,9 +121,26 @@ function alone(
   random: () => number,
   tail: string,
 ): Ordered {
-  const why = `only candidate${tail}`
+  const why = ALONE + tail
   const targets = inTurn(spots, random).map(({ credential, key }) => ({ listing, credential, key, why }))
   return { targets, leader: isPlain(preferences) ? targets[0]?.key : undefined }
+}
+
+/** By strategy and number of candidates: made once for each, and written down for every request. */
+const reasons = new Map<Sort, Map<number, readonly string[]>>()
+
+/** "balanced: 2 of 5", by place; those that are not numbered share the last. */
+function reasonsOf(strategy: Sort, count: number): readonly string[] {
+  const byCount = reasons.get(strategy) ?? new Map<number, readonly string[]>()
+  const known = byCount.get(count)
+  if (known !== undefined) return known
+  const numbered = Array.from(
+    { length: Math.min(count, NUMBERED) },
+    (_, i) => `${strategy}: ${i + 1} of ${count}`,
+  )
+  const made = count === 1 ? [ALONE] : [...numbered, `${strategy}: of ${count}`]
+  reasons.set(strategy, byCount.set(count, made))
+  return made
 }
 
 function targetsOf(
@@ -132,15 +150,13 @@ function targetsOf(
   note: string,
   tail: string,
 ): readonly Target[] {
-  const count = order.length
-  const late = `${strategy}: of ${count}${tail}`
+  const whys = reasonsOf(strategy, order.length)
   const targets: Target[] = []
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < order.length; i++) {
     const { listing } = field.open[order[i] as number] as Open
     const spots = field.spots[order[i] as number] as readonly Spot[]
-    let why = late
-    if (count === 1) why = `only candidate${tail}`
-    else if (i < NUMBERED) why = `${strategy}: ${i + 1} of ${count}${i === 0 ? note : ''}${tail}`
+    const place = whys[Math.min(i, NUMBERED)] as string
+    const why = i === 0 ? place + note + tail : place + tail
     for (let c = 0; c < spots.length; c++) {
       const { credential, key } = spots[c] as Spot
       targets.push({ listing, credential, key, why })

@@ -22,19 +22,18 @@ export type Strategy = (field: Field, dice: () => number) => readonly number[]
 /** What a caller may sort by is among the strategies of the configuration. */
 export type Sort = StrategyName
 
-/** The value of each, where some are unknown (NaN): those get the middle of the known ones, and old values drift towards it. In place. */
-function filled(values: number[], freshness: readonly number[]): readonly number[] {
-  const known = column(values.length)
+/** The value of each, where some are unknown (NaN): those get the middle of the known ones, and old values drift towards it. In place; what `spare` holds is lost. */
+function filled(values: number[], freshness: readonly number[], spare: number[]): readonly number[] {
   let count = 0
   let isCertain = true
   for (let i = 0; i < values.length; i++) {
     const value = values[i] as number
     if (Number.isNaN(value)) isCertain = false
-    else known[count++] = value
+    else spare[count++] = value
     if ((freshness[i] as number) < 0.99) isCertain = false
   }
   if (isCertain) return values
-  const middle = count === 0 ? 0 : middleOf(known, count)
+  const middle = count === 0 ? 0 : middleOf(spare, count)
   for (let i = 0; i < values.length; i++) {
     const value = values[i] as number
     values[i] = Number.isNaN(value) ? middle : middle + (value - middle) * (freshness[i] as number)
@@ -91,12 +90,14 @@ const price: Strategy = field => perSuccess(soundCosts(field), statesOf(field), 
 
 const latency: Strategy = field => {
   const states = statesOf(field)
-  return perSuccess(filled(firstTokensOf(states), freshnessOf(states, field.nowMs)), states, field.nowMs)
+  const first = filled(firstTokensOf(states), freshnessOf(states, field.nowMs), column(states.length))
+  return perSuccess(first, states, field.nowMs)
 }
 
 const throughput: Strategy = field => {
   const states = statesOf(field)
-  return perSuccess(filled(perTokensOf(states), freshnessOf(states, field.nowMs)), states, field.nowMs)
+  const perToken = filled(perTokensOf(states), freshnessOf(states, field.nowMs), column(states.length))
+  return perSuccess(perToken, states, field.nowMs)
 }
 
 /** Once as many points for twice the best: 0.6 for price, and so on. To be tuned by simulation, not by taste. */
@@ -135,10 +136,10 @@ const balanced: Strategy = field => {
   const states = statesOf(field)
   const freshness = freshnessOf(states, nowMs)
   const cost = soundCosts(field)
-  const first = filled(firstTokensOf(states), freshness)
-  const perToken = filled(perTokensOf(states), freshness)
-  const [cheapest, soonest, quickest] = [least(cost), least(first), least(perToken)]
   const points = column(states.length)
+  const first = filled(firstTokensOf(states), freshness, points)
+  const perToken = filled(perTokensOf(states), freshness, points)
+  const [cheapest, soonest, quickest] = [least(cost), least(first), least(perToken)]
   for (let i = 0; i < points.length; i++)
     points[i] =
       dearer(cost[i] as number, cheapest) +
