@@ -9,6 +9,7 @@ import type { Receiver, Upstream } from '../terms.ts'
 import type { ExchangeInput, ExchangeResult, Phase } from './contract.ts'
 import { failureIn, isComplete, kindOfBreak, phaseOf } from './endings.ts'
 import type { StreamState } from './reader.ts'
+import { shown } from './shown.ts'
 import { readWhole, type WholeAnswer } from './whole.ts'
 
 const ERROR_BODY_BYTES_MAX = 65_536
@@ -287,8 +288,7 @@ class Exchange implements Receiver, Watched {
       usageIsFinal: state?.usageIsFinal ?? false,
       finishReason: more.cutShort ? 'length' : seen?.finishReason,
       answerId: seen?.answerId,
-      // what was too much had been written all the same
-      textBytes: seen?.textBytes ?? (failure?.kind === 'oversized' ? this.bodyBytes : 0),
+      textBytes: seen?.textBytes || shown(failure, this.status, this.bodyBytes, this.parts, this.deps.bytes),
       contentEvents: state?.contentEvents ?? 0,
       ttftMs: this.ttftMs,
       totalMs: this.deps.clock.monotonic() - this.startedMs,
