@@ -1,4 +1,4 @@
-/** What choosing costs: one request among 50 targets, with health, habits, a session and everything that a real plan looks at; and among one. `npm run bench:route`. */
+/** What choosing costs: one request among 50 targets, with health, habits, a session and everything that a real plan looks at; and among a few, and one. `npm run bench:route`. */
 import { openai } from '../providers/openai.ts'
 import { createExperience, type Experience } from '../src/route/experience.ts'
 import { createHealth, type Health } from '../src/route/health.ts'
@@ -6,10 +6,12 @@ import type { Listing, Market, Site } from '../src/route/market.ts'
 import { type RouteDeps, route, targetKey } from '../src/route/plan.ts'
 import type { Capability, Key } from '../src/terms.ts'
 
-/** The bars: microseconds for a plan of 50 targets, and of one. */
+/** The bars: microseconds for a plan of 50 targets, of three, and of one. */
 const MOST_US = 20
-const ALONE_MOST_US = 4
+const FEW_MOST_US = 3
+const ALONE_MOST_US = 1
 const TARGETS = 50
+const FEW = 3
 const ROUNDS = 40
 const PLANS = 2_000
 
@@ -148,6 +150,8 @@ const figures = ({ medianUs, bestUs, ratio }: Measured) =>
   `median ${medianUs.toFixed(1)}  best ${bestUs.toFixed(1)}  ${ratio.toFixed(2)} × parsing 8 kB\n`
 
 let slowest = 0
+const say = (name: string, measured: Measured) =>
+  void process.stdout.write(name.padEnd(20) + figures(measured))
 const stage = stageOf(TARGETS)
 process.stdout.write(
   `One plan among ${TARGETS} targets, µs of processor time (${ROUNDS} rounds of ${PLANS})\n`,
@@ -155,11 +159,18 @@ process.stdout.write(
 for (const strategy of ['balanced', 'price', 'latency', 'throughput', 'weighted', 'priority'] as const) {
   const measured = measure(stage, strategy)
   slowest = Math.max(slowest, measured.medianUs)
-  process.stdout.write(strategy.padEnd(12) + figures(measured))
+  say(strategy, measured)
 }
+const ailing = stageOf(TARGETS)
+ailing.health.observe(`provider-7/m-7`, { kind: 'cool_down', untilMs: NOW_MS + 9_000, told: true }, NOW_MS)
+const resting = measure(ailing, 'balanced')
+say('balanced, one rests', resting)
+const few = measure(stageOf(FEW), 'balanced')
+say(`${FEW} targets`, few)
 const alone = measure(stageOf(1), 'balanced')
-process.stdout.write(`one target  ${figures(alone)}`)
-const ok = slowest <= MOST_US && alone.medianUs <= ALONE_MOST_US
-const bars = `at most ${MOST_US} µs are allowed, and ${ALONE_MOST_US} for one target`
+say('one target', alone)
+slowest = Math.max(slowest, resting.medianUs)
+const ok = slowest <= MOST_US && few.medianUs <= FEW_MOST_US && alone.medianUs <= ALONE_MOST_US
+const bars = `at most ${MOST_US} µs are allowed, ${FEW_MOST_US} for ${FEW} targets, and ${ALONE_MOST_US} for one`
 process.stdout.write(`${ok ? 'ok' : 'too slow, or the machine is busy'}: ${bars}\n`)
 if (!ok) process.exitCode = 1
