@@ -86,6 +86,8 @@ export interface DecodeContext {
   readonly keepSeal?: ((sealed: string) => void) | undefined
   /** The request as the caller sent it (for schema unwrapping and the like). */
   readonly request: Json
+  /** The whole answer as it was written, for what must not be written anew. Absent in streams: events are texts. */
+  readonly source?: string
   /** A header of the whole answer, by its name in lower case; for hosts that count there. Absent in streams. */
   answerHeader?(name: string): string | undefined
 }

@@ -4,6 +4,7 @@ import type { DecodeContext, Decoded, Json } from '../provider.ts'
 import { annotationsOf } from './citations.ts'
 import { classify, errorWords } from './errors.ts'
 import { hidesReasoning, jsonToolName } from './json-mode.ts'
+import { RawValue } from './raw.ts'
 import { REASONING_FORMAT } from './reasoning.ts'
 import { chatUsage, finishReasonOf, refusalOf, usageOf } from './usage.ts'
 import { messageSchema, type WireBlock } from './wire.ts'
@@ -17,7 +18,8 @@ export function decode(answer: unknown, context: DecodeContext): Decoded {
     throw new GatewayError('malformed', 'the provider sent an answer that is no message')
   }
   const wire = parsed.data
-  const said = readBlocks(wire.content, context)
+  const inputs = inputsOf(context.source)
+  const said = readBlocks(wire.content, inputs, context)
   const usage = usageOf(wire.usage)
   const finishReason = finishReasonOf(wire.stop_reason, said.toolCalls.length)
   const id = wire.id || context.newId('chatcmpl-')
@@ -56,12 +58,12 @@ interface Said {
 }
 
 /** Server tools and their results are the provider's own affair: handed out as calls, a caller would answer them. */
-function readBlocks(blocks: readonly WireBlock[], context: DecodeContext): Said {
+function readBlocks(blocks: readonly WireBlock[], inputs: Inputs, context: DecodeContext): Said {
   const jsonTool = jsonToolName(context.request, context.offer.upstream)
   const hidden = hidesReasoning(context.request)
   const said: Said = { content: null, toolCalls: [], annotations: [], reasoning: { text: '', details: [] } }
   let json: string | undefined
-  for (const block of blocks) {
+  for (const [at, block] of blocks.entries()) {
     switch (block.type) {
       case 'text': {
         const start = said.content?.length ?? 0
@@ -74,7 +76,7 @@ function readBlocks(blocks: readonly WireBlock[], context: DecodeContext): Said 
         if (!hidden) addReasoning(said.reasoning, block)
         break
       case 'tool_use': {
-        const text = writeInput(block.input)
+        const text = inputs(at) ?? writeInput(block.input)
         if (jsonTool !== undefined && block.name === jsonTool) json = text
         else said.toolCalls.push(toolCall(block, text, context))
       }
@@ -82,6 +84,19 @@ function readBlocks(blocks: readonly WireBlock[], context: DecodeContext): Said 
   }
   // With the answer in the forced tool, text beside it is chatter that would break the JSON.
   return json === undefined ? said : { ...said, content: json, annotations: [] }
+}
+
+/** The arguments of the call in the block with this number, as they were written; undefined = there is no text to look in. */
+type Inputs = (block: number) => string | undefined
+
+function inputsOf(source: string | undefined): Inputs {
+  let content: RawValue | undefined
+  return block => {
+    if (source === undefined) return undefined
+    content ??= new RawValue(source).at('content')
+    const input = content?.at(block)?.at('input')?.text
+    return input === 'null' ? '{}' : input
+  }
 }
 
 function writeInput(input: unknown): string {

@@ -58,6 +58,7 @@ export function encode(request: ChatRequest): Encoded {
   const thinking = encodeThinking(json, facts, setting)
   const sampling = encodeSampling(json, facts.sampling, thinking.on)
   const native = nativeMembers(json)
+  const dropped = [...thinking.dropped, ...tools.dropped, ...sampling.dropped, ...unknownMembers(request)]
   limitCacheMarks(tools.tools, system, turns, isObject(native.cache_control))
 
   const outputConfig: Json = { ...(isObject(json.output_config) ? json.output_config : {}) }
@@ -75,13 +76,12 @@ export function encode(request: ChatRequest): Encoded {
     thinking: thinking.thinking,
     output_config: Object.keys(outputConfig).length > 0 ? outputConfig : undefined,
     ...sampling.members,
-    stop_sequences: stopSequences(json.stop),
+    stop_sequences: stopSequences(json.stop, dropped),
     service_tier: tier,
     metadata: userId === undefined ? undefined : { user_id: userId },
     ...native,
     stream: stream ? true : undefined,
   }
-  const dropped = [...thinking.dropped, ...tools.dropped, ...sampling.dropped, ...unknownMembers(request)]
   dropped.push(...lostIn(json, TAKEN))
   if (json.service_tier != null && tier === undefined) dropped.push('service_tier')
   if (json.safety_identifier != null && userId === undefined) dropped.push('safety_identifier')
@@ -160,14 +160,15 @@ function encodeSampling(
   return { members, dropped }
 }
 
-function stopSequences(stop: unknown): string[] | undefined {
+function stopSequences(stop: unknown, dropped: string[]): string[] | undefined {
   if (stop === undefined || stop === null) return undefined
   const all = typeof stop === 'string' ? [stop] : stop
   if (!Array.isArray(all) || !all.every(one => typeof one === 'string')) {
     throw refuse('must be a string or an array of strings', 'stop')
   }
-  // Blank ones are refused upstream.
+  // Blank ones are refused upstream: "each stop sequence must contain non-whitespace".
   const usable = all.filter(one => one.trim() !== '')
+  if (all.some(one => one !== '' && one.trim() === '')) dropped.push('stop')
   return usable.length > 0 ? usable : undefined
 }
 

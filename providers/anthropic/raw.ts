@@ -1,2 +1,2 @@
 /** JSON text with pieces that are already text: tool arguments go upstream exactly as the model once wrote them. */
-export { isObject, RawJson, rawArguments, writeJson } from '../../src/wire/raw-json.ts'
+export { isObject, RawJson, RawValue, rawArguments, writeJson } from '../../src/wire/raw-json.ts'

@@ -4,7 +4,7 @@ import type { ChunkSink, DecodeContext, Json, StreamDecoder } from '../provider.
 import { annotationsOf } from './citations.ts'
 import { classify, errorWords } from './errors.ts'
 import { hidesReasoning, jsonToolName } from './json-mode.ts'
-import { isObject } from './raw.ts'
+import { isObject, RawValue } from './raw.ts'
 import { REASONING_FORMAT } from './reasoning.ts'
 import { chatUsage, finishReasonOf, mergeUsage, refusalOf, usageOf } from './usage.ts'
 import { eventSchema, type WireBlock, type WireEvent, type WireUsage } from './wire.ts'
@@ -72,7 +72,7 @@ class AnthropicStream {
       return
     }
     try {
-      this.take(type, event)
+      this.take(type, event, text)
     } catch (error) {
       // Only nesting too deep to be written again comes here; a fault of ours must not pass for theirs.
       if (!(error instanceof RangeError)) throw error
@@ -87,13 +87,15 @@ class AnthropicStream {
     this.over = true
   }
 
-  private take(type: string | undefined, event: WireEvent): void {
+  /** `source` = the text of the event: arguments that come whole are taken from it. */
+  private take(type: string | undefined, event: WireEvent, source: string): void {
     switch (type) {
       case 'message_start':
-        this.start(event)
+        this.start(event, source)
         return
       case 'content_block_start':
-        if (event.content_block) this.openBlock(event.index, event.content_block)
+        if (event.content_block)
+          this.openBlock(event.index, event.content_block, () => new RawValue(source).at('content_block'))
         return
       case 'content_block_delta':
         if (event.delta) this.delta(event.index, event.delta)
@@ -116,7 +118,7 @@ class AnthropicStream {
   }
 
   /** May come again after a server-side fallback: blocks are counted anew, but an answer keeps its first name. */
-  private start(event: WireEvent): void {
+  private start(event: WireEvent, source: string): void {
     const { id, model, usage, content } = event.message ?? {}
     this.head ??= {
       id: id || this.context.newId('chatcmpl-'),
@@ -125,13 +127,13 @@ class AnthropicStream {
     for (const index of [...this.open.keys()]) this.closeBlock(index)
     this.stop = undefined
     this.count(usage)
-    for (const block of content ?? []) {
-      this.openBlock(-1, block)
+    for (const [at, block] of (content ?? []).entries()) {
+      this.openBlock(-1, block, () => new RawValue(source).at('message')?.at('content')?.at(at))
       this.closeBlock(-1)
     }
   }
 
-  private openBlock(index: number, block: WireBlock): void {
+  private openBlock(index: number, block: WireBlock, written: () => RawValue | undefined): void {
     if (this.open.has(index)) this.closeBlock(index)
     switch (block.type) {
       case 'text':
@@ -155,7 +157,7 @@ class AnthropicStream {
         return
       case 'tool_use': {
         // Usually {} and filled by deltas; deferred calls come filled.
-        const input = JSON.stringify(block.input ?? {})
+        const input = block.input == null ? '{}' : (written()?.at('input')?.text ?? '{}')
         if (this.jsonTool !== undefined && block.name === this.jsonTool) {
           this.sawJson = true
           this.open.set(index, { kind: 'json', index: -1, input, started: false })

@@ -1,5 +1,6 @@
 /** Whole Converse answer → OpenAI chat completion. */
 import { GatewayError } from '../../src/errors.ts'
+import { RawValue } from '../../src/wire/raw-json.ts'
 import type { DecodeContext, Decoded, Json } from '../provider.ts'
 import { modelFacts } from './model.ts'
 import { hidesReasoning, REASONING_FORMAT } from './reasoning.ts'
@@ -64,13 +65,16 @@ function readBlocks(blocks: readonly WireBlock[], context: DecodeContext): Said 
   const hidden = hidesReasoning(context.request)
   const said: Said = { content: null, reasoning: '', details: [], toolCalls: [] }
   let json: string | undefined
-  for (const block of blocks) {
+  let content: RawValue | undefined
+  for (const [at, block] of blocks.entries()) {
     const text = textIn(block)
     if (text !== undefined) said.content = (said.content ?? '') + text
     if (block.reasoningContent && !hidden) addReasoning(said, block.reasoningContent)
     const { toolUse } = block
     if (!toolUse || isServers(toolUse)) continue
-    const input = writeInput(toolUse.input)
+    content ??= context.source === undefined ? undefined : contentIn(context.source)
+    // written anew, long numbers would change
+    const input = content?.at(at)?.at('toolUse')?.at('input')?.text ?? writeInput(toolUse.input)
     if (jsonTool !== undefined && toolUse.name === jsonTool) json = input
     else
       said.toolCalls.push({
@@ -82,6 +86,9 @@ function readBlocks(blocks: readonly WireBlock[], context: DecodeContext): Said 
   // With the answer in the forced tool, text beside it is chatter that would break the JSON.
   return json === undefined ? said : { ...said, content: json }
 }
+
+const contentIn = (source: string): RawValue | undefined =>
+  new RawValue(source).at('output')?.at('message')?.at('content')
 
 function writeInput(input: unknown): string {
   try {

@@ -3,6 +3,7 @@
  * so that both ways of asking always say the same. Used by decode and stream.
  */
 import { GatewayError } from '../../src/errors.ts'
+import type { RawValue } from '../../src/wire/raw-json.ts'
 import type { DecodeContext, Json } from '../provider.ts'
 import { factsOf } from './model.ts'
 import { isObject } from './params.ts'
@@ -100,11 +101,11 @@ export class Choice {
     return new GatewayError('malformed', `the model ended without an answer (${reason})${why}`)
   }
 
-  /** Takes in one event's candidate. Throws GatewayError malformed for what was never asked for. */
-  read(candidate: Candidate): Step[] {
+  /** Takes in one event's candidate, and that as it was `written`. Throws GatewayError malformed for what was never asked for. */
+  read(candidate: Candidate, written?: RawValue): Step[] {
     const steps: Step[] = []
-    for (const part of candidate.content?.parts ?? []) {
-      const delta = this.#part(part)
+    for (const [at, part] of (candidate.content?.parts ?? []).entries()) {
+      const delta = this.#part(part, () => written?.at('content')?.at('parts')?.at(at)?.at('functionCall'))
       if (delta !== undefined) steps.push({ delta })
     }
     const logprobs = readLogprobs(candidate.logprobsResult)
@@ -140,8 +141,8 @@ export class Choice {
     return finishReasonOf(this.#reason ?? '', this.#calls)
   }
 
-  #part(part: Part): Json | undefined {
-    if (part.functionCall != null) return this.#call(part.functionCall, part.thoughtSignature)
+  #part(part: Part, written: () => RawValue | undefined): Json | undefined {
+    if (part.functionCall != null) return this.#call(part.functionCall, part.thoughtSignature, written)
     const signature = part.thoughtSignature || undefined
     if (typeof part.text === 'string') {
       return part.thought === true ? this.#thought(part.text, signature) : this.#say(part.text, signature)
@@ -154,13 +155,22 @@ export class Choice {
     return { images: [{ type: 'image_url', image_url: { url: `data:${mimeType};base64,${data}` } }] }
   }
 
-  #call(call: NonNullable<Part['functionCall']>, signature: string | null | undefined): Json | undefined {
+  #call(
+    call: NonNullable<Part['functionCall']>,
+    signature: string | null | undefined,
+    source: () => RawValue | undefined,
+  ): Json | undefined {
     if (call.partialArgs != null || call.willContinue === true) {
       throw new GatewayError('malformed', 'the provider sent function arguments in pieces, unasked')
     }
     if (!call.name) return undefined
     this.#thinking = undefined
-    const written = typeof call.args === 'string' ? call.args : JSON.stringify(call.args ?? {})
+    const written =
+      typeof call.args === 'string'
+        ? call.args
+        : call.args == null
+          ? '{}'
+          : (source()?.at('args')?.text ?? JSON.stringify(call.args))
     if (call.name === this.#reading.answerTool) {
       this.#text += written
       return { content: written }

@@ -1,5 +1,6 @@
 /** Whole Gemini answer → OpenAI `chat.completion`. Stage: relay. */
 import { GatewayError } from '../../src/errors.ts'
+import { RawValue } from '../../src/wire/raw-json.ts'
 import type { DecodeContext, Decoded, Json } from '../provider.ts'
 import { assemble, Choice, readingOf, type Step } from './choice.ts'
 import { failureOf } from './failure.ts'
@@ -39,10 +40,11 @@ export function decode(answer: unknown, context: DecodeContext): Decoded {
 
 function readChoices(answer: Answer, context: DecodeContext): Json[] {
   const reading = readingOf(context)
+  const written = context.source === undefined ? undefined : new RawValue(context.source).at('candidates')
   const made: { choice: Choice; steps: Step[] }[] = []
   for (const [at, candidate] of (answer.candidates ?? []).entries()) {
     const choice = new Choice(candidate.index ?? at, reading)
-    made.push({ choice, steps: choice.read(candidate) })
+    made.push({ choice, steps: choice.read(candidate, written?.at(at)) })
   }
   const blockReason = blockReasonOf(answer)
   if (blockReason !== undefined && !made.some(({ choice }) => choice.isFinished)) {

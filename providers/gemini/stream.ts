@@ -1,5 +1,6 @@
 /** Gemini's `alt=sse` stream → OpenAI `chat.completion.chunk`s. Stage: relay. */
 import { GatewayError } from '../../src/errors.ts'
+import { RawValue } from '../../src/wire/raw-json.ts'
 import type { ChunkSink, DecodeContext, Json, StreamDecoder } from '../provider.ts'
 import { Choice, type Reading, readingOf, type Step } from './choice.ts'
 import { blockReasonOf } from './decode.ts'
@@ -52,7 +53,7 @@ class GeminiStream implements StreamDecoder {
       return
     }
     try {
-      this.#take(json)
+      this.#take(json, data)
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error
       this.#fail(error)
@@ -75,7 +76,7 @@ class GeminiStream implements StreamDecoder {
     this.#out.done()
   }
 
-  #take(json: unknown): void {
+  #take(json: unknown, data: string): void {
     const error = errorOf(json)
     if (error !== undefined) throw failureOf(error)
     const read = answerSchema.safeParse(json)
@@ -89,9 +90,10 @@ class GeminiStream implements StreamDecoder {
     }
     for (const { groundingMetadata } of answer.candidates ?? []) this.#searches.add(groundingMetadata)
     this.#takeUsage(answer.usageMetadata ?? this.#meta)
+    const written = data.includes('"functionCall"') ? new RawValue(data).at('candidates') : undefined
     for (const [at, candidate] of (answer.candidates ?? []).entries()) {
       const choice = this.#choiceAt(candidate.index ?? at)
-      this.#emit(choice, choice.read(candidate))
+      this.#emit(choice, choice.read(candidate, written?.at(at)))
     }
     this.#takeEnding(answer)
   }

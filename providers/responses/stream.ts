@@ -25,6 +25,8 @@ class Decoder implements StreamDecoder {
   /** The item whose thoughts were told last. */
   private thinking = -1
   private readonly items = new Map<number, Item>()
+  /** Places by the ids of their items: the last event may count them otherwise. */
+  private readonly places = new Map<unknown, number>()
   private readonly context: DecodeContext
   private readonly out: ChunkSink
 
@@ -49,6 +51,8 @@ class Decoder implements StreamDecoder {
   end(): void {}
 
   private take(type: string, said: Json): void {
+    const id = said.item_id ?? (isObject(said.item) ? said.item.id : undefined)
+    if (typeof id === 'string' && id !== '' && !this.places.has(id)) this.places.set(id, indexOf(said))
     switch (type) {
       case 'response.created':
         return this.start(said.response)
@@ -94,6 +98,10 @@ class Decoder implements StreamDecoder {
     const item = { call, told: '', done: false }
     this.items.set(index, item)
     return item
+  }
+
+  private nextPlace(): number {
+    return Math.max(-1, ...this.items.keys()) + 1
   }
 
   /** A call is announced once; other items say nothing by being there. */
@@ -180,7 +188,11 @@ class Decoder implements StreamDecoder {
 
   private close(response: Json): void {
     this.start(response)
-    for (const [index, item] of listOf(response.output).entries()) {
+    const output = listOf(response.output)
+    const known = output.map(({ id }) => this.places.get(id))
+    for (const [at, item] of output.entries()) {
+      // an item that nothing has told of yet has no claim to the place of one that it has
+      const index = known[at] ?? (known.includes(at) ? this.nextPlace() : at)
       this.open({ item, output_index: index })
       this.finish(item, index)
     }

@@ -23,6 +23,7 @@ import { codecFor } from '../route/codec.ts'
 import type { Target } from '../route/plan.ts'
 import type { Send, UpstreamRequest, Usage } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
+import { withLongIntegers } from '../wire/exact.ts'
 import type { RenderContext, StreamWriter } from '../wire/inbound.ts'
 import { usageOfAnswer } from '../wire/openai.ts'
 import { callersError, callersNames } from '../wire/words.ts'
@@ -56,14 +57,15 @@ export interface Carried {
 
 /** The request in the chat wire; translated once, whatever the number of targets. */
 function chatBody(job: Job): Body {
-  job.chatBody ??= job.inbound.toChat?.(job.body, job.facts) ?? job.body
+  job.chatBody ??= job.inbound.toChat?.(withLongIntegers(job.body), job.facts) ?? job.body
   return job.chatBody
 }
 
 /** A host whose wire is OpenAI's as it is gets a translated body without what it would refuse; losses are told in the caller's words. */
 function throughChat(job: Job, codec: ChatCodec, request: ChatRequest): Encoded {
   const { inbound, call, body: asked } = job
-  const body = chatBody(job)
+  const chat = chatBody(job)
+  const body = codec.decode || inbound.toChat ? withLongIntegers(chat) : chat
   const fitted = codec.decode ? undefined : inbound.fit?.(body, request.offer, request.quirks)
   if (inbound.words === undefined) return codec.encode({ ...request, body: fitted?.body ?? body })
   try {

@@ -12,9 +12,13 @@ export function dataOf(event: string): string | undefined {
   return data?.trimEnd()
 }
 
-export function parse(data: string): Record<string, unknown> | undefined {
+/** Undefined = no JSON object. `read`: how its numbers are read. */
+export function parse(
+  data: string,
+  read: (text: string) => unknown = JSON.parse,
+): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(data)
+    const value: unknown = read(data)
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : undefined

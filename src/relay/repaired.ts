@@ -1,6 +1,7 @@
 /** In front of a stream's reader, for hosts with known faults: events pass a repair, and those it leaves alone stay byte for byte. */
 import type { Repair } from '../../providers/provider.ts'
 import type { Bytes } from '../deps.ts'
+import { parseAnswer } from '../wire/raw-json.ts'
 import { dataOf, parse } from './event.ts'
 import type { StreamReader } from './reader.ts'
 
@@ -74,7 +75,7 @@ class Repaired implements StreamReader {
   private event(event: Uint8Array, out: Uint8Array[]): void {
     const data = dataOf(this.bytes.text(event))
     if (data === '[DONE]') this.finish(out, true)
-    const chunk = data === undefined ? undefined : parse(data)
+    const chunk = data === undefined ? undefined : parse(data, parseAnswer)
     out.push((chunk && this.mended(chunk)) ?? event)
   }
 

@@ -4,6 +4,7 @@ import { classify, type HeaderMap, headerOf, upstreamError } from '../attempt/cl
 import type { Bytes } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import type { Usage } from '../terms.ts'
+import { parseAnswer } from '../wire/raw-json.ts'
 import { utf8Length } from './reader.ts'
 
 export interface WholeAnswer {
@@ -38,9 +39,10 @@ export function readWhole(
   port: Bytes,
   headers: HeaderMap = {},
 ): WholeAnswer | GatewayError {
+  const source = port.text(bytes)
   let json: unknown
   try {
-    json = JSON.parse(port.text(bytes))
+    json = r.native || r.codec.decode ? JSON.parse(source) : parseAnswer(source)
   } catch {
     return upstreamError('malformed', r.providerName, { scrub: r.scrub })
   }
@@ -64,7 +66,7 @@ export function readWhole(
   }
   try {
     const answerHeader = (name: string) => headerOf(headers, name)
-    const decoded = r.codec.decode(json, { ...r.context, answerHeader })
+    const decoded = r.codec.decode(json, { ...r.context, answerHeader, source })
     const shown = r.answerAs?.(decoded.body)
     return {
       bytes: port.of(JSON.stringify(shown ?? decoded.body)),

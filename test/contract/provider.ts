@@ -310,7 +310,7 @@ function decoded(provider: Provider, request: ChatRequest, text: string, setup: 
   if (codec?.decode === undefined) return JSON.parse(text) as Json
   let made: Decoded
   try {
-    made = codec.decode(JSON.parse(text), contextOf(request))
+    made = codec.decode(JSON.parse(text), { ...contextOf(request), source: text })
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
     return { error: { kind: error.kind, message: error.message } }

@@ -2,6 +2,7 @@
 import type { Quirks } from '../../../providers/provider.ts'
 import type { Offer } from '../../terms.ts'
 import type { Body } from '../body.ts'
+import { withLongIntegers } from '../exact.ts'
 import { type Fitted, fitToHost } from '../messages/fit.ts'
 import { bodyOf } from '../messages/request.ts'
 
@@ -25,5 +26,5 @@ export function fitToChatHost(chat: Body, offer: Offer, quirks: Quirks): Fitted 
   const own: Json = {}
   for (const [name, value] of Object.entries(chat.json)) (SETTINGS.has(name) ? own : shared)[name] = value
   const { body, dropped } = fitToHost({ ...chat, json: shared }, offer, quirks)
-  return { body: bodyOf({ ...body.json, ...own }), dropped }
+  return { body: bodyOf({ ...withLongIntegers(body).json, ...own }), dropped }
 }

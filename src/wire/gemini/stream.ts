@@ -9,6 +9,7 @@ import type { RenderContext, StreamWriter } from '../inbound.ts'
 import { detailsOf, saidIn } from '../messages/usage.ts'
 import { usageOfAnswer } from '../openai.ts'
 import { usd } from '../plain.ts'
+import { argumentsIn, type StreamedCall, StreamedCalls } from '../streamed-calls.ts'
 import { callOf, ownSignature } from './answer.ts'
 import { signatureOf } from './signatures.ts'
 import {
@@ -25,9 +26,7 @@ import {
 
 type Json = Record<string, unknown>
 
-interface Call {
-  id: string
-  name: string
+interface Call extends StreamedCall {
   json: string
   extra: unknown
 }
@@ -35,8 +34,7 @@ interface Call {
 /** One candidate in the making. */
 interface Candidate {
   readonly index: number
-  readonly calls: Map<number, Call>
-  lastCall: number
+  readonly calls: StreamedCalls<Call>
   readonly details: Json[]
   readonly annotations: unknown[]
   text: string
@@ -115,8 +113,7 @@ class GeminiWriter implements StreamWriter {
     if (!candidate) {
       candidate = {
         index,
-        calls: new Map(),
-        lastCall: 0,
+        calls: new StreamedCalls<Call>(() => ({ id: '', name: '', json: '', extra: undefined })),
         details: [],
         annotations: [],
         text: '',
@@ -142,35 +139,18 @@ class GeminiWriter implements StreamWriter {
       this.call(candidate, entry)
   }
 
-  /** Deltas of one call belong together by `index`; hosts that leave it out continue the last call, or begin one with an id. */
   private call(candidate: Candidate, entry: Json): void {
-    const { calls } = candidate
-    const its = isObject(entry.function) ? entry.function : {}
-    const id = typeof entry.id === 'string' ? entry.id : ''
-    const known = calls.get(candidate.lastCall)
-    const fresh = id !== '' && known !== undefined && known.id !== '' && known.id !== id
-    const next = fresh ? candidate.lastCall + 1 : candidate.lastCall
-    const at = typeof entry.index === 'number' && Number.isInteger(entry.index) ? entry.index : next
-    candidate.lastCall = at
-    let call = calls.get(at)
-    if (!call) {
-      call = { id: '', name: '', json: '', extra: undefined }
-      calls.set(at, call)
-    }
-    // Both are said once: an empty id in a later delta is no other id.
-    if (call.id === '') call.id = id
-    if (call.name === '' && typeof its.name === 'string') call.name = its.name
+    const call = candidate.calls.of(entry)
     if (isObject(entry.extra_content)) call.extra = entry.extra_content
-    if (typeof its.arguments === 'string') {
-      call.json += its.arguments
-      this.chars += its.arguments.length
-    }
+    const text = argumentsIn(entry)
+    call.json += text
+    this.chars += text.length
   }
 
   /** Sends the calls, each in an event of its own, but for the last part, which goes with the ending. */
   private lastPart(candidate: Candidate): Json {
     const details = joined(candidate.details).filter(isSigned)
-    const calls = [...candidate.calls.values()].filter(({ name }) => name !== '')
+    const calls = candidate.calls.all.filter(({ name }) => name !== '')
     const free = details.filter(detail => !calls.some(({ id }) => id !== '' && id === detail.id))
     // What the model signed stands on the first call; without calls on a part that says nothing, as Gemini's own does.
     let waiting = free.length > 0 ? signatureOf(free) : undefined

@@ -44,8 +44,10 @@ export function stopOf(reason: string | undefined, calls: number, choice: Json, 
 
 /** Text and thoughts of a message or a delta; Mistral sends parts: `{type: text}`, `{type: thinking, thinking: […]}`. */
 export function saidIn(part: Json): { text: string; thought: string } {
-  const { content, refusal } = part
+  const { content, refusal, tool_plan: plan } = part
   let text = typeof content === 'string' ? content : ''
+  // what Cohere's models say before their calls
+  if (typeof plan === 'string') text += plan
   let thought = ''
   if (Array.isArray(content)) {
     for (const each of content.filter(isObject)) {

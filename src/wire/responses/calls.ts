@@ -116,6 +116,8 @@ export class Calls {
     const call = this.open.get(key)
     if (call === undefined) return
     if (call.index === undefined) this.announce(call)
+    // some hosts write no arguments as nothing; clients parse them
+    if (!call.custom && call.input === '' && ending === 'completed') this.grow(call, '{}')
     this.open.delete(key)
     const { custom, itemId, input, callId, extra } = call
     const index = call.index ?? 0

@@ -96,11 +96,13 @@ export class ResponseWriter implements StreamWriter {
   }
 
   private delta(delta: Json, logprobs: unknown): void {
-    const { content, refusal, annotations, tool_calls: calls } = delta
+    const { content, refusal, annotations, tool_calls: calls, tool_plan: plan } = delta
     this.think(delta)
     if (filled(content)) this.say(content, isObject(logprobs) ? logprobs.content : undefined)
     // Mistral's models that think send parts
     for (const part of Array.isArray(content) ? content : []) if (isObject(part)) this.part(part)
+    // what Cohere's models say before their calls
+    if (filled(plan)) this.say(plan, undefined)
     if (filled(refusal)) this.speaking().refuse(refusal)
     if (Array.isArray(annotations) && annotations.length > 0) this.speaking().cite(annotations)
     for (const call of Array.isArray(calls) ? calls : []) {
