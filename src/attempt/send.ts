@@ -282,7 +282,10 @@ function plainReader(
   options: ReaderOptions & { usageOf: (chunk: Record<string, unknown>) => Usage | undefined },
 ): StreamReader {
   const decodeStream = codec.decodeStream?.bind(codec)
-  if (!decodeStream && !job.inbound.stream) return createPassthrough(options)
+  if (!decodeStream && !job.inbound.stream) {
+    const { n, prompts } = job.facts
+    return createPassthrough({ ...options, choices: n * (prompts?.length ?? 1) })
+  }
   const open = (out: ChunkSink) => decodeStream?.(context, out) ?? createChatDecoder(out, options.usageOf)
   return createTranslated(open, writer, options)
 }

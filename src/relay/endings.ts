@@ -13,9 +13,10 @@ export function phaseOf(status: number, headers: HeaderMap, stream: boolean): Ph
   return stream && !/^application\/json/i.test(type) ? 'stream' : 'whole'
 }
 
-/** Did the stream say that it is all there? */
+/** Did the stream say that it is all there? A host that gives fewer choices than were asked for says so by its terminator. */
 export function isComplete(state: StreamState, needsFinish: boolean): boolean {
-  return state.content && (state.finishReason !== undefined || (state.done && !needsFinish))
+  const { content, finishReason, done, unfinished } = state
+  return content && (finishReason === undefined ? done && !needsFinish : done || unfinished === 0)
 }
 
 /** What a connection that broke, or a time limit, means. `heard` = an answer had begun, so it was reached. */

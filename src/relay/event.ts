@@ -36,6 +36,14 @@ export function isError(chunk: Record<string, unknown>): boolean {
   return chunk.error !== undefined && chunk.error !== null && chunk.error !== false
 }
 
+/** What an event named `error` says, as a chunk with an `error` member: who names the event often leaves the member out. */
+export function namedError(event: string): Record<string, unknown> | undefined {
+  if (!/^event: ?error[ \t]*\r?$/m.test(event)) return undefined
+  const data = dataOf(event) ?? ''
+  const said = parse(data)
+  return said && isError(said) ? said : { error: said ?? { message: data } }
+}
+
 export function isUsageOnly(chunk: Record<string, unknown>): boolean {
   return (
     Array.isArray(chunk.choices) &&
@@ -48,4 +56,17 @@ export function isUsageOnly(chunk: Record<string, unknown>): boolean {
 export function hasCost(chunk: Record<string, unknown>): boolean {
   const usage = chunk.usage
   return typeof usage === 'object' && usage !== null && 'cost' in usage
+}
+
+const LF = 10
+const CR = 13
+
+/** Where the event around an offset begins. Line ends inside an event are single, between events double. */
+export function eventStart(block: Uint8Array, at: number): number {
+  let start = at
+  for (; start > 0; start--) {
+    if (block[start - 1] !== LF) continue
+    if (block[start - 2] === LF || (block[start - 2] === CR && block[start - 3] === LF)) break
+  }
+  return start
 }

@@ -116,7 +116,8 @@ class Exchange implements Receiver, Watched {
     if (this.phase === 'error') return this.finish(this.namedError())
     const state = this.phase === 'stream' ? this.i.reader?.state : undefined
     // a stream that said how it ended is whole, however the connection went down
-    if (state?.content && state.finishReason !== undefined && named !== 'silent') return this.streamEnd()
+    if (state?.content && state.finishReason !== undefined && state.unfinished === 0 && named !== 'silent')
+      return this.streamEnd()
     const kind = kindOfBreak(named as Failure | undefined, this.phase !== 'waiting', this.committed)
     this.upstream?.abort()
     this.finish(upstreamError(kind, this.i.providerName, { scrub: this.i.scrub, cause: error }))

@@ -4,7 +4,8 @@
  * bytes for what matters. A quote inside a JSON string is escaped, so the raw bytes `"usage":` cannot come from text.
  */
 import type { Usage } from '../terms.ts'
-import { dataOf, hasCost, isBroken, isError, isUsageOnly, parse } from './event.ts'
+import { dataOf, eventStart, hasCost, isBroken, isError, isUsageOnly, namedError, parse } from './event.ts'
+import { CRLF_CRLF, DONE, ERROR, EVENT, FINISH, LF_LF, PADS, ROLE, USAGE } from './needles.ts'
 import {
   finishOf,
   hasContent,
@@ -15,15 +16,6 @@ import {
   withCost,
 } from './reader.ts'
 
-const encoder = new TextEncoder()
-const needle = (text: string) => encoder.encode(text)
-const USAGE = [needle('"usage":{'), needle('"usage": {')] as const
-const FINISH = [needle('"finish_reason":"'), needle('"finish_reason": "')] as const
-const ERROR = needle('"error":')
-const ROLE = needle('"role":')
-const DONE = needle('[DONE]')
-const LF_LF = needle('\n\n')
-const CRLF_CRLF = needle('\r\n\r\n')
 const LF = 10
 const BRACE = 125
 const DONE_TAIL = 24
@@ -32,6 +24,8 @@ const HELD_BYTES_MAX = 65_536
 interface Options extends ReaderOptions {
   /** Reads usage out of a parsed chunk, wherever this host puts it. */
   readonly usageOf: (chunk: Record<string, unknown>) => Usage | undefined
+  /** So many answers were asked for (`n`, times the prompts). */
+  readonly choices: number
 }
 
 export function createPassthrough(options: Options): StreamReader {
@@ -52,9 +46,12 @@ class Passthrough implements StreamReader {
   private overhead = Number.POSITIVE_INFINITY
   /** So wide is every frame, not only a first one. */
   private measured = false
+  /** Choices that have ended, where there are several. */
+  private readonly ended = new Set<unknown>()
 
   constructor(options: Options) {
     this.o = options
+    this.state.unfinished = options.choices > 1 ? options.choices : 0
   }
 
   push(chunk: Uint8Array): Uint8Array | undefined {
@@ -115,7 +112,8 @@ class Passthrough implements StreamReader {
     let committedAt = -1
     this.eachEvent(block, (start, end) => {
       const event = block.subarray(start, end)
-      const data = dataOf(this.o.bytes.text(event))
+      const text = this.o.bytes.text(event)
+      const data = dataOf(text)
       if (data === undefined) {
         this.keep(event)
         return true
@@ -124,7 +122,7 @@ class Passthrough implements StreamReader {
         this.state.done = true
         return false
       }
-      const chunk = parse(data)
+      const chunk = namedError(text) ?? parse(data)
       if (!chunk) return true
       this.state.usage = this.o.usageOf(chunk) ?? this.state.usage
       if (isError(chunk)) {
@@ -156,7 +154,8 @@ class Passthrough implements StreamReader {
   }
 
   private flow(block: Uint8Array): Uint8Array | undefined {
-    if (this.state.finishReason === undefined) this.state.finishReason = this.finishIn(block)
+    const { finishReason, unfinished } = this.state
+    if (finishReason === undefined || unfinished > 0) this.state.finishReason ??= this.finishIn(block)
     // cut before it is counted: the words of an error are no output that anybody pays for
     const body = this.dropBroken(this.cutError(this.cutDone(block)))
     return body.length === 0 ? undefined : this.usageIn(body)
@@ -164,9 +163,15 @@ class Passthrough implements StreamReader {
 
   /** What stands before an error event, if there is one; it ends the answer. */
   private cutError(block: Uint8Array): Uint8Array {
-    const at = this.o.bytes.find(block, ERROR)
-    const chunk = at < 0 ? undefined : this.chunkAt(block, at)
-    if (!chunk || !isError(chunk)) return block
+    const member = this.o.bytes.find(block, ERROR)
+    const said = member < 0 ? undefined : this.chunkAt(block, member)
+    let chunk = said && isError(said) ? said : undefined
+    let at = member
+    for (let from = 0; chunk === undefined; from = at + 1) {
+      at = this.o.bytes.find(block, EVENT, from)
+      if (at < 0) return block
+      chunk = namedError(this.eventAt(block, at))
+    }
     const stated = this.o.usageOf(chunk)
     this.state.usage = stated ?? this.state.usage
     this.state.usageIsFinal = stated !== undefined
@@ -177,15 +182,26 @@ class Passthrough implements StreamReader {
 
   /** First finish reason of the block; some hosts send an empty one on every event. */
   private finishIn(block: Uint8Array): string | undefined {
+    let first: string | undefined
     for (const mark of FINISH) {
       let at = this.o.bytes.find(block, mark)
       while (at >= 0) {
-        const reason = finishOf(this.chunkAt(block, at) ?? {})
-        if (reason !== undefined) return reason
+        const chunk = this.chunkAt(block, at) ?? {}
+        const reason = finishOf(chunk)
+        first ??= reason
+        if (reason !== undefined && this.state.unfinished === 0) return reason
+        if (reason !== undefined) this.finished(chunk)
         at = this.o.bytes.find(block, mark, at + mark.length)
       }
     }
-    return undefined
+    return first
+  }
+
+  /** One of several choices has ended. */
+  private finished(chunk: Record<string, unknown>): void {
+    for (const { index, finish_reason } of chunk.choices as Record<string, unknown>[])
+      if (finish_reason) this.ended.add(index)
+    this.state.unfinished = Math.max(0, this.o.choices - this.ended.size)
   }
 
   /** Reads the last usage of the block; takes the usage-only event out, or adds the cost, as the caller asked. */
@@ -236,8 +252,8 @@ class Passthrough implements StreamReader {
       const found = bytes.find(block, this.separator, start)
       const end = found < 0 ? block.length : found + separatorBytes
       // a first event often has the role as well: with so wide a frame, what comes after would count for next to nothing
-      if (!this.measured || end - start <= this.overhead) this.measure(block.subarray(start, end))
-      text += Math.max(1, end - start - this.overhead)
+      const isKnown = this.measured && end - start > this.overhead
+      text += isKnown ? end - start - this.overhead : Math.max(1, this.measure(block.subarray(start, end)))
       events++
       if (block[end - separatorBytes - 1] !== BRACE && isBroken(bytes.text(block.subarray(start, end)))) {
         broken = broken ?? []
@@ -258,31 +274,26 @@ class Passthrough implements StreamReader {
     return bytes.concat(kept)
   }
 
-  private measure(event: Uint8Array, chunk = parse(dataOf(this.o.bytes.text(event)) ?? '')): void {
+  /** Bytes of text in an event. Learns the width of the frame around it, unless that is never the same: some hosts pad. */
+  private measure(event: Uint8Array, chunk = parse(dataOf(this.o.bytes.text(event)) ?? '')): number {
     const said = chunk ? textLength(chunk) : 0
-    if (said === 0) return
+    if (said === 0 || PADS.some(pad => this.o.bytes.find(event, pad) >= 0)) return said
     this.measured = this.overhead < Number.POSITIVE_INFINITY || this.o.bytes.find(event, ROLE) < 0
     this.overhead = Math.min(this.overhead, event.length - said)
+    return said
   }
 
   private chunkAt(block: Uint8Array, at: number): Record<string, unknown> | undefined {
-    const [start, end] = this.boundsAt(block, at)
-    return parse(dataOf(this.o.bytes.text(block.subarray(start, end))) ?? '')
+    return parse(dataOf(this.eventAt(block, at)) ?? '')
   }
 
-  /** Bounds of the event around an offset. Line ends inside an event are single, between events double. */
+  private eventAt(block: Uint8Array, at: number): string {
+    const [start, end] = this.boundsAt(block, at)
+    return this.o.bytes.text(block.subarray(start, end))
+  }
+
   private boundsAt(block: Uint8Array, at: number): [number, number] {
-    let start = at
-    while (
-      start > 0 &&
-      !(
-        block[start - 1] === LF &&
-        (block[start - 2] === LF || (block[start - 2] === 13 && block[start - 3] === LF))
-      )
-    ) {
-      start--
-    }
     const found = this.o.bytes.find(block, this.separator, at)
-    return [start, found < 0 ? block.length : found + this.separator.length]
+    return [eventStart(block, at), found < 0 ? block.length : found + this.separator.length]
   }
 }

@@ -9,6 +9,8 @@ export interface StreamState {
   /** Something that a person or a program would act on has arrived: from here on the target is committed. */
   content: boolean
   finishReason: string | undefined
+  /** Of several choices, those that have not said how they ended; 0 where one was asked for. */
+  unfinished: number
   usage: Usage | undefined
   answerId: string | undefined
   /** The provider said that it is done (its own terminator). */
@@ -43,6 +45,7 @@ export function newState(): StreamState {
   return {
     content: false,
     finishReason: undefined,
+    unfinished: 0,
     usage: undefined,
     answerId: undefined,
     done: false,
@@ -63,6 +66,7 @@ const CONTENT_FIELDS = [
   'reasoning_content',
   'reasoning',
   'reasoning_details',
+  'tool_plan',
   'tool_calls',
   'function_call',
   'refusal',

@@ -148,6 +148,11 @@ describe('before the first content of a stream', () => {
       'overloaded',
     ],
     [
+      'an event that is only named error',
+      response => void sse(response).end(`${role}event: error\n${event({ message: 'x', code: 503 })}`),
+      'overloaded',
+    ],
+    [
       'a cut',
       response => {
         sse(response).write(role)

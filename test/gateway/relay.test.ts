@@ -1,4 +1,5 @@
 /** One target: what reaches the upstream, what reaches the caller, and what the ledger says of it. */
+import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:net'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -199,6 +200,10 @@ describe('a stream', () => {
       'error event after content',
       role + delta('half a') + event({ error: { message: 'boom', type: 'server_error' } }),
     ],
+    [
+      'an event that is only named error',
+      `${role}${delta('half a event: error')}event: error\n${event({ message: 'no sk-upstream-0123456789', code: 503 })}${finish()}${DONE}`,
+    ],
   ])('%s ends in an error event, never in a quiet success', async (_name, bytes) => {
     upstream.script = response => void sse(response).end(bytes)
     const answer = await gateway.post(key, stream())
@@ -207,6 +212,7 @@ describe('a stream', () => {
     expect(text).toContain('half a')
     expect(text).toContain('"code":"upstream_unavailable"')
     expect(text).not.toContain('[DONE]')
+    expect(text).not.toContain('sk-upstream')
     const row = await lastRow()
     expect(row).toMatchObject({ error: 'interrupted', certainty: 'estimated' })
     expect(row?.costNanoUsd).toBeGreaterThan(0)
@@ -223,6 +229,33 @@ describe('a stream', () => {
     }
     await expect(read()).rejects.toThrow()
     expect(upstream.seen).toHaveLength(2)
+  })
+
+  const choice = (index: number, content: string, finish_reason: string | null = null) =>
+    event({ id: 'c1', choices: [{ index, delta: { content }, finish_reason }] })
+  test.each([
+    ['a cut', (response: ServerResponse) => void setTimeout(() => response.destroy(), 20)],
+    ['an end', (response: ServerResponse) => void response.end()],
+  ])('of two choices one has ended: %s is a break', async (_name, stop) => {
+    upstream.script = response => {
+      sse(response).write(choice(0, 'a') + choice(1, 'half of b') + choice(0, '', 'stop'))
+      stop(response)
+    }
+    const text = await (await gateway.post(key, stream({ n: 2 }))).text()
+    expect(text).toContain('half of b')
+    expect(text).toContain('"code":"upstream_unavailable"')
+    expect(text).not.toContain('[DONE]')
+    expect((await lastRow())?.error).toBe('interrupted')
+  })
+
+  test.each([
+    ['both have ended, without a terminator', choice(0, 'a', 'stop') + choice(1, 'b', 'stop')],
+    ['the host gives one choice where two were asked for', choice(0, 'a', 'stop') + DONE],
+  ])('of two choices %s: a whole answer', async (_name, bytes) => {
+    upstream.script = response => void sse(response).end(bytes)
+    const text = await (await gateway.post(key, stream({ n: 2 }))).text()
+    expect(text).toBe(bytes.endsWith(DONE) ? bytes : bytes + DONE)
+    expect((await lastRow())?.error).toBe(null)
   })
 
   test('silence after content ends honestly within the stall limit', async () => {

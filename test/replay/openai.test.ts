@@ -76,6 +76,7 @@ const numbers = (usage: Usage | undefined): Reading['usage'] =>
 /** The stream through the relay's passthrough, cut every `size` bytes. */
 function relayed(body: Uint8Array, size: number) {
   const reader = createPassthrough({
+    choices: 1,
     bytes: nodeBytes,
     wantsUsage: true,
     costOf: undefined,

@@ -225,7 +225,7 @@ describe.skipIf(!presentTexts)('recorded streams, their usage taken away', () =>
         // what was thought unseen cannot be counted, and a few words say little
         if (!usage || usage.reasoningOutputTokens > 0 || usage.outputTokens < 20) continue
         const options = { bytes: nodeBytes, wantsUsage: true, costOf: undefined, eventBytesMax: 1e6 }
-        const reader = createSampled(createPassthrough({ ...options, usageOf: () => undefined }))
+        const reader = createSampled(createPassthrough({ ...options, choices: 1, usageOf: () => undefined }))
         reader.push(nodeBytes.of(body))
         reader.end()
         const { textBytes, contentEvents } = reader.state
