@@ -5,6 +5,7 @@ import { authorsOf, thinksUnseen } from './authors.ts'
 import type { CatalogFile, Row } from './import.ts'
 import { METERED_OFFERS } from './metered.ts'
 import { soundOf } from './sound.ts'
+import { withTaken } from './taken.ts'
 import { callsOf } from './tool-fees.ts'
 import data from './offers.json' with { type: 'json' }
 
@@ -100,7 +101,7 @@ function offerOf(provider: string, row: Row, sources: readonly Source[]): Catalo
   const model = canonical === '' ? upstream : canonical
   const source = sources[sourceIndex]
   if (source === undefined) throw new Error(`catalogue: ${provider}/${upstream} names no source`)
-  const supports = capabilitiesOf(marks)
+  const supports = capabilitiesOf(withTaken(provider, upstream, marks))
   const apart = (inputPico: number) => ({
     ...(more?.reasoning !== undefined && { reasoningPico: more.reasoning }),
     ...soundOf(provider, model, inputPico),

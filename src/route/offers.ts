@@ -52,14 +52,14 @@ function factsOf(id: string, kind: string | undefined, catalog: Catalog): Catalo
   if (canonical === undefined) return undefined
   const offers = (catalog.byModel.get(canonical) ?? []).filter(offer => !offer.trial)
   const sound = offers.filter(offer => !offer.doubtful)
-  return (
-    offers.find(offer => offer.provider === kind) ??
-    offers.find(offer => offer.firstParty) ??
-    // A bill may be too high for a host that nobody has listed, but never too low.
-    (sound.length > 0 ? sound : offers).toSorted(
-      (a, b) => b.price.inputPico + b.price.outputPico - a.price.inputPico - a.price.outputPico,
-    )[0]
-  )
+  const known = offers.find(offer => offer.provider === kind) ?? offers.find(offer => offer.firstParty)
+  if (known !== undefined) return known
+  // A bill may be too high for a host that nobody has listed, but never too low.
+  const dearest = (sound.length > 0 ? sound : offers).toSorted(
+    (a, b) => b.price.inputPico + b.price.outputPico - a.price.inputPico - a.price.outputPico,
+  )[0]
+  // What the same weights take anywhere they may take there; what that seller lacks says nothing.
+  return dearest && { ...dearest, supports: new Set(offers.flatMap(offer => [...offer.supports])) }
 }
 
 function ownPrice(provider: string, id: string, model: ModelConfig): Price | undefined {
