@@ -2,8 +2,11 @@
 import { describe, expect, it, test } from 'vitest'
 import { Lease } from '../../src/ledger/lease.ts'
 import { createLeases } from '../../src/ledger/leases.ts'
+import { createSlices } from '../../src/ledger/slices.ts'
+import { createMemoryStore } from '../../src/store/memory.ts'
 import type { BudgetWindow } from '../../src/terms.ts'
-import { NOON } from './parts.ts'
+import { until } from '../waiting.ts'
+import { createTestClock, createTestLog, NOON } from './parts.ts'
 
 const HOUR = 3_600_000
 const MIDNIGHT = NOON + 12 * HOUR
@@ -196,5 +199,104 @@ describe('all leases of a process', () => {
     expect(leases.find('k/user:0', 'day')).toBeUndefined()
     // nobody began with it: nothing to end
     leases.ended(leases.part('k/user:never', 'day'))
+  })
+})
+
+describe('those who share the money that is left', () => {
+  const run = (lease: Lease, atOnce: number) => {
+    const buckets = Array.from({ length: atOnce }, () => lease.open(NOON))
+    for (const bucket of buckets) lease.hold(bucket, 1, true)
+    const others = lease.others
+    for (const bucket of buckets) lease.settle(bucket, 1, 1)
+    return others
+  }
+
+  it('are those that run, and one after the other has nobody to share with', () => {
+    const lease = new Lease('day')
+    expect(lease.others).toBe(0)
+    for (let i = 0; i < 3; i++) expect(run(lease, 1)).toBe(1)
+    expect(lease.others).toBe(0)
+    const bucket = lease.open(NOON)
+    lease.hold(bucket, 5, true)
+    lease.hold(bucket, 5, false)
+    expect(lease.others, 'more for the same one').toBe(1)
+  })
+
+  it('a crowd is remembered when all of it has ended, and fades', () => {
+    const lease = new Lease('day')
+    expect(run(lease, 20)).toBe(20)
+    expect(lease.others).toBe(19)
+    run(lease, 1)
+    expect(lease.others).toBeCloseTo(19 - 19 / 32)
+    for (let i = 0; i < 200; i++) run(lease, 1)
+    expect(lease.others).toBeLessThan(0.1)
+  })
+})
+
+describe('a window that several processes share', () => {
+  async function shared() {
+    const clock = createTestClock()
+    const store = createMemoryStore()
+    const slices = createSlices({ store, holder: 'a', clock, log: createTestLog(), wake: () => undefined })
+    const lease = new Lease('day', 'project:p', slices, 'project:p')
+    return { clock, store, slices, lease, slice: slices.of('project:p', 'day') }
+  }
+
+  it('is drawn on by slices: nothing at first, then what was leased, and what is settled waits to be folded', async () => {
+    const { slices, lease, slice } = await shared()
+    try {
+      expect(lease.fits(10, 100, NOON)).toBe(false)
+      await until(() => lease.fits(10, 100, NOON))
+      expect(lease.others, 'nobody here knows of all').toBeUndefined()
+      expect(lease.left(100, NOON)).toBe(slice.spareNanoUsd)
+      const bucket = lease.open(NOON)
+      lease.hold(bucket, 10, true)
+      lease.hold(bucket, 5, false)
+      expect([slice.holds, slice.heldNanoUsd, lease.held(NOON)]).toEqual([1, 15, 15])
+      lease.settle(bucket, 15, 7)
+      expect([slice.holds, slice.heldNanoUsd, slice.unfoldedNanoUsd]).toEqual([0, 0, 7])
+      lease.hold(bucket, 3, true)
+      expect([lease.spent(NOON), lease.used(NOON)]).toEqual([7, 10])
+      expect([lease.spentBeside(bucket, NOON), lease.spentBeside(bucket, MIDNIGHT)]).toEqual([7, undefined])
+      // a window that has ended gives nothing more, however much of the next one is there
+      expect(lease.fitsBeside(bucket, 1, 100, NOON)).toBe(true)
+      expect([
+        lease.fitsBeside(bucket, 1, 100, MIDNIGHT),
+        lease.fitsBeside(bucket, 1, 100, MIDNIGHT - 1),
+      ]).toEqual([false, true])
+    } finally {
+      await slices.close()
+    }
+  })
+
+  it('remembers of the store what its newest bucket says', async () => {
+    const { slices, lease, slice } = await shared()
+    try {
+      lease.restore(MIDNIGHT - 24 * HOUR, 40)
+      expect(slice.spentNanoUsd).toBe(40)
+      lease.restore(MIDNIGHT - 48 * HOUR, 90)
+      expect(slice.spentNanoUsd).toBe(40)
+      lease.restore(MIDNIGHT - 24 * HOUR, 50)
+      expect(slice.spentNanoUsd).toBe(50)
+    } finally {
+      await slices.close()
+    }
+  })
+
+  it('without a name, or without slices, all of it is ours', async () => {
+    const { slices } = await shared()
+    try {
+      for (const lease of [
+        new Lease('day', 'project:p', slices),
+        new Lease('day', undefined, undefined, 'k'),
+      ])
+        expect([lease.fits(100, 100, NOON), lease.fits(101, 100, NOON), lease.others]).toEqual([
+          true,
+          false,
+          0,
+        ])
+    } finally {
+      await slices.close()
+    }
   })
 })

@@ -1,5 +1,5 @@
 /** Edges of budget windows: calendar arithmetic, rolling buckets, clocks that jump. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { Lease } from '../../src/ledger/lease.ts'
 import { asWindow, bucketLeaves, bucketStart, parseWindow, windowStart } from '../../src/ledger/windows.ts'
 import type { BudgetWindow } from '../../src/terms.ts'
@@ -101,4 +101,30 @@ describe('clocks that jump', () => {
     expect(lease.open(noon + 12 * HOUR)).not.toBe(bucket)
     expect(lease.open(noon)).toBe(bucket)
   })
+})
+
+test('a window begins with its calendar period, a rolling one with the bucket that leaves next', () => {
+  const now = Date.UTC(2026, 0, 15, 12, 7)
+  expect(windowStart(parseWindow('day'), now)).toBe(Date.UTC(2026, 0, 15))
+  expect(windowStart(parseWindow('month'), now)).toBe(Date.UTC(2026, 0, 1))
+  expect(windowStart(parseWindow('total'), now)).toBe(0)
+  const rolling = parseWindow('5h')
+  // five hours before the end of its bucket of five minutes
+  expect(windowStart(rolling, now)).toBe(Date.UTC(2026, 0, 15, 7, 10))
+  expect(bucketLeaves(rolling, windowStart(rolling, now))).toBe(Date.UTC(2026, 0, 15, 12, 10))
+})
+
+test('a zone has days of its own, and what is no window is refused with what is', () => {
+  const zoned = parseWindow('day@Asia/Tokyo' as BudgetWindow)
+  const now = Date.UTC(2026, 0, 15, 16)
+  expect([bucketStart(zoned, now), bucketLeaves(zoned, bucketStart(zoned, now))]).toEqual([
+    Date.UTC(2026, 0, 15, 15),
+    Date.UTC(2026, 0, 16, 15),
+  ])
+  expect(asWindow('week@Asia/Tokyo')).toBe('week@Asia/Tokyo')
+  for (const text of ['xday', 'dayx', 'day@', 'day@A', 'xday@Asia/Tokyo', '5hx', 'x5h', 'rolling'])
+    expect(asWindow(text), text).toBeUndefined()
+  expect(() => parseWindow('fortnight' as BudgetWindow)).toThrow(
+    /"fortnight".*day, week, month, total.*5h or 30d/,
+  )
 })
