@@ -92,14 +92,20 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
       remember(plan, caller.key, { target, failure, ttftMs: result?.ttftMs, usage }, deps)
     }
   } catch (error) {
-    failure = asGatewayError(error, deps)
-    if (failure.kind === 'forbidden' && caller) deps.refused?.(failure.code, caller.key.id, call.peer)
+    failure = failureOf(error, call, caller, deps)
     admission?.release(0)
     answer.refuse(failure, ownHeaders(call, admission, deps))
   }
   if (placed) deps.pressure?.leave()
   logOutcome({ call, endpoint, caller, answer, attempted, failure }, deps)
   return { status: answer.status, failure: failure?.kind, attempts: attempted?.attempts ?? 0 }
+}
+
+/** What was thrown as an error of ours; that a key may not is told to the audit log. */
+function failureOf(error: unknown, call: Call, caller: Caller | undefined, deps: Deps): GatewayError {
+  const failure = asGatewayError(error, deps)
+  if (failure.kind === 'forbidden' && caller) deps.refused?.(failure.code, caller.key.id, call.peer)
+  return failure
 }
 
 interface Asked {

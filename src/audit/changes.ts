@@ -93,8 +93,21 @@ const keyFields = (key: Key): Fields => {
   return key.lineage === key.id ? { ...fields, lineage: null } : fields
 }
 
-const credentialFields = (credential: StoredCredential): Fields =>
-  Object.fromEntries(CREDENTIAL_SHOWN.map(name => [name, credential[name]]))
+const credentialFields = (credential: StoredCredential): Fields => ({
+  ...Object.fromEntries(CREDENTIAL_SHOWN.map(name => [name, credential[name]])),
+  // a first secret alone is what every credential begins with
+  version: credential.version === 1 ? null : credential.version,
+  others: credential.others.map(({ version, stage, fingerprint }) => ({ version, stage, fingerprint })),
+})
+
+/** What became of its secrets; undefined = nothing. */
+function secretsChange(before: StoredCredential, after: StoredCredential): string | undefined {
+  const had = new Set(before.others.map(({ sealed }) => sealed))
+  if (after.sealed !== null && had.has(after.sealed)) return 'credential.promote'
+  if (after.sealed !== before.sealed || after.others.some(({ sealed }) => !had.has(sealed)))
+    return 'credential.rotate'
+  return after.others.length < before.others.length ? 'credential.retire' : undefined
+}
 
 /** `as` names a change that the fields alone do not, of the same kind of thing: `key.top_up` for `key.change`. */
 function changeOf(
@@ -140,8 +153,7 @@ async function ofCredential(
   as: string | undefined,
 ): Promise<Change[]> {
   const before = (await store.credentials()).find(({ id }) => id === credential.id)
-  const rotated = before !== undefined && before.sealed !== credential.sealed
-  const name = as ?? (rotated ? 'credential.rotate' : undefined)
+  const name = as ?? (before && secretsChange(before, credential))
   const fields = before && credentialFields(before)
   return changeOf('credential', credential.id, fields, credentialFields(credential), name)
 }

@@ -9,6 +9,7 @@ import { parseStrict } from '../admin/validate.ts'
 import type { GatewayError } from '../errors.ts'
 import { errorHeaders } from '../wire/error.ts'
 import { assetResponse } from './assets.ts'
+import { auditListPage } from './audit.tsx'
 import { docsPage } from './docs.tsx'
 import { fieldOf, keyBodyOf, readForm, useBodyOf } from './forms.ts'
 import { keyPage } from './key.tsx'
@@ -202,6 +203,7 @@ export function createDashboard(deps: AdminDeps, options: DashboardOptions = {})
   show('/dashboard/requests', context => requestsPage(deps, queryOf(context)))
   show('/dashboard/requests/:id', context => requestPage(deps, context.req.param('id') ?? ''))
   show('/dashboard/targets', context => targetsPage(deps, queryOf(context)))
+  show('/dashboard/audit', context => auditListPage(deps, queryOf(context)))
   show('/admin/docs', () => docsPage(ADMIN_ROUTES))
   mountKeys(app, deps, guarded, originOf)
   app.get('/admin', () => redirect('/dashboard'))

@@ -8,6 +8,7 @@ import type { Key } from '../terms.ts'
 import { keyStatus } from '../wire/account.ts'
 import { hoursText } from '../keys/hours.ts'
 import { readableCount, readableUsd } from '../wire/readable.ts'
+import { History } from './audit.tsx'
 import { StackedChart } from './chart.tsx'
 import { useValuesOf } from './forms.ts'
 import { type NewKeyForm, UseFields } from './keys.tsx'
@@ -238,6 +239,7 @@ export async function keyPage(deps: AdminDeps, id: string, form?: NewKeyForm) {
       {key.status !== 'revoked' && (
         <UseForm shown={key} form={form ?? { values: useValuesOf(key), fault: undefined }} />
       )}
+      <History deps={deps} target={`key:${key.id}`} />
     </Frame>
   )
 }

@@ -93,14 +93,9 @@ export async function createProjectBook(options: ProjectBookOptions): Promise<Pr
   const nobody = fresh(ORGANISATION)
   const get = (id: string) => byId.get(id) ?? (id === ORGANISATION ? nobody : undefined)
 
-  /** `as` = what the audit log calls it. */
-  async function save(
-    project: Project,
-    event: string,
-    ops: readonly Op[] = [],
-    as?: string,
-  ): Promise<Project> {
-    await store.commit([...ops, { op: 'put_project', project }], as)
+  /** `topUp` = what goes with more money. */
+  async function save(project: Project, event: string, topUp?: readonly Op[]): Promise<Project> {
+    await store.commit([...(topUp ?? []), { op: 'put_project', project }], topUp && 'project.top_up')
     byId.set(project.id, project)
     log('info', event, { project: project.id })
     const all = [...byId.values()]
@@ -134,12 +129,7 @@ export async function createProjectBook(options: ProjectBookOptions): Promise<Pr
         if (project === undefined) return undefined
         const note = await topUpNote(store, `project.${id}`, nanoUsd, once)
         if (note === 'done') return project
-        return save(
-          { ...project, budgets: toppedUp(project.budgets, nanoUsd) },
-          'project_topped_up',
-          note,
-          'project.top_up',
-        )
+        return save({ ...project, budgets: toppedUp(project.budgets, nanoUsd) }, 'project_topped_up', note)
       }),
     close: id =>
       inTurn(async () => {

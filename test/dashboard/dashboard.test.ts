@@ -19,6 +19,7 @@ const PAGES = [
   ['requests', '/dashboard/requests'],
   ['request', '/dashboard/requests/req_failedover'],
   ['targets', '/dashboard/targets'],
+  ['audit', '/dashboard/audit?verify=1'],
   ['docs', '/admin/docs'],
 ] as const
 
