@@ -19,6 +19,7 @@ import { credentialCommands } from './credential.ts'
 import { doctorCommands } from './doctor.ts'
 import { explainCommands } from './explain.ts'
 import { hostCommands } from './host.ts'
+import { importCommands } from './import.ts'
 import { keyCommands } from './key.ts'
 import { modelCommands } from './models.ts'
 import { projectCommands } from './project.ts'
@@ -43,6 +44,7 @@ export const COMMANDS: readonly Command[] = [
   ...restoreCommands,
   ...configCommands,
   ...configDiffCommands,
+  ...importCommands,
   ...doctorCommands,
 ]
 

@@ -383,6 +383,8 @@ describe('the folder of a gateway that does not run', () => {
         [`${added.id} --secret-env NEXT_KEY`, 0, { id: added.id }],
         [`${added.id} --secret-env UNSET_X`, 64, { error: { code: 'usage' } }],
       ],
+      'credential promote': [[added.id, 1, { error: { code: 'conflict' } }]],
+      'credential retire': [[added.id, 0, { id: added.id, version: 2 }]],
       models: [
         ['', 0, list(expect.any(Array))],
         ['--all', 0, list(expect.any(Array))],
@@ -412,6 +414,7 @@ describe('the folder of a gateway that does not run', () => {
       restore: [[join(folder, 'nowhere.db'), 78, { error: { code: 'config' } }]],
       'config check': [['', 0, { ok: true, faults: [] }]],
       'config diff': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
+      'import litellm': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
       explain: [
         ['gpt-nothing', 0, { targets: [], refusal: { status: 404, code: 'model_not_found' } }],
         ['', 64, { error: { code: 'usage' } }],
