@@ -28,7 +28,7 @@ const KEPT_CALENDAR = 4
 const KEPT_ROLLING = 128
 
 /** A crowd that has gone is forgotten over so many requests. */
-const CROWD_FADES = 32
+const CROWD_FADES = 16
 
 /** State of one owner's window. A class because it is the hot path's mutable state. */
 export class Lease {

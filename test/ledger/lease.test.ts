@@ -227,7 +227,7 @@ describe('those who share the money that is left', () => {
     expect(run(lease, 20)).toBe(20)
     expect(lease.others).toBe(19)
     run(lease, 1)
-    expect(lease.others).toBeCloseTo(19 - 19 / 32)
+    expect(lease.others).toBeCloseTo(19 - 19 / 16)
     for (let i = 0; i < 200; i++) run(lease, 1)
     expect(lease.others).toBeLessThan(0.1)
   })
