@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import { isSameBudget, limitAt } from '../ledger/owners.ts'
-import { asWindow } from '../ledger/windows.ts'
+import { canonicalWindow } from '../ledger/windows.ts'
 import { nanoFromUsd } from '../price.ts'
 import type { Budget, BudgetScope, BudgetWindow } from '../terms.ts'
 
@@ -14,8 +14,10 @@ const NAME_MAX = 256
 function isWindow(text: string): boolean {
   const [, count, unit] = /^(\d+)([hd])$/.exec(text) ?? []
   if (count !== undefined && Number(count) > (unit === 'h' ? 8784 : 366)) return false
-  return asWindow(text) !== undefined
+  return canonicalWindow(text) !== undefined
 }
+
+const named = (text: string): string => canonicalWindow(text) ?? text
 
 /** An amount as admin bodies have it. */
 export const usdAmount = z
@@ -40,7 +42,7 @@ const raise = z.strictObject({
 
 const budget = z
   .strictObject({
-    window: z.string({ error: WINDOWS }).refine(isWindow, WINDOWS),
+    window: z.string({ error: WINDOWS }).refine(isWindow, WINDOWS).overwrite(named),
     usd: usdAmount,
     soft_usd: usdAmount.nullish(),
     per: z.enum(['user', 'tag', 'model'], { error: 'must be user, tag or model, or null' }).nullish(),
@@ -88,13 +90,29 @@ export const budgetsSchema = z
 
 type Wire = z.output<typeof budgetsSchema>
 
-/** Wire → budgets. A raise that has ended is left out. */
-export function budgetsOf(list: NonNullable<Wire> | null, nowMs: number): Budget[] {
-  return (list ?? []).map(entry => {
+/** The budget that this entry changes. One that was made under another name of its zone keeps that name, and with it what was spent. */
+const presentOf = ({ window }: Entry, scope: BudgetScope | undefined, present: readonly Budget[]) =>
+  present.find(other => isSameBudget({ window: named(other.window), scope: other.scope }, { window, scope }))
+
+/**
+ * Wire → budgets. `present` = the holder's budgets now. A raise that has ended is left out where it comes back as it was
+ * shown. Throws `invalid_request` for a new one that has.
+ */
+export function budgetsOf(
+  list: NonNullable<Wire> | null,
+  nowMs: number,
+  present: readonly Budget[] = [],
+): Budget[] {
+  return (list ?? []).map((entry, i) => {
     const scope = scopeOf(entry)
+    const before = presentOf(entry, scope, present)
     const untilMs = entry.raise == null ? 0 : Date.parse(entry.raise.until)
+    if (entry.raise != null && untilMs <= nowMs && untilMs !== before?.raise?.untilMs) {
+      const param = `budgets[${i}].raise.until`
+      throw new GatewayError('invalid_request', `\`${param}\`: must be in the future`, { param })
+    }
     return {
-      window: entry.window as BudgetWindow,
+      window: before?.window ?? (entry.window as BudgetWindow),
       limitNanoUsd: nanoFromUsd(entry.usd),
       softNanoUsd: entry.soft_usd == null ? null : nanoFromUsd(entry.soft_usd),
       ...(scope !== undefined && { scope }),
@@ -114,8 +132,7 @@ export function checkShown(list: Wire, present: readonly Budget[], nowMs: number
   list?.forEach((entry, i) => {
     const { spent_usd: spent, held_usd: held, remaining_usd: remaining } = entry
     if (spent === undefined && held === undefined && remaining === undefined) return
-    const scope = scopeOf(entry)
-    const budget = present.find(other => isSameBudget(other, { window: entry.window, scope }))
+    const budget = presentOf(entry, scopeOf(entry), present)
     // Spending goes on between an answer and the change: figures that belong together were shown.
     const left = budget === undefined ? Number.NaN : limitAt(budget, nowMs) - nanoOf(spent) - nanoOf(held)
     if (nanoOf(spent) >= 0 && nanoOf(held) >= 0 && nanoOf(remaining) === Math.max(0, left)) return

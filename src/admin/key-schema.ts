@@ -5,6 +5,7 @@ import type { KeyDraft } from '../keys/book.ts'
 import { parseNetwork } from '../egress/address.ts'
 import { whyNoOrigin } from '../keys/origins.ts'
 import { SCOPES } from '../keys/scopes.ts'
+import type { Budget } from '../terms.ts'
 import { budgetsOf, budgetsSchema } from './budget-schema.ts'
 import { hoursOf, hoursSchema } from './hours-schema.ts'
 import { limit, limitsOf, limitsSchema } from './limit-schema.ts'
@@ -115,8 +116,12 @@ function expiryOf(text: string | null, nowMs: number): number | null {
   throw new GatewayError('invalid_request', '`expires_at`: must be in the future', { param: 'expires_at' })
 }
 
-/** Wire → the book's draft, which the book merges (RFC 7396: absent = unchanged, null = cleared). */
-export function draftOf(patch: Patch & { env?: z.output<typeof env> | undefined }, nowMs: number): KeyDraft {
+/** Wire → the book's draft, which the book merges (RFC 7396: absent = unchanged, null = cleared). `present` = the key's budgets now. */
+export function draftOf(
+  patch: Patch & { env?: z.output<typeof env> | undefined },
+  nowMs: number,
+  present: readonly Budget[] = [],
+): KeyDraft {
   const expires = patch.expires_at
   return {
     ...(patch.name !== undefined && { name: patch.name }),
@@ -132,7 +137,7 @@ export function draftOf(patch: Patch & { env?: z.output<typeof env> | undefined 
         ...(patch.priority !== undefined && { priority: patch.priority }),
       },
     }),
-    ...(patch.budgets !== undefined && { budgets: budgetsOf(patch.budgets, nowMs) }),
+    ...(patch.budgets !== undefined && { budgets: budgetsOf(patch.budgets, nowMs, present) }),
     ...(patch.ip_allow !== undefined && { ipAllow: patch.ip_allow }),
     ...(patch.ip_deny !== undefined && { ipDeny: patch.ip_deny }),
     ...(patch.max_output_tokens !== undefined && { maxOutputTokens: patch.max_output_tokens }),

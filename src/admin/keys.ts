@@ -108,7 +108,7 @@ export const keyRoutes: readonly AdminRoute[] = [
     response: keyShape,
     async handle(deps, call) {
       const key = keyOf(deps, call.params.id ?? '')
-      const draft = draftOf(call.body, deps.clock.now())
+      const draft = draftOf(call.body, deps.clock.now(), key.budgets)
       checkLimits(key.limits, draft.limits)
       checkShown(call.body.budgets, key.budgets, deps.clock.now())
       const changed = await deps.keys.patch(key.id, draft)

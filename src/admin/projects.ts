@@ -64,7 +64,7 @@ function patchRoute(path: string, summary: string, idOf: (given: string) => stri
     response: projectShape,
     async handle(deps, call) {
       const project = projectOf(deps, idOf(call.params.id ?? ''))
-      const draft = projectDraftOf(call.body, deps.clock.now())
+      const draft = projectDraftOf(call.body, deps.clock.now(), project.budgets)
       checkLimits(project.limits, draft.limits)
       checkShown(call.body.budgets, project.budgets, deps.clock.now())
       const changed = await bookOf(deps).patch(project.id, draft)

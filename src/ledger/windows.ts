@@ -1,6 +1,6 @@
 /** Budget windows as spans of time buckets; pure calendar arithmetic, in UTC or a named zone, used by the leases of the ledger. */
 import type { BudgetWindow } from '../terms.ts'
-import { dayStart, isZone, wallClock } from './zones.ts'
+import { canonicalZone, dayStart, isZone, wallClock } from './zones.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -39,6 +39,14 @@ function spanOf(text: string): Span | undefined {
 /** Text from a file or a store as a window; undefined = none that the contract names, or a zone that is not known here. */
 export function asWindow(text: string): BudgetWindow | undefined {
   return spanOf(text) === undefined ? undefined : (text as BudgetWindow)
+}
+
+/** One name for each window: zones as the runtime writes them, none for UTC. Undefined as in `asWindow`. */
+export function canonicalWindow(text: string): BudgetWindow | undefined {
+  const span = spanOf(text)
+  if (span?.zone === undefined) return span && (text as BudgetWindow)
+  const zone = canonicalZone(span.zone)
+  return zone === 'UTC' ? (span.kind as Calendar) : `${span.kind as Calendar}@${zone}`
 }
 
 /** `5h` → a rolling span of 60 buckets of 5 minutes; `day@Europe/Berlin` → that zone's days. Throws RangeError on anything the contract does not name. */

@@ -37,6 +37,12 @@ export function isZone(text: string): boolean {
   }
 }
 
+/** `europe/berlin` → `Europe/Berlin`; `UTC` for all of its names. Throws RangeError for what is no zone. */
+export function canonicalZone(text: string): string {
+  const { timeZone } = formatOf(text).resolvedOptions()
+  return /^(Etc\/)?(UTC|UCT|GMT|Universal|Zulu|Greenwich|GMT[+-]?0)$/.test(timeZone) ? 'UTC' : timeZone
+}
+
 /** What the clocks on the wall show, as epoch ms of the same figures in UTC; whole seconds. */
 export function wallClock(zone: string, atMs: number): number {
   const parts: Record<string, number> = {}

@@ -87,8 +87,6 @@ class Exchange implements Receiver, Watched {
         else if (this.phase === 'whole') this.fail('oversized')
         return
       }
-      default:
-        return
     }
   }
 
