@@ -29,9 +29,8 @@ const USER_CHARS = 256
 
 /** Serves one exchange, push-shaped and the same on every runtime. Never throws: what goes wrong is said in the caller's wire. */
 export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: Deps): Promise<Outcome> {
-  const shown = forBrowser(sink, call, deps.keys)
-  const to = shown instanceof Promise ? await shown : shown
-  const answer = new Answer(to, endpoint.wire, call.id, deps.bytes)
+  const to = forBrowser(sink, call, deps.keys)
+  const answer = new Answer(to instanceof Promise ? await to : to, endpoint.wire, call.id, deps.bytes)
   let caller: Caller | undefined
   let admission: Admission | undefined
   let attempted: Attempted | undefined
@@ -61,8 +60,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     const admitted = inbound.local
       ? admit(caller, 0, 0, counted, deps)
       : admit(caller, likely, facts.maxOutputTokens, counted, deps)
-    // without a wait there is no turn of the event loop to lose
-    admission = admitted instanceof Promise ? await admitted : admitted
+    admission = admitted instanceof Promise ? await admitted : admitted // without a wait no turn is lost
     if (answer.left)
       throw new GatewayError('cancelled', 'The client left while its request waited for its turn.')
     if (inbound.local) {

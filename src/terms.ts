@@ -1,8 +1,10 @@
 /** The nouns that the stages of a request share. Types only: no behaviour, no imports but types. */
 import type { Failure } from './errors.ts'
+import type { Hours, Scope } from './keys/access.ts'
 import type { Price } from './price.ts'
 import type { Usage } from './usage.ts'
 
+export type { Day, Hours, HoursWindow, Scope } from './keys/access.ts'
 export type { Units, Usage } from './usage.ts'
 
 /** Inbound wire formats: in which shape the caller speaks and wants its errors. */
@@ -22,21 +24,6 @@ export type Operation =
   | 'transcription'
   | 'rerank'
   | 'moderation'
-
-/** What a key may be let call: families of routes (src/keys/scopes.ts). */
-export type Scope =
-  | 'chat'
-  | 'completions'
-  | 'embeddings'
-  | 'responses'
-  | 'messages'
-  | 'gemini'
-  | 'images'
-  | 'audio'
-  | 'rerank'
-  | 'moderations'
-  | 'models'
-  | 'spend'
 
 /** One row of the data-plane table: method and path → wire and operation. `{model}` in a path is any model's name. */
 export interface Endpoint {
@@ -191,21 +178,6 @@ export interface Limits extends RateLimits {
   readonly perModel?: Readonly<Record<string, RateLimits>> | null
   /** For each end user (`user` of the request) by itself. */
   readonly perUser?: RateLimits | null
-}
-
-export type Day = 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat' | 'sun'
-
-/** `08:00` to `18:00` of these days; `to` may be `24:00`, and before `from` it is on the next day. No days = all. */
-export interface HoursWindow {
-  readonly days?: readonly Day[] | null
-  readonly from: string
-  readonly to: string
-}
-
-/** When a key may be used. `zone` is IANA's, absent = UTC; an empty `allow` = never. */
-export interface Hours {
-  readonly zone?: string
-  readonly allow: readonly HoursWindow[]
 }
 
 export type KeyStatus = 'active' | 'suspended' | 'revoked'

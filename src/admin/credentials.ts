@@ -3,11 +3,12 @@ import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import type { StoredCredential } from '../store/store.ts'
 import { BrokenSeal } from '../vault/seal.ts'
+import { GRACE_MS, secretId } from '../vault/versions.ts'
 import { isoOrNull, isoTime } from '../wire/plain.ts'
 import type { AdminDeps, CredentialTest } from './deps.ts'
 import { nearest } from '../config/nearest.ts'
 import { pageOf } from './page.ts'
-import { type AdminRoute, withBody } from './route.ts'
+import { type AdminAnswer, type AdminRoute, withBody } from './route.ts'
 import { credentialShape, listOf } from './shapes.ts'
 
 const secret = z
@@ -40,7 +41,24 @@ const createSchema = z
     message: 'send exactly one of `secret` and `ref`',
   })
 
-const rotateSchema = z.strictObject({ secret })
+const graceSeconds = z
+  .int({ error: 'must be a whole number of seconds' })
+  .min(0, 'must not be negative')
+  .max(30 * 86_400, 'must be at most 30 days')
+  .default(GRACE_MS / 1000)
+
+const rotateSchema = z.strictObject({
+  secret,
+  stage: z.enum(['current', 'pending'], { error: 'must be current or pending' }).default('current'),
+  grace_seconds: graceSeconds,
+  test: z.boolean({ error: 'must be true or false' }).default(true),
+})
+const promoteSchema = z.strictObject({ grace_seconds: graceSeconds })
+const retireSchema = z.strictObject({
+  stage: z.enum(['previous', 'pending'], { error: 'must be previous or pending' }).default('previous'),
+})
+
+const testShape = z.object({ ok: z.boolean(), message: z.string() })
 
 const WORKS = { kind: 'ok', ttftMs: undefined, totalMs: 0, outputTokens: undefined } as const
 
@@ -54,6 +72,24 @@ export function credentialWire(credential: StoredCredential): Record<string, unk
     ref: credential.ref,
     fingerprint: credential.fingerprint,
     status: credential.status,
+    stage: 'current',
+    version: credential.version,
+    versions: [
+      {
+        version: credential.version,
+        stage: 'current',
+        fingerprint: credential.fingerprint,
+        since: null,
+        ends_at: null,
+      },
+      ...credential.others.map(({ version, stage, fingerprint, sinceMs, endsAtMs }) => ({
+        version,
+        stage,
+        fingerprint,
+        since: isoTime(sinceMs),
+        ends_at: isoOrNull(endsAtMs),
+      })),
+    ],
     created_at: isoTime(credential.createdAtMs),
     last_ok_at: isoOrNull(credential.lastOkAtMs),
     last_failed_at: isoOrNull(credential.lastFailedAtMs),
@@ -87,6 +123,35 @@ async function testOf(deps: AdminDeps, credential: StoredCredential): Promise<Cr
     throw error
   }
   return deps.testCredential(credential.provider, secret)
+}
+
+/** One whose secret is kept here. Throws 409 for a reference. */
+async function sealedOf(deps: AdminDeps, id: string): Promise<StoredCredential> {
+  const credential = await credentialOf(deps, id)
+  if (credential.ref === null) return credential
+  const message = `this credential is a reference (${credential.ref}): change the secret where it lives`
+  throw new GatewayError('invalid_request', message, { status: 409, code: 'conflict' })
+}
+
+/** What the provider says of a new secret. Throws when it refuses it; one that cannot be asked stands in nobody's way. */
+async function proven(
+  deps: AdminDeps,
+  { provider }: StoredCredential,
+  text: string,
+): Promise<CredentialTest> {
+  const { ok, message, asked = true } = await deps.testCredential(provider, text)
+  if (ok || !asked) return { ok, message }
+  const words = `\`secret\`: ${message}. The old secret is kept. With "test": false it is stored all the same.`
+  throw new GatewayError('invalid_request', words, { param: 'secret', code: 'credential_refused' })
+}
+
+async function changed(
+  deps: AdminDeps,
+  { id }: StoredCredential,
+  now: StoredCredential | undefined,
+  more: Record<string, unknown> = {},
+): Promise<AdminAnswer> {
+  return { json: { ...credentialWire(now ?? (await credentialOf(deps, id))), ...more } }
 }
 
 function checkProvider(deps: AdminDeps, provider: string): void {
@@ -145,8 +210,8 @@ export const credentialRoutes: readonly AdminRoute[] = [
       const credential = await credentialOf(deps, call.params.id ?? '')
       const { ok, message } = await testOf(deps, credential)
       // whatever it was refused for has passed
-      if (ok && deps.health.state(credential.id)?.outUntilMs)
-        deps.health.observe(credential.id, WORKS, deps.clock.now())
+      const name = secretId(credential, credential.version)
+      if (ok && deps.health.state(name)?.outUntilMs) deps.health.observe(name, WORKS, deps.clock.now())
       await deps.audit.record({
         action: 'credential.test',
         target: `credential:${credential.id}`,
@@ -158,17 +223,43 @@ export const credentialRoutes: readonly AdminRoute[] = [
   withBody({
     method: 'POST',
     path: '/credentials/:id/rotate',
-    summary: 'A new secret for the same credential; the old one is gone.',
+    summary:
+      'A new secret for the same credential, in force at once unless it is `pending`. It is tested first where the provider can be asked, and one that is refused changes nothing; the old one stands in for `grace_seconds` where the new one is refused later (default a day).',
     body: rotateSchema,
+    response: credentialShape.extend({ test: testShape.nullable() }),
+    async handle(deps, call) {
+      const credential = await sealedOf(deps, call.params.id ?? '')
+      const { stage, grace_seconds: grace, test } = call.body
+      const text = call.body.secret.trim()
+      const asked = test ? await proven(deps, credential, text) : null
+      const replaced = await deps.vault.replace(credential.id, text, { stage, graceMs: grace * 1000 })
+      return changed(deps, credential, replaced, { test: asked })
+    },
+  }),
+  withBody({
+    method: 'POST',
+    path: '/credentials/:id/promote',
+    summary: 'The pending secret is the current one at once; the old one stands in for `grace_seconds`.',
+    body: promoteSchema,
     response: credentialShape,
     async handle(deps, call) {
-      const credential = await credentialOf(deps, call.params.id ?? '')
-      if (credential.ref !== null) {
-        const message = `this credential is a reference (${credential.ref}): change the secret where it lives`
-        throw new GatewayError('invalid_request', message, { status: 409, code: 'conflict' })
-      }
-      const replaced = await deps.vault.replace(credential.id, call.body.secret.trim())
-      return { json: credentialWire(replaced ?? (await credentialOf(deps, credential.id))) }
+      const credential = await sealedOf(deps, call.params.id ?? '')
+      return changed(
+        deps,
+        credential,
+        await deps.vault.promote(credential.id, call.body.grace_seconds * 1000),
+      )
+    },
+  }),
+  withBody({
+    method: 'POST',
+    path: '/credentials/:id/retire',
+    summary: 'Forget the previous secret, or the pending one: it is used no more.',
+    body: retireSchema,
+    response: credentialShape,
+    async handle(deps, call) {
+      const credential = await sealedOf(deps, call.params.id ?? '')
+      return changed(deps, credential, await deps.vault.retire(credential.id, call.body.stage))
     },
   }),
   {

@@ -33,6 +33,8 @@ export interface LedgerView {
 export interface CredentialTest {
   readonly ok: boolean
   readonly message: string
+  /** False: the provider could not be asked, so it refused nothing. Absent = it was. */
+  readonly asked?: boolean
 }
 
 export interface AdminDeps {

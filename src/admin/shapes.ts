@@ -95,6 +95,17 @@ export const credentialShape = z.object({
   ref: text,
   fingerprint: text,
   status: z.enum(['active', 'retired']),
+  stage: z.literal('current'),
+  version: z.int(),
+  versions: z.array(
+    z.object({
+      version: z.int(),
+      stage: z.enum(['current', 'previous', 'pending']),
+      fingerprint: text,
+      since: time,
+      ends_at: time,
+    }),
+  ),
   created_at: time,
   last_ok_at: time,
   last_failed_at: time,

@@ -36,11 +36,18 @@ export function nextTarget(
   passed: ReadonlySet<Target> = NOBODY,
 ): Target | undefined {
   const last = tried.at(-1)
-  if (!last) return passed.size === 0 ? plan.targets[0] : plan.targets.find(t => !passed.has(t))
+  if (!last)
+    return passed.size === 0
+      ? plan.targets[0]
+      : plan.targets.find(t => !passed.has(t) && !isHeldBack(t, plan, tried))
   if (!FAILURES[last.failure].next && !last.moveOn) return undefined
   const used = new Set(tried.map(t => t.target))
   const open = plan.targets.filter(
-    t => !used.has(t) && !passed.has(t) && tried.every(past => mayFollow(t, past)),
+    t =>
+      !used.has(t) &&
+      !passed.has(t) &&
+      !isHeldBack(t, plan, tried) &&
+      tried.every(past => mayFollow(t, past)),
   )
   const { target, failure } = last
   // a bad or busy credential: its neighbour at the same place knows nothing of it
@@ -49,6 +56,14 @@ export function nextTarget(
     if (neighbour) return neighbour
   }
   return open.find(t => siteOf(t) !== siteOf(target)) ?? open[0]
+}
+
+/** A secret that stands in for another one waits until that one is refused; where that one is not in the plan, it was. */
+function isHeldBack({ credential }: Target, plan: Plan, tried: readonly Tried[]): boolean {
+  const name = credential?.standsInFor
+  if (name === undefined) return false
+  const refused = tried.some(past => past.failure === 'bad_credential' && past.target.credential?.id === name)
+  return !refused && plan.targets.some(target => target.credential?.id === name)
 }
 
 /** What a past failure says about another target. */

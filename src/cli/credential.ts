@@ -1,6 +1,7 @@
 /** `switchgate credential …`: secrets come from standard input or a variable, never from the command's arguments. */
 import { getAll } from './client.ts'
 import { type Command, type CommandCall, CommandError, EXIT, numberOf, textOf } from './command.ts'
+import { secondsOf } from './key.ts'
 import { listText, plain, table, time } from './print.ts'
 
 type Wire = Record<string, unknown>
@@ -38,6 +39,24 @@ function showOne(call: CommandCall, text: string, done: string): number {
   return EXIT.ok
 }
 
+const pathOf = (call: CommandCall, verb: string): string =>
+  `/credentials/${encodeURIComponent(call.words[0] ?? '')}/${verb}`
+
+function graceOf({ values }: CommandCall): Wire {
+  const grace = textOf(values, 'grace')
+  return grace === undefined ? {} : { grace_seconds: secondsOf(grace) }
+}
+
+/** Stages beside the current one, as in `previous 3f2a1b until 2026-11-23 12:00`. */
+const othersText = ({ versions }: Wire): string =>
+  (versions as readonly Wire[])
+    .filter(one => one.stage !== 'current')
+    .map(
+      one =>
+        `${plain(one.stage)} ${plain(one.fingerprint)}${one.ends_at === null ? '' : ` until ${time(one.ends_at)}`}`,
+    )
+    .join(', ')
+
 const seen = (credential: Wire): string =>
   typeof credential.ref === 'string' ? plain(credential.ref) : `fingerprint ${plain(credential.fingerprint)}`
 
@@ -70,6 +89,7 @@ async function list(call: CommandCall): Promise<number> {
     { title: 'PROVIDER' },
     { title: 'NAME' },
     { title: 'SECRET' },
+    { title: 'BESIDE IT' },
     { title: 'WEIGHT', right: true },
     { title: 'ADDED' },
   ]
@@ -78,6 +98,7 @@ async function list(call: CommandCall): Promise<number> {
     one.provider,
     one.name,
     seen(one),
+    othersText(one),
     one.weight,
     time(one.created_at),
   ])
@@ -126,14 +147,46 @@ export const credentialCommands: readonly Command[] = [
   },
   {
     name: 'credential rotate',
-    summary: 'A new secret for the same credential, read from standard input',
-    usage: '<id> [--secret-env NAME]',
+    summary: 'A new secret for the same credential, read from standard input and tested first',
+    usage: '<id> [--secret-env NAME] [--pending] [--grace 24h] [--no-test]',
     words: [1, 1],
-    options: secretOptions,
+    options: {
+      ...secretOptions,
+      pending: { type: 'boolean' },
+      grace: { type: 'string' },
+      'no-test': { type: 'boolean' },
+    },
     async run(call) {
-      const path = `/credentials/${encodeURIComponent(call.words[0] ?? '')}/rotate`
-      const body = { secret: await secretOf(call) }
-      return showOne(call, (await call.admin.send('POST', path, body)).text, 'Rotated')
+      const { values } = call
+      const body = {
+        secret: await secretOf(call),
+        ...(values.pending === true && { stage: 'pending' }),
+        ...(values['no-test'] === true && { test: false }),
+        ...graceOf(call),
+      }
+      const done = values.pending === true ? 'Pending for' : 'Rotated'
+      return showOne(call, (await call.admin.send('POST', pathOf(call, 'rotate'), body)).text, done)
+    },
+  },
+  {
+    name: 'credential promote',
+    summary: 'Make the pending secret the current one; the old one stands in for a day (--grace)',
+    usage: '<id> [--grace 24h]',
+    words: [1, 1],
+    options: { grace: { type: 'string' } },
+    run: async call =>
+      showOne(call, (await call.admin.send('POST', pathOf(call, 'promote'), graceOf(call))).text, 'Promoted'),
+  },
+  {
+    name: 'credential retire',
+    summary: 'Forget the previous secret, or with --pending the one that waits',
+    usage: '<id> [--pending]',
+    words: [1, 1],
+    options: { pending: { type: 'boolean' } },
+    async run(call) {
+      const stage = call.values.pending === true ? 'pending' : 'previous'
+      const { text } = await call.admin.send('POST', pathOf(call, 'retire'), { stage })
+      return showOne(call, text, `Forgot the ${stage} secret of`)
     },
   },
 ]

@@ -173,7 +173,7 @@ function showKey(call: CommandCall, text: string): number {
 }
 
 /** `90s`, `30m`, `24h`, `7d` or plain seconds → seconds. */
-function secondsOf(text: string): number {
+export function secondsOf(text: string): number {
   const [, count, unit = 's'] = /^(\d+)([smhd])?$/.exec(text) ?? []
   if (count === undefined)
     throw new CommandError(`--grace: "${text}" is not a time, as in 3600, 24h or 7d`, EXIT.usage)

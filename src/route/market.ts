@@ -17,6 +17,8 @@ export interface OpenCredential {
   readonly name: string
   readonly weight: number
   readonly secret: string
+  /** Id of the credential for which it stands in where that one is refused; asked at no other time. */
+  readonly standsInFor?: string
 }
 
 /** A credential ready for use. `headers` is the finished authorization, flat; it is the only place where the secret stands. */
@@ -27,6 +29,8 @@ export interface Credential {
   readonly headers: readonly string[]
   /** Signs each request, for schemes that compute something; `headers` is empty then. */
   readonly sign?: Sign
+  /** As in OpenCredential. */
+  readonly standsInFor?: string
 }
 
 /** A configured provider: an adapter at an address. */

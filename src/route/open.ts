@@ -1,4 +1,5 @@
 /** Who may be asked at this moment: health has its word. Part of planning, pure. */
+import type { Credential } from './market.ts'
 import type { Excluded, RouteDeps } from './plan.ts'
 import { outOf } from './pool.ts'
 import type { Ready, Spot } from './ready.ts'
@@ -39,9 +40,13 @@ function listOf(all: readonly Ready[], test: Test, deps: RouteDeps, resting: Exc
   return open
 }
 
+/** Who stands in for a credential is not asked while nobody has refused that one. */
+const isNeeded = ({ standsInFor }: Credential, deps: RouteDeps): boolean =>
+  standsInFor === undefined || !usableNow(standsInFor, deps)
+
 function openSpots(spots: readonly Spot[], test: Test, deps: RouteDeps): readonly Spot[] {
   const isOpen = ({ credential, key }: Spot) =>
-    test(key, deps) && (credential === undefined || test(credential.id, deps))
+    test(key, deps) && (credential === undefined || (test(credential.id, deps) && isNeeded(credential, deps)))
   // mostly all of them are, and there is but one
   return spots.every(isOpen) ? spots : spots.filter(isOpen)
 }

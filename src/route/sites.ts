@@ -97,10 +97,11 @@ function credentialsOf(
     kind.host.auth === 'none' ||
     (config.credentials.length === 0 && (config.baseUrl !== undefined || kind.host.env.length === 0))
   if (opened.length === 0) return needsNone ? [ANONYMOUS] : []
-  return opened.flatMap(({ id, name: credential, weight, secret }) => {
+  return opened.flatMap(({ id, name: credential, weight, secret, standsInFor }) => {
     const made = authorize(secret)
-    if ('headers' in made) return { id, name: credential, weight, headers: made.headers }
-    if ('sign' in made) return { id, name: credential, weight, headers: [], sign: made.sign }
+    const own = { id, name: credential, weight, ...(standsInFor !== undefined && { standsInFor }) }
+    if ('headers' in made) return { ...own, headers: made.headers }
+    if ('sign' in made) return { ...own, headers: [], sign: made.sign }
     input.refused?.(name, credential, made.why)
     return []
   })

@@ -9,7 +9,8 @@ export interface SecretVersion {
   readonly stage: 'pending' | 'previous'
   readonly sealed: string
   readonly fingerprint: string
-  readonly createdAtMs: number
+  /** When it got there. */
+  readonly sinceMs: number
   /** From then on it is not used any more; null = it has no end (`pending`). */
   readonly endsAtMs: number | null
 }

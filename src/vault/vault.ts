@@ -1,22 +1,31 @@
 /** Provider credentials at rest: envelope encryption, and references to secrets kept elsewhere. */
-import { cleanedSecret } from '../authorize/headers.ts'
 import type { Clock, Log } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { randomBase62 } from '../keys/format.ts'
-import type { Store, StoredCredential } from '../store/store.ts'
+import { createTurns } from '../keys/turns.ts'
+import type { SecretVersion, Store, StoredCredential } from '../store/store.ts'
+import { type CredentialDraft, checkDraft, cleanSecret, wrong } from './draft.ts'
 import { dropKeyring, type Keyring, openKeyring } from './keyring.ts'
 import { parseRef, type ReadRef } from './ref.ts'
 import { BrokenSeal, fingerprintOf, importKey, openText, sealText, versionOf } from './seal.ts'
 import type { Secret } from './secret.ts'
+import {
+  nextVersion,
+  type OtherStage,
+  promoted,
+  retired,
+  type Sealed,
+  withCurrent,
+  withoutEnded,
+  withPending,
+} from './versions.ts'
 
-export interface CredentialDraft {
-  readonly provider: string
-  readonly name: string
-  readonly weight?: number
-  /** Exactly one of the two. */
-  readonly secret?: string
-  /** `env://NAME`, `file:///path`. */
-  readonly ref?: string
+export type { CredentialDraft } from './draft.ts'
+
+/** How a new secret comes in. */
+export interface Replacement {
+  readonly stage?: 'current' | 'pending'
+  readonly graceMs?: number
 }
 
 export interface Vault {
@@ -26,14 +35,20 @@ export interface Vault {
   /** Rejects (`invalid_request`, `param`) a secret that no header can carry and a reference that cannot be read now. */
   add(draft: CredentialDraft): Promise<StoredCredential>
   list(): Promise<readonly StoredCredential[]>
-  /** A new secret for the same credential; the old one is gone. */
-  replace(id: string, secret: string): Promise<StoredCredential | undefined>
+  /** A new secret for the same credential: in place of the current one (default), which stands in for `graceMs` more (default 0), or pending. */
+  replace(id: string, secret: string, as?: Replacement): Promise<StoredCredential | undefined>
+  /** The pending secret becomes the current one. Throws 409 when nothing is pending. */
+  promote(id: string, graceMs: number): Promise<StoredCredential | undefined>
+  /** Forgets the previous or the pending secret. Throws 409 when there is none. */
+  retire(id: string, stage: OtherStage): Promise<StoredCredential | undefined>
+  /** Forgets previous secrets whose time is over. */
+  forgetEnded(): Promise<void>
   remove(id: string): Promise<boolean>
   /**
-   * The secret in clear, for building the market or testing it. Rejects with GatewayError `sealed`, with BrokenSeal, or
+   * The secret in clear (the current one unless another is named), for building the market or testing it. Rejects with GatewayError `sealed`, with BrokenSeal, or
    * with GatewayError `invalid_request` naming the reference that cannot be read and the cure.
    */
-  open(credential: StoredCredential): Promise<string>
+  open(credential: StoredCredential, other?: SecretVersion): Promise<string>
   /** Called after any change of credentials, with the credential's id: the market is rebuilt. Changing it ends when the listeners have. */
   onChange(listener: (id: string) => unknown): void
   /** Forgets the master key and everything derived from it, until restart. */
@@ -57,49 +72,15 @@ export interface OpenVault extends Vault {
   keyring(): Keyring
 }
 
-const identityOf = ({ id, provider, name }: StoredCredential): readonly string[] => [
+/** The first secret has no number, as all had none once. */
+const identityOf = ({ id, provider, name }: StoredCredential, version: number): readonly string[] => [
   'credential',
   id,
   provider,
   name,
   'secret',
+  ...(version === 1 ? [] : [String(version)]),
 ]
-
-const wrong = (param: string, message: string): GatewayError =>
-  new GatewayError('invalid_request', message, { param })
-
-/** A secret without the line end that it was pasted or kept with. Throws, naming `what` and the cure, when no header can carry it. */
-function cleanSecret(text: string, param: 'secret' | 'ref', what: string): string {
-  const cleaned = cleanedSecret(text)
-  if ('secret' in cleaned) return cleaned.secret
-  throw wrong(
-    param,
-    `${what} cannot be sent to a provider: ${cleaned.why}. It must be one line, the secret alone.`,
-  )
-}
-
-function checkDraft(draft: CredentialDraft, existing: readonly StoredCredential[]): void {
-  if ((draft.secret === undefined) === (draft.ref === undefined))
-    throw wrong('secret', 'Give exactly one of secret and ref (env://NAME, file:///path).')
-  for (const member of ['provider', 'name'] as const)
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(draft[member]))
-      throw wrong(member, `${member} must be 1 to 64 letters, digits, dots, dashes or underscores.`)
-  const weight = draft.weight ?? 1
-  if (!Number.isFinite(weight) || weight <= 0 || weight > 1_000_000)
-    throw wrong('weight', 'weight must be a number above 0.')
-  if (existing.some(each => each.provider === draft.provider && each.name === draft.name))
-    throw new GatewayError(
-      'invalid_request',
-      `Provider ${draft.provider} already has a credential named ${draft.name}.`,
-      {
-        param: 'name',
-        code: 'conflict',
-        status: 409,
-      },
-    )
-  const ref = draft.ref === undefined ? undefined : parseRef(draft.ref)
-  if (ref !== undefined && 'why' in ref) throw wrong('ref', `ref: ${ref.why}.`)
-}
 
 const isSealed = (): GatewayError =>
   new GatewayError('sealed', 'The vault is sealed. Restart the gateway to open it.')
@@ -108,6 +89,7 @@ class Safe implements OpenVault {
   readonly masterKeyFingerprint: string
   readonly #options: VaultOptions
   readonly #imported = new Map<number, Promise<CryptoKey>>()
+  readonly #inTurn = createTurns()
   readonly #listeners: ((id: string) => unknown)[] = []
   #keyring: Keyring | undefined
 
@@ -154,18 +136,55 @@ class Safe implements OpenVault {
     }
     // Read once now, so that who adds it hears at once what is wrong; its value is asked for again at each opening.
     if (draft.ref !== undefined) await this.#readRef(draft.ref)
-    const whole = draft.secret === undefined ? credential : await this.#withSecret(credential, draft.secret)
+    const whole =
+      draft.secret === undefined
+        ? credential
+        : { ...credential, ...(await this.#sealed(credential, 1, draft.secret)) }
     await this.#save(whole, 'credential_added')
     return whole
   }
 
-  async replace(id: string, secret: string): Promise<StoredCredential | undefined> {
-    this.keyring()
-    const credential = (await this.list()).find(each => each.id === id)
-    if (credential === undefined) return undefined
-    const changed = await this.#withSecret(credential, secret)
-    await this.#save(changed, 'credential_replaced')
-    return changed
+  replace(id: string, secret: string, as: Replacement = {}): Promise<StoredCredential | undefined> {
+    const { stage = 'current', graceMs = 0 } = as
+    return this.#change(id, 'credential_replaced', async (credential, nowMs) => {
+      const next = await this.#sealed(credential, nextVersion(credential), secret)
+      return stage === 'pending'
+        ? withPending(credential, next, nowMs)
+        : withCurrent(credential, next, nowMs, graceMs)
+    })
+  }
+
+  promote(id: string, graceMs: number): Promise<StoredCredential | undefined> {
+    return this.#change(id, 'credential_promoted', (credential, nowMs) =>
+      promoted(credential, nowMs, graceMs),
+    )
+  }
+
+  retire(id: string, stage: OtherStage): Promise<StoredCredential | undefined> {
+    return this.#change(id, 'credential_secret_retired', credential => retired(credential, stage))
+  }
+
+  async forgetEnded(): Promise<void> {
+    const nowMs = this.#options.clock.now()
+    for (const credential of await this.list())
+      if (withoutEnded(credential, nowMs) !== credential)
+        await this.#change(credential.id, 'credential_secret_ended', withoutEnded)
+  }
+
+  /** One change at a time: of two at once none is lost. */
+  #change(
+    id: string,
+    event: string,
+    change: (credential: StoredCredential, nowMs: number) => StoredCredential | Promise<StoredCredential>,
+  ): Promise<StoredCredential | undefined> {
+    return this.#inTurn(async () => {
+      this.keyring()
+      const credential = (await this.list()).find(each => each.id === id)
+      if (credential === undefined) return undefined
+      const changed = await change(credential, this.#options.clock.now())
+      await this.#save(changed, event)
+      return changed
+    })
   }
 
   async remove(id: string): Promise<boolean> {
@@ -176,12 +195,13 @@ class Safe implements OpenVault {
     return true
   }
 
-  async open(credential: StoredCredential): Promise<string> {
+  async open(credential: StoredCredential, other?: SecretVersion): Promise<string> {
     this.keyring()
+    const { sealed, version } = other ?? credential
     const secret =
-      credential.sealed === null
+      sealed === null
         ? await this.#readRef(credential.ref ?? '')
-        : await this.#openSealed(credential, credential.sealed)
+        : await this.#openSealed(credential, sealed, version)
     this.#options.onOpen?.(secret)
     return secret
   }
@@ -204,23 +224,23 @@ class Safe implements OpenVault {
     return key
   }
 
-  async #withSecret(credential: StoredCredential, given: string): Promise<StoredCredential> {
+  async #sealed(credential: StoredCredential, version: number, given: string): Promise<Sealed> {
     const secret = cleanSecret(given, 'secret', 'The secret')
-    const version = Math.max(...this.keyring().roots.keys())
-    const key = await this.#rootKey(version)
+    const root = Math.max(...this.keyring().roots.keys())
+    const key = await this.#rootKey(root)
     if (key === undefined) throw isSealed()
     const [sealed, fingerprint] = await Promise.all([
-      sealText(key, version, identityOf(credential), secret, this.#options.random),
+      sealText(key, root, identityOf(credential, version), secret, this.#options.random),
       fingerprintOf(secret, 6),
     ])
-    return { ...credential, sealed, ref: null, fingerprint }
+    return { version, sealed, fingerprint }
   }
 
-  async #openSealed(credential: StoredCredential, blob: string): Promise<string> {
+  async #openSealed(credential: StoredCredential, blob: string, version: number): Promise<string> {
     const key = await this.#rootKey(versionOf(blob) ?? 0)
     if (key === undefined)
       throw new BrokenSeal(`credential ${credential.id} was sealed with a key that is gone`)
-    return openText(key, identityOf(credential), blob)
+    return openText(key, identityOf(credential, version), blob)
   }
 
   async #readRef(text: string): Promise<string> {

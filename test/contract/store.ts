@@ -175,7 +175,7 @@ export function describeStore(name: string, open: () => Promise<Store>, engine: 
           stage: 'previous',
           sealed: 'v1.1.old',
           fingerprint: 'abcdef',
-          createdAtMs: T0,
+          sinceMs: T0,
         } as const
         const changed = {
           ...credential,

@@ -16,7 +16,8 @@ export async function testCredential(
   scrub: (text: string) => string,
 ): Promise<CredentialTest> {
   const site = market.sites.find(s => s.name === provider && !s.builtIn)
-  if (!site) return { ok: false, message: `${provider} is not a configured provider with an address` }
+  if (!site)
+    return { ok: false, message: `${provider} is not a configured provider with an address`, asked: false }
   try {
     const proof = await proofOf(site, secret)
     if (proof && 'why' in proof) return { ok: false, message: `it cannot be used: ${proof.why}` }
@@ -34,7 +35,11 @@ export async function testCredential(
       : `the provider could not be asked: ${words}`
     // A signing scheme names the step that failed, and no secret.
     const message = kind === 'bad_credential' ? words : asked
-    return { ok: false, message: scrub(message).replaceAll(secret, '[secret]').slice(0, 300) }
+    return {
+      ok: false,
+      message: scrub(message).replaceAll(secret, '[secret]').slice(0, 300),
+      asked: refused || kind === 'bad_credential',
+    }
   }
 }
 

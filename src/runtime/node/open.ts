@@ -35,6 +35,7 @@ import { type Durable, openDurable } from './durable.ts'
 import { type DataFolder, type MasterKey, openDataFolder, readMasterKey } from './folder.ts'
 import { openHealth } from './health.ts'
 import { type Meters, openMeters, openMetrics } from './metrics.ts'
+import { watchGraces } from './graces.ts'
 import { createReadRef } from './refs.ts'
 import { createSend } from './send.ts'
 import type { Settings } from './settings.ts'
@@ -153,6 +154,7 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
     await supply.restock()
     kept.health.renew(id)
   })
+  const graces = watchGraces(vault, log)
   const send = createSend({
     guard: { origin: text => guard.origin(text), addresses: (at, found) => guard.addresses(at, found) },
     connectTimeoutMs: supply.config().timeouts.connectMs,
@@ -212,6 +214,7 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
     breakOff: () => watch.stopAll(),
     async close() {
       retention.stop()
+      graces.stop()
       await Promise.all([send.destroy(), signing.close()])
       await kept.close()
       await ledger.close()

@@ -15,6 +15,7 @@ import { createMarket, type Market, type OpenCredential } from '../../route/mark
 import { parseRef, type ReadRef } from '../../vault/ref.ts'
 import type { Send } from '../../terms.ts'
 import type { Vault } from '../../vault/vault.ts'
+import { usable } from '../../vault/versions.ts'
 import { askServers } from './local.ts'
 import { createPreview, type ReadConfig } from './preview.ts'
 import { type Env, SettingsError } from './settings.ts'
@@ -78,14 +79,13 @@ async function referenced(name: string, config: Config, o: SupplyOptions): Promi
 
 async function allCredentials(config: Config, o: SupplyOptions): Promise<Record<string, OpenCredential[]>> {
   const credentials: Record<string, OpenCredential[]> = {}
+  const nowMs = Date.now()
   for (const name of Object.keys(config.providers)) credentials[name] = await referenced(name, config, o)
   for (const stored of await o.vault.list()) {
     if (stored.status !== 'active') continue
     try {
-      const secret = await o.vault.open(stored)
-      const list = credentials[stored.provider] ?? []
-      list.push({ id: stored.id, name: stored.name, weight: stored.weight, secret })
-      credentials[stored.provider] = list
+      const list = await usable(stored, nowMs, (each, other) => o.vault.open(each, other))
+      credentials[stored.provider] = [...(credentials[stored.provider] ?? []), ...list]
     } catch (error) {
       const message = error instanceof Error ? error.message : 'cannot be opened'
       o.log('warn', 'credential.unreadable', { provider: stored.provider, credential: stored.id, message })

@@ -65,7 +65,8 @@ export async function testCredential(
   tools: Tools,
 ): Promise<CredentialTest> {
   const site = tools.market.sites.find(each => each.name === provider && !each.builtIn)
-  if (!site) return { ok: false, message: `${provider} is not a configured provider with an address` }
+  if (!site)
+    return { ok: false, message: `${provider} is not a configured provider with an address`, asked: false }
   try {
     const proof = await proofOf(site, secret)
     if (proof && 'why' in proof) return { ok: false, message: `it cannot be used: ${proof.why}` }
@@ -77,13 +78,14 @@ export async function testCredential(
     const isGoogles = site.auth === 'x-goog-api-key' || site.auth === 'google'
     const refused = status === 401 || status === 403 || (status === 400 && isGoogles)
     if (refused) return { ok: false, message: 'the provider refused this credential' }
-    if (status !== 200) return { ok: false, message: `the provider could not be asked: status ${status}` }
+    if (status !== 200)
+      return { ok: false, message: `the provider could not be asked: status ${status}`, asked: false }
     return { ok: true, message: `accepted; the provider lists ${countOf(JSON.parse(text))} models` }
   } catch (error) {
     const words = error instanceof Error ? error.message : 'no answer'
     // A signing scheme names the step that failed, and no secret.
     const isSaid = (error as { kind?: unknown }).kind === 'bad_credential'
     const message = tools.scrub(isSaid ? words : `the provider could not be asked: ${words}`)
-    return { ok: false, message: message.replaceAll(secret, '[secret]').slice(0, 300) }
+    return { ok: false, message: message.replaceAll(secret, '[secret]').slice(0, 300), asked: isSaid }
   }
 }

@@ -84,9 +84,12 @@ export function unsealable(vault: Vault): Vault {
     },
     add: draft => vault.add(draft),
     list: () => vault.list(),
-    replace: (id, secret) => vault.replace(id, secret),
+    replace: (id, secret, as) => vault.replace(id, secret, as),
+    promote: (id, graceMs) => vault.promote(id, graceMs),
+    retire: (id, stage) => vault.retire(id, stage),
+    forgetEnded: () => vault.forgetEnded(),
     remove: id => vault.remove(id),
-    open: credential => vault.open(credential),
+    open: (credential, other) => vault.open(credential, other),
     onChange: listener => vault.onChange(listener),
     seal() {
       throw new GatewayError(

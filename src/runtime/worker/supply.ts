@@ -11,6 +11,7 @@ import { createMarket, type Market, type OpenCredential } from '../../route/mark
 import type { StoredCredential } from '../../store/store.ts'
 import { parseRef, type ReadRef } from '../../vault/ref.ts'
 import type { Vault } from '../../vault/vault.ts'
+import { graceOf, usable } from '../../vault/versions.ts'
 import { type Env, SetupFault } from './bindings.ts'
 import { createSigning } from './signing.ts'
 
@@ -60,6 +61,10 @@ async function opened(
   o: SupplyOptions,
 ): Promise<Record<string, OpenCredential[]>> {
   const credentials: Record<string, OpenCredential[]> = {}
+  const unreadable = (provider: string, credential: string, error: unknown) => {
+    const message = error instanceof Error ? error.message : 'cannot be read'
+    o.log('warn', 'credential.unreadable', { provider, credential, message })
+  }
   // One that cannot be read is left out and told; the others still work.
   const add = async (provider: string, made: Omit<OpenCredential, 'secret'>, read: () => Promise<string>) => {
     try {
@@ -69,8 +74,7 @@ async function opened(
       list.push({ ...made, secret })
       credentials[provider] = list
     } catch (error) {
-      const message = error instanceof Error ? error.message : 'cannot be read'
-      o.log('warn', 'credential.unreadable', { provider, credential: made.name, message })
+      unreadable(provider, made.name, error)
     }
   }
   for (const [provider, { credentials: listed }] of Object.entries(config.providers)) {
@@ -82,8 +86,15 @@ async function opened(
       })
   }
   for (const each of stored) {
-    const { id, name, weight } = each
-    if (each.status === 'active') await add(each.provider, { id, name, weight }, () => o.vault.open(each))
+    if (each.status !== 'active') continue
+    const open: Vault['open'] = (credential, other) => o.vault.open(credential, other)
+    try {
+      const list = await usable(each, o.clock.now(), open)
+      for (const { secret } of list) o.remember(secret)
+      credentials[each.provider] = [...(credentials[each.provider] ?? []), ...list]
+    } catch (error) {
+      unreadable(each.provider, each.name, error)
+    }
   }
   return credentials
 }
@@ -98,7 +109,14 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
   async function look(): Promise<Stock> {
     const stored = await o.vault.list()
     const stamp = JSON.stringify(
-      stored.map(each => [each.id, each.sealed, each.ref, each.weight, each.status]),
+      stored.map(each => [
+        each.id,
+        each.sealed,
+        each.ref,
+        each.weight,
+        each.status,
+        graceOf(each, o.clock.now())?.version,
+      ]),
     )
     if (current?.stamp === stamp) return current.stock
     const market = createMarket({
