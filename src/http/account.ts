@@ -4,7 +4,7 @@ import { authenticate } from '../authenticate.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { asGatewayError } from '../gateway.ts'
-import type { Resolution } from '../route/market.ts'
+import { didYouMean } from '../route/near.ts'
 import type { Caller, Key, Scope, Wire } from '../terms.ts'
 import {
   type BudgetUse,
@@ -118,11 +118,6 @@ function decoded(text: string): string {
   }
 }
 
-const nearNames = (found: Resolution, asked: string): string => {
-  const names = found.kind === 'unknown' ? found.near.filter(name => name !== asked) : []
-  return names.length > 0 ? ` Did you mean ${names.join(', ')}?` : ''
-}
-
 function oneModel(c: Context<Env>, key: Key, deps: AccountDeps): Response {
   // the raw path: ids may hold `/` or `%2F`, and a decoded parameter could not tell them from the route's own
   const rest = decoded(new URL(c.req.url).pathname.replace(/^(\/openai)?\/v1(beta)?\/models\//, ''))
@@ -142,7 +137,7 @@ function oneModel(c: Context<Env>, key: Key, deps: AccountDeps): Response {
   const message =
     found.kind === 'not_sold'
       ? found.message
-      : `The model '${rest.slice(0, 100)}' does not exist here, or this key may not call it.${nearNames(found, rest)} GET /v1/models lists what it can.`
+      : `The model '${rest.slice(0, 100)}' does not exist here, or this key may not call it.${didYouMean(rest, found, key, market)} GET /v1/models lists what it can.`
   throw new GatewayError('unknown_model', message, { param: 'model' })
 }
 

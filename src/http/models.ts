@@ -44,10 +44,14 @@ function pricingOf(listing: Listing): Record<string, string> | null {
   )
 }
 
+/** Of chat, as OpenRouter lists them: what makes pictures or vectors takes none of these. */
 function parametersOf(listings: readonly Listing[]): string[] {
-  const names = new Set(ALWAYS)
-  for (const { offer } of listings)
+  const names = new Set<string>()
+  for (const { offer } of listings) {
+    if ((offer.type ?? 'chat') !== 'chat') continue
+    for (const name of ALWAYS) names.add(name)
     for (const c of offer.supports) for (const name of PARAMETERS[c]) names.add(name)
+  }
   return [...names].sort()
 }
 

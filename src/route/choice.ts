@@ -5,6 +5,7 @@ import type { Key } from '../terms.ts'
 import type { Preferences } from '../wire/extensions.ts'
 import { holds } from './conditions.ts'
 import type { Listing, Market, Resolution } from './market.ts'
+import { didYouMean } from './near.ts'
 import type { Wanted } from './plan.ts'
 import { shuffled } from './strategy.ts'
 
@@ -59,11 +60,15 @@ export function merged(file: Preferences | undefined, own: Preferences | undefin
 
 const shown = (name: string) => (name.length > 100 ? `${name.slice(0, 100)}…` : name)
 
-function whyUnknown(name: string, found: Resolution): GatewayError {
+function whyUnknown(
+  name: string,
+  found: Exclude<Resolution, { kind: 'found' }>,
+  key: Key,
+  market: Pick<Market, 'resolve'>,
+): GatewayError {
   if (found.kind === 'refused') return new GatewayError('invalid_request', found.message, { param: 'model' })
   if (found.kind === 'not_sold') return new GatewayError('unknown_model', found.message, { param: 'model' })
-  const others = found.kind === 'unknown' ? found.near.filter(other => other !== name) : []
-  const near = others.length > 0 ? ` Did you mean ${others.join(', ')}?` : ''
+  const near = didYouMean(name, found, key, market)
   const message = `The model '${shown(name)}' does not exist here.${near}`
   return new GatewayError('unknown_model', message, { param: 'model' })
 }
@@ -114,7 +119,7 @@ export function named(wanted: Wanted, key: Key, deps: ChoiceDeps): Named {
   for (const name of [wanted.model, ...wanted.fallbackModels]) {
     const found = market.resolve(name)
     if (found.kind !== 'found') {
-      const error = whyUnknown(name, found)
+      const error = whyUnknown(name, found, key, market)
       if (found.kind === 'refused') throw error
       first ??= error
       continue

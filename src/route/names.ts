@@ -6,6 +6,7 @@ import type { AliasConfig, StrategyName } from '../config/schema.ts'
 import type { Choice } from './choice.ts'
 import type { Listing, Resolution, Site } from './market.ts'
 import { type Goods, unknownListing } from './offers.ts'
+import { createSellers } from './sellers.ts'
 
 type Found = Extract<Resolution, { kind: 'found' }>
 type Shelf = Map<string, Listing[]>
@@ -31,6 +32,9 @@ const REFUSED_SUFFIXES: Readonly<Record<string, string>> = {
   online: 'web search is not added by a model name; use a model with search of its own',
   thinking: 'ask for reasoning with "reasoning_effort" or "reasoning" instead',
 }
+
+/** So many near names are found, the nearest first: not every key may use each of them (near.ts). */
+const NEAR_MAX = 24
 
 /** Names go into URLs and logs as they are: no white space, no control characters, at most 256 characters. */
 const SENDABLE = /^[^\s\p{Cc}]{1,256}$/u
@@ -190,47 +194,6 @@ export function createResolver(input: ResolverInput): (name: string) => Resoluti
   }
 }
 
-/** What to say about a model that the catalogue knows: who sells it, and how to get it from them. */
-function createSellers({ catalog, kinds }: ResolverInput, configured: ReadonlySet<string>) {
-  const sellersOf = (model: string): readonly string[] => {
-    const offers = catalog.byModel.get(model) ?? []
-    const open = offers.filter(offer => !offer.deprecated && !offer.trial)
-    const listed = (open.length > 0 ? open : offers).toSorted(
-      (a, b) =>
-        Number(b.firstParty) - Number(a.firstParty) ||
-        Number(kinds.has(b.provider)) - Number(kinds.has(a.provider)),
-    )
-    return [...new Set(listed.map(offer => offer.provider))]
-  }
-
-  const cure = (sellers: readonly string[]): string => {
-    const built = sellers.filter(name => kinds.has(name))
-    const variable = built.map(name => kinds.get(name)?.host.env[0]).find(name => name !== undefined)
-    if (variable !== undefined) return `set ${variable}`
-    return built.length > 0
-      ? `add ${built[0]} to the config file`
-      : "not built in yet; describe it under `hosts` if it speaks OpenAI's wire"
-  }
-
-  const notThere = (name: string, provider: string, sellers: string): Resolution => ({
-    kind: 'not_sold',
-    message: `${name} is not known to be sold by ${provider}, but by ${sellers}: if it is, add it to providers.${provider}.models`,
-  })
-
-  const notSold = (name: string, canonical: string, provider?: string): Resolution => {
-    const sellers = sellersOf(canonical)
-    const list = `${sellers.slice(0, 5).join(', ')}${sellers.length > 5 ? ', …' : ''}`
-    if (provider !== undefined && configured.has(provider)) return notThere(name, provider, list)
-    const only = provider !== undefined && sellers.includes(provider) ? [provider] : sellers
-    return {
-      kind: 'not_sold',
-      message: `${name} is sold by ${only.length === 1 ? only[0] : list}: ${cure(only)}`,
-    }
-  }
-
-  return { cure, notThere, notSold }
-}
-
 /** What to say about a name that nothing sold here answers to. */
 function createRefusals(input: ResolverInput, { bare, at }: Rules): (name: string) => Resolution {
   const { catalog, kinds, shut } = input
@@ -255,7 +218,7 @@ function createRefusals(input: ResolverInput, { bare, at }: Rules): (name: strin
       ...Object.keys(input.aliases),
       ...input.goods.filter(good => !good.exactOnly).map(good => good.listing.offer.model),
     ])
-    const among = (known: Iterable<string>) => [...nearest(name, known), ...kinOf(name, known)]
+    const among = (all: Iterable<string>) => [...nearest(name, all, NEAR_MAX), ...kinOf(name, all, NEAR_MAX)]
     const own = among(here)
     return own.length > 0 ? own : among([...catalog.byModel.keys()])
   }
@@ -295,6 +258,6 @@ function createRefusals(input: ResolverInput, { bare, at }: Rules): (name: strin
     const last = there.length > 0 ? [plain] : like(plain.slice(plain.indexOf('/') + 1))
     const near = plain.includes('/') ? [...like(plain), ...last] : last
     const others = new Set([...addressed(name), ...shops, ...there, ...near].filter(other => other !== name))
-    return { kind: 'unknown', near: [...others].slice(0, 3) }
+    return { kind: 'unknown', near: [...others].slice(0, NEAR_MAX) }
   }
 }

@@ -48,7 +48,7 @@ export function shortly(market: Market, name: string): string {
       return [...offers, ...(resolution.strategy ? [`by ${resolution.strategy}`] : [])].join(' ')
     }
     case 'unknown':
-      return `? ${resolution.near.join(' ')}`.trim()
+      return `? ${resolution.near.slice(0, 3).join(' ')}`.trim()
     case 'not_sold':
       return `- ${resolution.message}`
     case 'refused':
