@@ -26,11 +26,20 @@ function refuse(request: Request, error: unknown): Response {
   return refusal(bug, wire, newId('req_'))
 }
 
+/** No timer outlives a request here: refused keys are written down by the request that finds them counted. */
+async function writeRefusals({ audit, log }: Isolate): Promise<void> {
+  await audit.flush().catch((error: unknown) => {
+    log('warn', 'audit.refusals_not_written', { message: error instanceof Error ? error.message : 'unknown' })
+  })
+}
+
 export default {
   async fetch(request: Request, bindings: Bindings, context: Context): Promise<Response> {
     try {
       isolate ??= await openIsolate(bindings)
-      return await answer(request, isolate, context)
+      const response = await answer(request, isolate, context)
+      if (isolate.audit.due()) context.waitUntil(writeRefusals(isolate))
+      return response
     } catch (error) {
       return refuse(request, error)
     }
