@@ -1,5 +1,5 @@
 /** Usage × price → bill, and the upper bound that a hold sets aside. Pure; called by admit, the relay's watch over money, and record. */
-import { nanoFromPico, type Price, type Rates, ratesFor, unitPico } from './price.ts'
+import { billsTokens, nanoFromPico, type Price, type Rates, ratesFor, unitPico } from './price.ts'
 import type { Bill, Certainty, Units, Usage } from './terms.ts'
 
 const PICO_PER_NANO = 1_000
@@ -88,7 +88,9 @@ export function billFor(usage: Usage, price: Price | undefined, certainty: Certa
   const reported = usage.reportedCostNanoUsd
   if (reported !== undefined && reported >= 0 && Number.isSafeInteger(Math.round(reported)))
     return { costNanoUsd: Math.round(reported), certainty, priceId: REPORTED }
-  if (price === undefined) return { costNanoUsd: undefined, certainty, priceId: undefined }
+  const isText = usage.units === undefined && usage.inputTokens + usage.outputTokens > 0
+  if (price === undefined || (isText && !billsTokens(price)))
+    return { costNanoUsd: undefined, certainty, priceId: undefined }
   // Tiers go by everything that was read, cached or not.
   const rates = ratesFor(price, tokens(usage.inputTokens))
   const pico = picoFor(usage, rates) + unitsCost(usage.units, price) + callsCost(usage.toolCalls, price)

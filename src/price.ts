@@ -24,6 +24,8 @@ export interface Price extends Rates {
    * `image` and wins. Absent = only tokens are billed.
    */
   readonly units?: Readonly<Record<string, number>>
+  /** Nothing is known of tokens: their rates are 0 because they have to be something. */
+  readonly onlyUnits?: true
   /** pico-USD per call of a tool that the provider runs by itself, by kind: `web_search`, `file_search`; 0 = free. */
   readonly calls?: Readonly<Record<string, number>>
   /** The fewest units that are billed, by kind: a host may bill ten seconds for any sound. */
@@ -45,6 +47,9 @@ export function unitPico(price: Price, kind: string): number | undefined {
 export function bills(price: Price, kind: string): boolean {
   return unitPico(price, kind) !== undefined || price.units === undefined
 }
+
+/** Does this price know tokens? One that has only units says nothing of them, which is not zero. */
+export const billsTokens = ({ onlyUnits }: Price): boolean => onlyUnits !== true
 
 export const PICO_PER_USD_PER_MTOK = 1_000_000
 const PICO_PER_NANO = 1_000

@@ -33,6 +33,14 @@ describe('billFor', () => {
     })
   })
 
+  it('a price of units only does not bill a text: unknown is not zero', () => {
+    const pictures: Price = { id: 'u', inputPico: 0, outputPico: 0, units: { image: 4e10 }, onlyUnits: true }
+    expect(billFor(usage({ inputTokens: 5 }), pictures, 'exact').costNanoUsd).toBeUndefined()
+    const shown = billFor(usage({ inputTokens: 5, units: { kind: 'image', count: 2 } }), pictures, 'exact')
+    expect(shown.costNanoUsd).toBe(80_000_000)
+    expect(billFor(usage(), pictures, 'exact').costNanoUsd).toBe(0)
+  })
+
   it('takes the parts of the prompt at their own prices', () => {
     const bill = billFor(
       usage({

@@ -178,6 +178,7 @@ function offersOf(row: Row): CatalogOffer[] {
           Object.entries(units).map(([kind, usd]) => [kind, picoFromUsdPerUnit(usd)]),
         ),
       }),
+      ...(units && row.tokens === undefined && { onlyUnits: true }),
     }
     return {
       provider,

@@ -72,7 +72,8 @@ export function whyOut(
   if (unwanted) return unwanted
   if (!isPriced(offer.price, wanted) && (wanted.budgeted?.(offer.model) ?? key.budgets.length > 0))
     return UNPRICED
-  if (preferences?.maxPrice && tooDear(listing, preferences.maxPrice)) return 'above provider.max_price'
+  if (preferences?.maxPrice && tooDear(listing, preferences.maxPrice, wanted))
+    return 'above provider.max_price'
   if (wanted.hosted && !speaksResponses(listing)) return HOSTED
   for (const need of needs) if (!takes(listing, need)) return `does not take ${need}`
   const context = wanted.longestPromptTokens ?? wanted.likelyInputTokens

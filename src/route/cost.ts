@@ -1,5 +1,5 @@
 /** What a request would cost at a listing, before it is sent: for comparing, for ceilings, and for refusing what has no price. */
-import { bills, nanoFromPico, type Price, ratesFor, unitPico } from '../price.ts'
+import { bills, billsTokens, nanoFromPico, type Price, ratesFor, unitPico } from '../price.ts'
 import type { Preferences } from '../wire/extensions.ts'
 import { type Habit, NO_HABIT } from './habits.ts'
 import type { Listing } from './market.ts'
@@ -9,14 +9,18 @@ import type { Quote } from './ready.ts'
 /** Output tokens assumed while nothing is known of a model's answers; only compares prices. */
 const OUTPUT_GUESS = 512
 
-/** A price for pictures says nothing of a minute of sound. */
+/** A price for pictures says nothing of a minute of sound, nor of a text. */
 export const isPriced = (price: Price | undefined, { metering }: Wanted): boolean =>
-  price !== undefined && (metering === undefined || bills(price, metering.units.kind))
+  price !== undefined && (metering === undefined ? billsTokens(price) : bills(price, metering.units.kind))
 
 /** Is a rate above what the caller would pay? An unknown one is. */
-export function tooDear(listing: Listing, most: NonNullable<Preferences['maxPrice']>): boolean {
+export function tooDear(
+  listing: Listing,
+  most: NonNullable<Preferences['maxPrice']>,
+  wanted: Wanted,
+): boolean {
   const { price } = listing.offer
-  if (!price) return true
+  if (!price || !isPriced(price, wanted)) return true
   const over = (pico: number, usd: number | undefined) => usd !== undefined && pico > usd * 1_000_000
   return over(price.inputPico, most.prompt) || over(price.outputPico, most.completion)
 }

@@ -89,6 +89,7 @@ function ownPrice(provider: string, id: string, model: ModelConfig): Price | und
     ...(units && {
       units: Object.fromEntries(Object.entries(units).map(([kind, usd]) => [kind, picoFromUsdPerUnit(usd)])),
     }),
+    ...(model.inputUsdPerMtok === undefined && model.outputUsdPerMtok === undefined && { onlyUnits: true }),
   }
 }
 

@@ -1,4 +1,5 @@
 /** A list of listings as a key may use it, with what holds for all of them: a plain request is judged once for the list, not once for each. Part of planning, pure. */
+import { billsTokens } from '../price.ts'
 import type { Capability, Key, Operation } from '../terms.ts'
 import { keyAllows, takes, whyForbidden } from './able.ts'
 import type { Group } from './choice.ts'
@@ -40,7 +41,7 @@ function poolFor(all: readonly Ready[], alias: string | undefined, key: Key): Po
     }),
     contextTokens: least(offers.map(offer => offer.contextTokens)),
     maxOutputTokens: least(offers.map(offer => offer.maxOutputTokens)),
-    priced: offers.every(offer => offer.price !== undefined),
+    priced: offers.every(offer => offer.price !== undefined && billsTokens(offer.price)),
     operations: new Map(),
     needs: new Map(),
   }

@@ -32,7 +32,7 @@ beforeAll(async () => {
   upstream = await startUpstream(response => sendJson(response, 200, completion()))
   const config = configFor({ alpha: upstream.port }, MORE).replace(
     '      house-model:',
-    '      mystery-model: {}\n      free-model: { input_usd_per_mtok: 0, output_usd_per_mtok: 0 }\n      house-model:',
+    '      mystery-model: {}\n      picture-model: { unit_usd: { image: 0.04 } }\n      free-model: { input_usd_per_mtok: 0, output_usd_per_mtok: 0 }\n      house-model:',
   )
   gateway = await startGateway({ config })
 })
@@ -287,19 +287,19 @@ describe('what is asked', () => {
 })
 
 describe('money', () => {
-  test('an unknown price is refused to a key with a budget, and is never zero for one without', async () => {
-    const refused = await told(
-      await gateway.post(await gateway.key(budget(1)), { ...CHAT, model: 'mystery-model' }),
-    )
+  test.each([
+    ['no price', 'mystery-model'],
+    ['a price for pictures only', 'picture-model'],
+  ])('%s is refused to a key with a budget, and is never zero for one without', async (_what, model) => {
+    const refused = await told(await gateway.post(await gateway.key(budget(1)), { ...CHAT, model }))
     expect(refused).toMatchObject({ status: 400, code: 'model_unpriced' })
-    const answer = await gateway.post(await gateway.key(), {
-      ...CHAT,
-      model: 'mystery-model',
-      usage: { include: true },
-    })
+    const key = await gateway.key()
+    const answer = await gateway.post(key, { ...CHAT, model, usage: { include: true } })
     expect(answer.headers.get('x-switchgate-cost-usd')).toBeNull()
     expect(((await answer.json()) as { usage: object }).usage).not.toHaveProperty('cost')
     expect((await gateway.rows()).at(-1)?.costNanoUsd).toBeNull()
+    const most = { ...CHAT, model, provider: { max_price: { prompt: 100 } } }
+    expect((await gateway.post(key, most)).status).toBe(400)
   })
 
   test('a budget is never overshot: 60 at once on money for ten', async () => {

@@ -1,4 +1,5 @@
 /** The first start: an admin token, a first key, the dashboard's address and a `curl` line, shown once and kept nowhere. */
+import { billsTokens } from '../../price.ts'
 import type { Offer } from '../../terms.ts'
 import type { Gateway } from './open.ts'
 
@@ -21,11 +22,14 @@ export async function firstStart(gateway: Gateway): Promise<FirstStart | undefin
 /** Embeddings, pictures and sound share the catalogue. */
 const isChat = (offer: Offer) => (offer.type ?? 'chat') === 'chat'
 
+/** What it costs to ask for a text: known prices come before unknown ones, and no text comes at a price for pictures. */
+const asks = ({ price }: Offer): boolean => price === undefined || billsTokens(price)
+
 /** A model that the `curl` line can ask for: the demo, else the cheapest chat offer there is. */
 export function modelForCurl(gateway: Gateway): string {
   const chat = gateway.deps
     .market()
-    .listings.filter(l => l.site.builtIn || (isChat(l.offer) && l.offer.price))
+    .listings.filter(l => l.site.builtIn || (isChat(l.offer) && asks(l.offer)))
   const cheapest = [...chat].sort(
     (a, b) =>
       (a.offer.price?.outputPico ?? Number.MAX_VALUE) - (b.offer.price?.outputPico ?? Number.MAX_VALUE),
