@@ -1,11 +1,10 @@
 /** A window's money by itself: what counts when, beside whom, and what time gives back. */
-import { describe, expect, it, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { Lease } from '../../src/ledger/lease.ts'
 import { createLeases } from '../../src/ledger/leases.ts'
 import { createSlices } from '../../src/ledger/slices.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import type { BudgetWindow } from '../../src/terms.ts'
-import { sleep } from '../waiting.ts'
 import { createTestClock, createTestLog, NOON } from './parts.ts'
 
 const HOUR = 3_600_000
@@ -234,6 +233,10 @@ describe('those who share the money that is left', () => {
 })
 
 describe('a window that several processes share', () => {
+  // what is not used is given back after a while: here no time passes
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
   async function shared() {
     const clock = createTestClock()
     const store = createMemoryStore()
@@ -247,7 +250,7 @@ describe('a window that several processes share', () => {
     try {
       expect(lease.fits(10, 100, NOON)).toBe(false)
       // the store is in memory: its answer needs no time, only turns
-      for (let turn = 0; turn < 20; turn++) await sleep(0)
+      for (let turn = 0; turn < 50; turn++) await Promise.resolve()
       expect(lease.fits(10, 100, NOON)).toBe(true)
       expect(lease.others, 'nobody here knows of all').toBeUndefined()
       expect(lease.left(100, NOON)).toBe(slice.spareNanoUsd)
