@@ -104,7 +104,7 @@ export const requestRoutes: readonly AdminRoute[] = [
     method: 'POST',
     path: '/requests/:id/release',
     summary:
-      'Give a request that a crash left `unknown`, charged in full, what it really cost: the rest comes back to every budget. Those are listed by status=0.',
+      'Give a request that is `unknown`, charged in full, what it really cost: the rest comes back to every budget. Those that a crash left are listed by status=0.',
     body: z.strictObject({ cost_usd: usdAmount.optional() }),
     response: requestShape,
     async handle(deps, call) {

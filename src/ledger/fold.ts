@@ -3,6 +3,7 @@ import type { Log } from '../deps.ts'
 import type { Store } from '../store/store.ts'
 import type { AttemptRow } from '../terms.ts'
 import type { BucketRef } from './lease.ts'
+import { chargeNotes } from './release.ts'
 
 /** At about 6 µs a row in SQLite a batch stays below a millisecond of the event loop. */
 const BATCH_ROWS = 128
@@ -90,6 +91,8 @@ export function createFolder(input: {
     try {
       // A database file that was moved away takes rows as well as ever.
       if (isChecked) await store.ping()
+      const notes = chargeNotes(part.filter(({ row }) => row.certainty === 'unknown'))
+      if (notes.length > 0) await store.commit(notes)
       const rows = part.map(settled => settled.row)
       const done = store.fold(rows, bucketsOf, detailOf)
       if (done !== undefined) await done

@@ -11,12 +11,12 @@ import type { Budgets } from './budgets.ts'
 import type { Settled } from './fold.ts'
 import type { BucketRef } from './lease.ts'
 
-/** Setting that says in which buckets the charge of an interrupted attempt was counted. */
+/** Setting that says in which buckets the charge of an attempt that is `unknown` was counted. */
 export const chargeName = (attemptId: string): string => `charged.${attemptId}`
 
 /** To be written before the rows themselves: a row without its note could never be released. */
-export function chargeNotes(interrupted: readonly Settled[]): Op[] {
-  return interrupted.flatMap(({ row, buckets }): Op[] =>
+export function chargeNotes(unknown: readonly Settled[]): Op[] {
+  return unknown.flatMap(({ row, buckets }): Op[] =>
     buckets.length === 0
       ? []
       : [{ op: 'put_setting', name: chargeName(row.id), value: JSON.stringify(buckets) }],
@@ -26,6 +26,12 @@ export function chargeNotes(interrupted: readonly Settled[]): Op[] {
 /** Did the process die while this attempt ran? A stream that its provider broke off has a status and took its time. */
 const died = ({ error, status, totalMs }: AttemptRow): boolean =>
   error === 'interrupted' && status === 0 && totalMs === 0
+
+const RELEASED = /, released \d{4}-\d{2}-\d{2}T/
+
+/** Charged in full for want of knowledge, now or until somebody released it: a crash, or usage that no bill can hold. */
+const isCharge = (row: AttemptRow): boolean =>
+  row.certainty === 'unknown' || died(row) || RELEASED.test(row.why ?? '')
 
 const conflict = (message: string): GatewayError =>
   new GatewayError('invalid_request', message, { code: 'conflict', status: 409 })
@@ -46,7 +52,7 @@ const released = (row: AttemptRow, costNanoUsd: number, at: string): AttemptRow 
   certainty: 'recovered',
   why: `${row.why === null ? '' : `${row.why}; `}charged ${
     row.costNanoUsd === null ? 'an unknown cost' : `$${usdFromNano(row.costNanoUsd)}`
-  } after a crash, released ${at}`,
+  } ${died(row) ? 'after a crash' : 'for usage that no bill can hold'}, released ${at}`,
 })
 
 /** What releasing stands on. */
@@ -62,7 +68,7 @@ export interface ReleaseInput {
 }
 
 /**
- * Gives the attempts of a request that a crash left `unknown` this cost in all (nano-USD), in the store and in memory.
+ * Gives the attempts of a request that are `unknown`, mostly after a crash, this cost in all (nano-USD), in the store and in memory.
  * The same again changes nothing. Throws 404 `not_found`, and 409 `conflict` where there is nothing to release.
  */
 async function releaseRequest(
@@ -75,15 +81,15 @@ async function releaseRequest(
     throw new GatewayError('not_found', `there is no request ${JSON.stringify(id.slice(0, 80))}`, {
       param: 'id',
     })
-  const crashed = request.attempts.filter(died)
-  const open = crashed.filter(({ certainty }) => certainty === 'unknown')
+  const charged = request.attempts.filter(isCharge)
+  const open = charged.filter(({ certainty }) => certainty === 'unknown')
   if (open.length === 0) {
-    const cost = crashed.reduce((sum, row) => sum + (row.costNanoUsd ?? 0), 0)
-    if (crashed.length > 0 && cost === costNanoUsd) return request
+    const cost = charged.reduce((sum, row) => sum + (row.costNanoUsd ?? 0), 0)
+    if (charged.length > 0 && cost === costNanoUsd) return request
     throw conflict(
-      crashed.length > 0
+      charged.length > 0
         ? `This request was released before, at $${usdFromNano(cost)}.`
-        : 'Only a request that a crash left with certainty `unknown` can be released.',
+        : 'Only a request with certainty `unknown` can be released.',
     )
   }
   const at = new Date(clock.now()).toISOString()

@@ -124,15 +124,21 @@ describe('releasing what a crash charged', () => {
     expect(spentIn(ledger)[0]).toBe(400)
   })
 
-  it('is for what a crash left only', async () => {
+  it('is for what is unknown only', async () => {
     const { ledger } = await crashed()
     await expect(ledger.release('req_done', 0)).rejects.toMatchObject({ status: 409 })
     await expect(ledger.release('req_none', 0)).rejects.toMatchObject({ kind: 'not_found' })
     // a stream that its provider broke off is not the crash of ours
     const hold = held(ledger.hold(key, 'req_broken.1', 700, FACTS))
-    const end = { error: 'interrupted', certainty: 'unknown', costNanoUsd: 700, project: 'blue' } as const
+    const end = { error: 'interrupted', certainty: 'estimated', costNanoUsd: 700, project: 'blue' } as const
     ledger.settle(hold, rowOf(hold, end))
     await expect(ledger.release('req_broken', 0)).rejects.toMatchObject({ status: 409 })
+    expect(spentIn(ledger)[0]).toBe(5_000)
+    // nobody could tell what it cost
+    const absurd = held(ledger.hold(key, 'req_absurd.1', 600, FACTS))
+    ledger.settle(absurd, rowOf(absurd, { certainty: 'exact', costNanoUsd: null, project: 'blue' }))
+    expect(spentIn(ledger)[0]).toBe(5_600)
+    await ledger.release('req_absurd', 0)
     expect(spentIn(ledger)[0]).toBe(5_000)
   })
 
