@@ -27,7 +27,9 @@ import { jsonText, listText } from './print.ts'
 import { reconcileCommands } from './reconcile.ts'
 import { requestCommands } from './request.ts'
 import { restoreCommands } from './restore.ts'
+import { scanCommands } from './scan.ts'
 import { spendCommands } from './spend.ts'
+import { vaultCommands } from './vault.ts'
 
 export const COMMANDS: readonly Command[] = [
   ...keyCommands,
@@ -45,7 +47,9 @@ export const COMMANDS: readonly Command[] = [
   ...configCommands,
   ...configDiffCommands,
   ...importCommands,
+  ...scanCommands,
   ...doctorCommands,
+  ...vaultCommands,
 ]
 
 const SHARED: ParseArgsOptionsConfig = {

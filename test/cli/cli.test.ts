@@ -415,6 +415,7 @@ describe('the folder of a gateway that does not run', () => {
       'config check': [['', 0, { ok: true, faults: [] }]],
       'config diff': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
       'import litellm': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
+      scan: [[join(folder, 'nowhere'), 64, { error: { code: 'usage' } }]],
       explain: [
         ['gpt-nothing', 0, { targets: [], refusal: { status: 404, code: 'model_not_found' } }],
         ['', 64, { error: { code: 'usage' } }],
