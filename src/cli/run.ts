@@ -29,7 +29,6 @@ import { requestCommands } from './request.ts'
 import { restoreCommands } from './restore.ts'
 import { scanCommands } from './scan.ts'
 import { spendCommands } from './spend.ts'
-import { vaultCommands } from './vault.ts'
 
 export const COMMANDS: readonly Command[] = [
   ...keyCommands,
@@ -49,7 +48,6 @@ export const COMMANDS: readonly Command[] = [
   ...importCommands,
   ...scanCommands,
   ...doctorCommands,
-  ...vaultCommands,
 ]
 
 const SHARED: ParseArgsOptionsConfig = {

@@ -68,8 +68,9 @@ export interface Leak {
   readonly id: string | undefined
 }
 
-/** Fewer different characters than this are an example (`sk-proj-xxxx…`), not a key; so is what says so, as AWS's does. */
-const CHARACTERS_MIN = 8
+/** Fewer different characters at its end than this are an example (`sk-proj-xxxx…`), not a key; so is what says so, as AWS's does. */
+const END = 20
+const CHARACTERS_MIN = 6
 
 /** A key of ours is one only if its checksum is right; of the others only the form is known. */
 function leakOf(kind: string, secret: string, at: number): Leak | undefined {
@@ -77,7 +78,7 @@ function leakOf(kind: string, secret: string, at: number): Leak | undefined {
     const key = parse(secret)
     return key && { kind: key.env === 'admin' ? 'switchgate-admin' : 'switchgate', at, secret, id: key.id }
   }
-  return new Set(secret).size < CHARACTERS_MIN || secret.includes('EXAMPLE')
+  return new Set(secret.slice(-END)).size < CHARACTERS_MIN || secret.includes('EXAMPLE')
     ? undefined
     : { kind, at, secret, id: undefined }
 }

@@ -91,7 +91,7 @@ describe('forms', () => {
 
   test('a key takes no time that grows faster than the text', () => {
     const text = `${'sk-ant-api03-'.repeat(20_000)}${'-----BEGIN PRIVATE KEY-----\\n'.repeat(10_000)}`
-    expect(findLeaks(text)).toEqual([])
+    for (const { secret } of findLeaks(text)) expect(secret.length).toBeLessThan(400)
   })
 })
 
