@@ -62,8 +62,11 @@ export const habitOf = ({ habits, lineage }: Field, model: string): Habit =>
 export const successOf = (state: HealthState | undefined, nowMs: number): number =>
   state === undefined ? 1 : 1 - Math.min(FAILING_MOST, errorRateNow(state, nowMs))
 
-export const statesOf = (field: Field): States =>
-  field.spots.map(([first]) => field.health.state((first as Spot).key))
+export function statesOf(field: Field): States {
+  const states: (HealthState | undefined)[] = []
+  for (let i = 0; i < field.spots.length; i++) states.push(stateAt(field, i))
+  return states
+}
 
 /** Likely nano-USD; Infinity = unknown. The habit is looked up once for each model. */
 export function costsOf(field: Field): number[] {
