@@ -299,22 +299,28 @@ test('a second signal ends at once and loses nothing', async () => {
   const up = upstream as ScriptedUpstream
   await (await chat(gateway.url(), key, { stream: true })).text()
   up.script = response => void sse(response).write(role + delta('half'))
-  const open = chat(gateway.url(), key, { stream: true }).then(
-    answer => answer.text().catch(() => ''),
-    () => '',
-  )
-  await until(() => up.seen.length === 2)
+  const running = await chat(gateway.url(), key, { stream: true, max_tokens: 1000 })
+  let text = ''
+  const open = (async () => {
+    const decoder = new TextDecoder()
+    for await (const part of running.body ?? []) text += decoder.decode(part, { stream: true })
+  })()
+  await until(() => text.includes('half'))
   gateway.child.kill('SIGTERM')
   await until(async () => (await fetch(`${gateway.url()}/readyz`)).status === 503)
   gateway.child.kill('SIGTERM')
   expect(await gateway.exit).toBe(0)
+  // who was being answered hears why it ends there
   await open
+  expect(text).toMatch(/data: \{"error":.*draining/)
+  expect(text).not.toContain(DONE)
   const again = await ready(env)
   const headers = { authorization: `Bearer ${key}` }
   const spend = (await (await fetch(`${again.url()}/v1/key/spend`, { headers })).json()) as {
-    total: { attempts: number }
+    total: { attempts: number; unknown_usd: number; estimated_usd: number }
   }
-  expect(spend.total.attempts).toBe(2)
+  expect(spend.total).toMatchObject({ attempts: 2, unknown_usd: 0 })
+  expect(spend.total.estimated_usd).toBeGreaterThan(0)
 })
 
 test('a bad hot reload keeps the old configuration and says so; a good one is taken', async () => {

@@ -14,6 +14,7 @@ import { unconfigured } from '../../catalog/local.ts'
 import { findServers, maySearch, offer } from './local.ts'
 import { listen, listenAt, type Place, PlaceTaken } from './place.ts'
 import { type Env, isLoopbackHost, readSettings, type Settings } from './settings.ts'
+import { endNow } from './stop.ts'
 import { createPeerOf, parseTrustedProxies } from './trust.ts'
 
 const EXIT_CONFIG = 78
@@ -235,7 +236,7 @@ async function announce(
   })
 }
 
-/** Waits for a signal, drains, settles. A second signal ends at once: the journal has everything. */
+/** Waits for a signal, drains, settles. A second signal breaks off what runs, and a third ends at once: the journal has everything. */
 function stopped(
   gateway: Gateway,
   listening: readonly Listening[],
@@ -243,7 +244,7 @@ function stopped(
   settings: Settings,
 ): Promise<number> {
   return new Promise(resolve => {
-    let stopping = false
+    let signals = 0
     const look = () => gateway.supply.look(gateway.deps.send)
     const reload = () => void gateway.supply.reload().then(look)
     const looking = setInterval(() => void look(), LOOK_MS)
@@ -251,8 +252,13 @@ function stopped(
     if (settings.configPath) watchFile(settings.configPath, { interval: 1_000, persistent: false }, reload)
     process.on('SIGHUP', reload)
     const stop = (signal: string) => {
-      if (stopping) process.exit(0)
-      stopping = true
+      signals++
+      if (signals > 2) process.exit(0)
+      if (signals === 2)
+        return void endNow(gateway, log).then(() => {
+          log.flush()
+          process.exit(0)
+        })
       log('info', 'stopping', { signal, running: gateway.ledger.openHolds() })
       clearInterval(looking)
       if (settings.configPath) unwatchFile(settings.configPath, reload)
