@@ -242,3 +242,91 @@ describe('what peers got wrong', () => {
     expect(used).toBe(1_000)
   })
 })
+
+describe('which limit is told of', () => {
+  it('of several that refuse the one that takes longest, wherever it stands; of equals the first', () => {
+    const wait = (own: Partial<Limits>, above: Partial<Limits>) => {
+      const { rates, key } = setup(own, { blue: above })
+      const one = key({ project: 'blue' })
+      for (let i = 0; i < 20; i++) {
+        const given = rates.admit(one, 0, facts())
+        if (isRefused(given)) return [given.limit, given.retryAfterMs]
+      }
+      return undefined
+    }
+    expect(wait({ rpm: 2 }, { rpm: 2, rpd: 2 })).toEqual(['project.rpd', 43_200_000])
+    expect(wait({ rpm: 2, rpd: 2 }, { rpm: 2 })).toEqual(['key.rpd', 43_200_000])
+    expect(wait({ rpm: 2 }, { rpm: 2 })).toEqual(['key.rpm', 30_000])
+    expect(wait({ rpm: 2, concurrency: 2 }, { concurrency: 2 })).toEqual(['key.rpm', 30_000])
+    expect(wait({ concurrency: 2 }, { rpm: 2 })).toEqual(['project.rpm', 30_000])
+    expect(wait({ burst: 1 }, {})).toBeUndefined()
+  })
+
+  it('what can never be let in comes before what only takes long', () => {
+    const { rates, key } = setup({ rpd: 1, tpm: 1_000 }, { blue: { tpm: 50 } })
+    const one = key({ project: 'blue' })
+    ok(rates.admit(one, 50, facts()))
+    expect(rates.admit(one, 51, facts())).toMatchObject({ limit: 'project.tpm', neverFits: true })
+    expect(rates.admit(one, 50, facts())).toMatchObject({ limit: 'key.rpd' })
+    expect(rates.admit(one, 50, facts())).not.toHaveProperty('neverFits')
+  })
+
+  it('families show the tightest of each unit, in either order, and of equals the first', () => {
+    const shown = (own: Partial<Limits>, above: Partial<Limits>) => {
+      const { rates, key } = setup(own, { blue: above })
+      const { requests, tokens } = ok(rates.admit(key({ project: 'blue' }), 1, facts())).state
+      return [requests?.name, tokens?.name]
+    }
+    expect(shown({ rpm: 9, tpm: 9 }, { rpm: 5, tpm: 5 })).toEqual(['project.rpm', 'project.tpm'])
+    expect(shown({ rpm: 5, tpm: 5 }, { rpm: 9, tpm: 9 })).toEqual(['key.rpm', 'key.tpm'])
+    expect(shown({ rpm: 5, tpm: 5 }, { rpm: 5, tpm: 5 })).toEqual(['key.rpm', 'key.tpm'])
+    expect(shown({ tpm: 5 }, { concurrency: 1 })).toEqual([undefined, 'key.tpm'])
+    expect(shown({ concurrency: 1 }, { rpd: 7 })).toEqual(['project.rpd', undefined])
+  })
+})
+
+describe('whose bucket it is', () => {
+  it('a model and a user of one name, and a project and a key of one name, are four', () => {
+    const one = { ...NONE, rpm: 1 }
+    const { rates, key } = setup(
+      { rpm: 4, perModel: { x: one }, perUser: one },
+      { k: { rpm: 4, perUser: one } },
+    )
+    const holder = key({ lineage: 'k', project: 'k' })
+    ok(rates.admit(holder, 0, facts('x', null)))
+    ok(rates.admit(holder, 0, facts('m', 'x')))
+    expect(limitOf(rates.admit(holder, 0, facts('x', null)))).toBe('key.model.rpm')
+    expect(limitOf(rates.admit(holder, 0, facts('m', 'x')))).toBe('key.user.rpm')
+    // another key of that project meets its project's user, and none of the key's own
+    const other = key({ id: 'k2', lineage: 'k2', project: 'k' })
+    expect(limitOf(rates.admit(other, 0, facts('m', 'x')))).toBe('project.user.rpm')
+    ok(rates.admit(key({ id: 'k3', lineage: 'k3' }), 0, facts('x', 'x')))
+  })
+
+  it('a part without a limit of its own counts nothing, and without facts no part does', () => {
+    const { rates, key } = setup({ perModel: { m: { ...NONE, burst: 1 } }, perUser: { ...NONE, burst: 1 } })
+    for (let i = 0; i < 9; i++) expect(ok(rates.admit(key(), 5, facts('m', 'ann'))).state).toEqual({})
+    const strict = setup({ perModel: { m: { ...NONE, rpm: 0 } }, perUser: { ...NONE, rpm: 0 } })
+    expect(ok(strict.rates.admit(strict.key(), 5)).state).toEqual({})
+  })
+
+  it('every dimension is a limit by itself', () => {
+    for (const name of ['rpm', 'tpm', 'rpd', 'concurrency'] as const) {
+      const { rates, key } = setup({ [name]: 1 })
+      ok(rates.admit(key(), 1, facts()))
+      expect(limitOf(rates.admit(key(), 1, facts()))).toBe(`key.${name}`)
+    }
+  })
+
+  it('what an earlier process saw of the day goes on draining from now', () => {
+    const { rates, key, clock } = setup({ rpd: 24 })
+    clock.ms += 3 * 24 * 60 * MINUTE
+    rates.seed(key().lineage, 20)
+    rates.seed(key().lineage, 3)
+    ok(rates.admit(key(), 0, facts()))
+    expect(rates.admit(key(), 0, facts())).toMatchObject({ limit: 'key.rpd', retryAfterMs: 60 * MINUTE })
+    clock.ms += 60 * MINUTE
+    ok(rates.admit(key(), 0, facts()))
+    expect(limitOf(rates.admit(key(), 0, facts()))).toBe('key.rpd')
+  })
+})
