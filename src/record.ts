@@ -30,14 +30,15 @@ export interface Asked {
 
 /** Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. */
 export function meter(result: ExchangeResult, target: Target, asked: Asked): Metered {
-  const { likelyInputTokens, metering, count, isWhole } = asked
+  const { likelyInputTokens, metering, count } = asked
   const outputTokens = asked.outputTokens ?? target.listing.offer.maxOutputTokens ?? undefined
   const { price } = target.listing.offer
   const { failure, status, textBytes } = result
   const usage = metering ? statedOf(result, target, metering) : result.usage
   if (!result.sent) return nothing(target, 'exact')
   const complete = (failure === undefined && !result.cutShort) || result.usageIsFinal
-  if (usage && complete) return { usage, bill: billFor(usage, price, result.drained ? 'recovered' : 'exact') }
+  if (usage && complete && (metering || isWhole(usage, result)))
+    return { usage, bill: billFor(usage, price, result.drained ? 'recovered' : 'exact') }
   const refused = status !== 0 && (status < 200 || status >= 300)
   // we or the caller broke it off: the provider was at work
   const brokenOff = failure?.kind === 'cancelled' || failure?.kind === 'draining'
@@ -51,14 +52,14 @@ export function meter(result: ExchangeResult, target: Target, asked: Asked): Met
   if (failure && !result.committed && status >= 200 && textBytes === 0 && !usage && !brokenOff && !oversized)
     return nothing(target, 'estimated')
   // a whole answer is written to its end or until the provider notices: nothing of it is seen here
-  const abandoned = brokenOff && isWhole
+  const abandoned = brokenOff && asked.isWhole
   // of an answer without end no more than could have been asked for
   const most = oversized ? outputTokens : undefined
   const counted = metering || oversized ? undefined : count?.()
   const guess =
     metering?.likely ??
     estimateUsage({
-      stated: usage,
+      stated: usage && saidOf(usage),
       likelyInputTokens: counted?.inputTokens ?? likelyInputTokens,
       countedOutputTokens: counted?.outputTokens,
       outputBytes: Math.min(textBytes, (most ?? Number.POSITIVE_INFINITY) * BYTES_PER_TOKEN),
@@ -67,6 +68,17 @@ export function meter(result: ExchangeResult, target: Target, asked: Asked): Met
       unseenMs: abandoned ? result.totalMs : undefined,
     })
   return { usage: guess, bill: billFor(guess, price, 'estimated') }
+}
+
+/** Nobody asks without a token, and no text is none: such a count is one that was not made, unless the provider says what it cost. */
+const isWhole = (usage: Usage, { textBytes, contentEvents }: ExchangeResult): boolean =>
+  usage.reportedCostNanoUsd !== undefined ||
+  (usage.inputTokens > 0 && (usage.outputTokens > 0 || textBytes + contentEvents === 0))
+
+/** What was really said of the counts. */
+function saidOf(usage: Usage): Partial<Usage> {
+  const { inputTokens, ...others } = usage
+  return inputTokens > 0 ? usage : others
 }
 
 /** Usage that this price can be asked with: the answer's, or the request's where that alone decides (characters). */

@@ -15,7 +15,7 @@ import type {
 } from '../provider.ts'
 import { classify, errorWords } from './errors.ts'
 import { isObject } from './raw.ts'
-import { finishReasonOf, mergeUsage, usageOf } from './usage.ts'
+import { atStart, finishReasonOf, mergeUsage, usageOf } from './usage.ts'
 import { eventSchema, messageSchema, type WireBlock, type WireEvent, type WireUsage } from './wire.ts'
 
 /** The Messages codec of Anthropic. */
@@ -142,7 +142,11 @@ class Tap implements NativeTap {
     switch (type) {
       case 'message_start': {
         const content = (said.message?.content ?? []).length > 0
-        return { ...this.count(said.message?.usage), answerId: said.message?.id || undefined, content }
+        return {
+          ...this.count(atStart(said.message?.usage)),
+          answerId: said.message?.id || undefined,
+          content,
+        }
       }
       case 'content_block_start': {
         this.open.add(said.index)

@@ -6,7 +6,7 @@ import { classify, errorWords } from './errors.ts'
 import { hidesReasoning, jsonToolName } from './json-mode.ts'
 import { isObject, RawValue } from './raw.ts'
 import { REASONING_FORMAT } from './reasoning.ts'
-import { chatUsage, finishReasonOf, mergeUsage, refusalOf, usageOf } from './usage.ts'
+import { atStart, chatUsage, finishReasonOf, mergeUsage, refusalOf, usageOf } from './usage.ts'
 import { eventSchema, type WireBlock, type WireEvent, type WireUsage } from './wire.ts'
 
 /** A block that is open upstream. Kinds that a caller has no use for are `other`: their deltas are skipped. */
@@ -126,7 +126,7 @@ class AnthropicStream {
     }
     for (const index of [...this.open.keys()]) this.closeBlock(index)
     this.stop = undefined
-    this.count(usage)
+    this.count(atStart(usage))
     for (const [at, block] of (content ?? []).entries()) {
       this.openBlock(-1, block, () => new RawValue(source).at('message')?.at('content')?.at(at))
       this.closeBlock(-1)

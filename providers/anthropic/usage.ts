@@ -56,6 +56,10 @@ export function chatUsage(usage: Usage): Json {
   } satisfies CompletionUsage
 }
 
+/** What message_start says of usage: its count of output is a placeholder, told before a word was written. */
+export const atStart = (usage: WireUsage | null | undefined): WireUsage | null | undefined =>
+  usage && { ...usage, output_tokens: 0 }
+
 /** `usage` of message_delta over that of message_start: counts are cumulative, so what is said replaces what was said. */
 export function mergeUsage(
   before: WireUsage | undefined,

@@ -61,7 +61,7 @@ export function readWhole(
       usage,
       finishReason: finishOfAnswer(answer),
       answerId: idOf(shown ?? answer),
-      textBytes: usage ? 0 : textOf(answer),
+      textBytes: usage && usage.outputTokens > 0 ? 0 : textOf(answer),
     }
   }
   try {
