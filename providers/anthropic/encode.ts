@@ -15,7 +15,7 @@ const READ = new Set(
   (
     'model messages stream stream_options max_tokens max_completion_tokens tools tool_choice parallel_tool_calls ' +
     'response_format stop reasoning_effort reasoning thinking temperature top_p top_k safety_identifier ' +
-    'service_tier n output_config anthropic_beta'
+    'service_tier n output_config anthropic_beta web_search_options'
   ).split(' '),
 )
 
@@ -52,7 +52,7 @@ export function encode(request: ChatRequest): Encoded {
   const mode = jsonMode(json, offer.upstream)
   const { system, turns } = conversation(json.messages, facts)
   if (mode?.kind === 'instruction') system.push({ type: 'text', text: JSON_INSTRUCTION })
-  const tools = encodeTools(json, facts, mode, turns)
+  const tools = encodeTools(json, facts, mode, turns, offer.upstream)
   const maxTokens = outputLimit(request, facts)
   const setting = { maxTokens, forcedTool: tools.forced, unsignedToolTurn: isUnsignedToolTurn(turns) }
   const thinking = encodeThinking(json, facts, setting)

@@ -11,7 +11,8 @@ import { decodeStream } from './stream.ts'
 export const anthropic: Provider = {
   name: 'anthropic',
   auth: 'x-api-key',
-  chat: { encode, decode, decodeStream },
+  // https://docs.claude.com/en/api/messages#tools
+  chat: { encode, decode, decodeStream, toolName: /^[a-zA-Z0-9_-]{1,128}$/ },
   messages: native,
   classify,
   readsSignature: format => format === REASONING_FORMAT,

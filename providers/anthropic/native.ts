@@ -38,11 +38,14 @@ function encode(request: NativeRequest): Encoded {
     remove.push('speed')
     dropped.push('speed')
   }
+  const foreign = withoutForeignThinking(body)
+  if (foreign.length > 0) dropped.push('thinking')
+  if (foreign.length > 0 && needsThinking(json)) remove.push('thinking')
   const version = request.header('anthropic-version') ?? ''
   const betas = betasIn(request.header('anthropic-beta'))
   return {
     path: request.query === 'beta=true' ? '/messages?beta=true' : '/messages',
-    body: splice(body, { set, remove, inner: withoutForeignThinking(body) }),
+    body: splice(body, { set, remove, inner: foreign }),
     headers: [
       'anthropic-version',
       /^\d{4}-\d{2}-\d{2}$/.test(version) ? version : VERSION,
@@ -76,6 +79,21 @@ function withoutForeignThinking({ bytes, json, members }: Body): Patch[] {
     })
     return { start: content.valueStart, end: content.valueEnd, text: `[${kept.join(',')}]` }
   })
+}
+
+/**
+ * A budget for thinking is refused where the calls that were just answered do not begin with thinking: "Expected `thinking`
+ * or `redacted_thinking`, but found `tool_use`". Adaptive thinking takes them so.
+ * https://docs.claude.com/en/docs/build-with-claude/extended-thinking#preserving-thinking-blocks
+ */
+function needsThinking({ thinking, messages }: Readonly<Json>): boolean {
+  if (!isObject(thinking) || thinking.type !== 'enabled' || !Array.isArray(messages)) return false
+  const blocksOf = (message: unknown): Json[] =>
+    isObject(message) && Array.isArray(message.content) ? message.content.filter(isObject) : []
+  if (!blocksOf(messages.at(-1)).some(({ type }) => type === 'tool_result')) return false
+  const calling = messages.findLast(message => isObject(message) && message.role === 'assistant')
+  const first = blocksOf(calling).find(block => !isForeignThinking(block))
+  return first !== undefined && first.type !== 'thinking' && first.type !== 'redacted_thinking'
 }
 
 function read(answer: unknown): NativeFacts {

@@ -22,6 +22,40 @@ export function encodeTools(
   facts: ModelFacts,
   mode: JsonMode | undefined,
   turns: readonly Turn[],
+  upstream: string,
+): Tools {
+  const asked = encodeOwn(json, facts, mode, turns)
+  if (json.web_search_options == null) return asked
+  // A model that has to call something else will not search, and another maker's model cannot.
+  if (asked.forced || !/claude/i.test(upstream))
+    return { ...asked, dropped: [...asked.dropped, 'web_search_options'] }
+  const { tool, dropped } = searchTool(json.web_search_options)
+  return { ...asked, tools: [...asked.tools, tool], dropped: [...asked.dropped, ...dropped] }
+}
+
+/**
+ * OpenAI's wish for a search as the tool that Anthropic runs; how often it may search is left to the model, as there.
+ * Source: platform.claude.com "Web search tool"; `user_location` has the members of OpenAI's `approximate`.
+ */
+function searchTool(options: unknown): { tool: Json; dropped: readonly string[] } {
+  const { user_location: place, search_context_size: size, ...rest } = isObject(options) ? options : {}
+  const where = isObject(place) && isObject(place.approximate) ? place.approximate : undefined
+  const tool = {
+    type: 'web_search_20250305',
+    name: 'web_search',
+    ...(where !== undefined && { user_location: { ...where, type: 'approximate' } }),
+  }
+  const lost = Object.keys(rest)
+  if (size != null && size !== 'medium') lost.push('search_context_size')
+  return { tool, dropped: lost.map(name => `web_search_options.${name}`) }
+}
+
+/** The caller's own tools, and the forced one. */
+function encodeOwn(
+  json: Readonly<Json>,
+  facts: ModelFacts,
+  mode: JsonMode | undefined,
+  turns: readonly Turn[],
 ): Tools {
   const dropped: string[] = []
   let tools = readTools(json.tools, facts)

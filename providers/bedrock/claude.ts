@@ -55,7 +55,7 @@ export function claudeOnBedrock(anthropic: Provider): Provider {
     ...(chat && {
       chat: {
         unframe,
-        encode: request => moved(chat.encode(known(request)), request),
+        encode: request => unsearched(request, asked => moved(chat.encode(known(asked)), asked)),
         decode: (answer, context) => (chat.decode as Decode)(answer, known(context)),
         decodeStream: (context, out) => (chat.decodeStream as DecodeStream)(known(context), out),
       },
@@ -75,6 +75,14 @@ type DecodeStream = NonNullable<ChatCodec['decodeStream']>
 function known<R extends { readonly offer: Offer }>(request: R): R {
   const { offer } = request
   return /claude/i.test(offer.upstream) ? request : { ...request, offer: { ...offer, upstream: offer.model } }
+}
+
+/** Bedrock runs no search (platform.claude.com "Claude on Amazon Bedrock", features that are not there). */
+function unsearched(request: ChatRequest, encode: (request: ChatRequest) => Encoded): Encoded {
+  const { web_search_options: search, ...json } = request.body.json
+  if (search == null) return encode(request)
+  const encoded = encode({ ...request, body: { ...request.body, json } })
+  return { ...encoded, dropped: [...encoded.dropped, 'web_search_options'] }
 }
 
 function moved(encoded: Encoded, request: ChatRequest): Encoded {

@@ -52,7 +52,7 @@ function moved<R extends ChatRequest>(codec: {
     const encoded = codec.encode(request)
     const body = parseBody(encoded.body, new TextDecoder().decode(encoded.body), { depthMax: 1_000 })
     refuseAddresses(body)
-    const betas = betasOf(encoded.headers)
+    const betas = betasOf(encoded.headers, searches(body))
     return {
       ...encoded,
       path: `/models/${idOf(request.offer.upstream)}:${request.stream ? 'streamRawPredict' : 'rawPredict'}`,
@@ -67,9 +67,19 @@ function moved<R extends ChatRequest>(codec: {
 /** `claude-sonnet-4-5@20250929` stays readable: `@` needs no escape in a path (RFC 3986). */
 const idOf = (upstream: string): string => encodeURIComponent(upstream).replaceAll('%40', '@')
 
-function betasOf(headers: readonly string[]): { kept: readonly string[]; isLossy: boolean } {
+/** Vertex wants a beta for the search that Anthropic has without one (platform.claude.com "Web search tool", Vertex AI). */
+const WEB_SEARCH = 'web-search-2025-03-05'
+const searches = ({ json: { tools } }: Body): boolean =>
+  Array.isArray(tools) &&
+  tools.some((tool: { type?: unknown } | null) => String(tool?.type).startsWith('web_search_'))
+
+function betasOf(
+  headers: readonly string[],
+  isSearching: boolean,
+): { kept: readonly string[]; isLossy: boolean } {
   const at = headers.indexOf('anthropic-beta')
   const asked = at < 0 ? [] : (headers[at + 1] ?? '').split(',')
+  if (isSearching) asked.push(WEB_SEARCH)
   const named = asked.map(name => (Object.hasOwn(RENAMED, name) ? (RENAMED[name] as string) : name))
   const kept = [...new Set(named.filter(name => BETAS.has(name)))]
   return { kept, isLossy: named.some(name => !BETAS.has(name)) }

@@ -58,7 +58,12 @@ const same: Move = sent => sent
 const VERTEX_CLAUDE: Move = ({ body: { model, ...body }, headers }, client) => ({
   path: `/models/${String(model)}:${client.stream === true ? 'streamRawPredict' : 'rawPredict'}`,
   body: { ...body, anthropic_version: 'vertex-2023-10-16' },
-  headers: 'anthropic-beta' in headers ? { 'anthropic-beta': headers['anthropic-beta'] } : {},
+  headers: {
+    ...('anthropic-beta' in headers && { 'anthropic-beta': headers['anthropic-beta'] }),
+    ...(JSON.stringify(body.tools ?? []).includes('web_search_') && {
+      'anthropic-beta': 'web-search-2025-03-05',
+    }),
+  },
 })
 
 /** Adapter, the folder of its wire, how its requests are moved, and what the place sends otherwise: each has a folder of its own. */

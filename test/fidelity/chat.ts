@@ -1,6 +1,6 @@
 /** `/v1/chat/completions` in the fidelity matrix: what a chat request can ask for, and how each wire says it. */
 import { PNG } from '../clients/bodies.ts'
-import { callsWith, type Feature, holds, type WireRow, streamed } from './feature.ts'
+import { callsWith, type Feature, holds, type WireRow, streamed, standsIn } from './feature.ts'
 
 const PDF = 'data:application/pdf;base64,JVBERi0xLjQK'
 const PICTURE = `data:image/png;base64,${PNG}`
@@ -208,6 +208,13 @@ const tools: readonly Feature[] = [
   },
   { name: 'custom tools', more: { tools: [{ type: 'custom', custom: { name: 'code' } }] }, names: ['tools'] },
   {
+    name: 'a call without a result',
+    more: called([...results.slice(0, 1), { role: 'user', content: 'And now?' }]),
+    names: ['messages'],
+    // between callers and hosts of one wire it stays the caller's own affair
+    arrives: { chat: says('"7"', 'And now?'), cohere: standsIn, messages: standsIn, gemini: standsIn },
+  },
+  {
     name: 'parallel calls and their results',
     more: called(results),
     names: ['messages'],
@@ -375,6 +382,15 @@ const settings: readonly Feature[] = [
   },
   setting('n', 2, 'candidateCount'),
   {
+    name: '`stop` of white space',
+    more: { stop: ['\n\n', 'END'] },
+    arrives: {
+      cohere: { stop_sequences: ['\n\n', 'END'] },
+      messages: { stop_sequences: ['\n\n', 'END'] },
+      gemini: generation({ stopSequences: ['\n\n', 'END'] }),
+    },
+  },
+  {
     name: '`stop`',
     more: { stop: ['END', '###'] },
     arrives: {
@@ -438,7 +454,10 @@ const settings: readonly Feature[] = [
   {
     name: '`web_search_options`',
     more: { web_search_options: {} },
-    arrives: { gemini: { tools: [{ googleSearch: {} }] } },
+    arrives: {
+      gemini: { tools: [{ googleSearch: {} }] },
+      messages: { tools: [{ type: 'web_search_20250305', name: 'web_search' }] },
+    },
   },
   setting('x_unknown', 1),
 ]

@@ -1,6 +1,6 @@
 /** How features of the callers' wires look in Amazon's Converse: by name, since the wires call what they share alike. Column of Nova. */
 import type { Json } from '../../providers/provider.ts'
-import { type Arrival, holds, type Sent } from './feature.ts'
+import { type Arrival, holds, type Sent, standsIn } from './feature.ts'
 
 const inference = (config: Json): Arrival => ({ inferenceConfig: config })
 const system = (text: string): Arrival => ({ system: [{ text }] })
@@ -65,6 +65,7 @@ export const CONVERSE: Readonly<Record<string, Arrival>> = {
   '`tools`: functions': offered('weather'),
   'tools under a `namespace`': offered('crm__weather'),
   'parallel calls and their results': paired,
+  'a call without a result': standsIn,
   '`is_error` of a result': holds('"toolResult"', 'Error: no such city'),
   'image in a tool result': ({ body }) => {
     const text = JSON.stringify(body)
@@ -91,8 +92,10 @@ export const CONVERSE: Readonly<Record<string, Arrival>> = {
   '`topP`': inference({ topP: 0.9 }),
   '`top_k`': { additionalModelRequestFields: { inferenceConfig: { topK: 40 } } },
   '`topK`': { additionalModelRequestFields: { inferenceConfig: { topK: 40 } } },
+  '`stop` of white space': inference({ stopSequences: ['\n\n', 'END'] }),
   '`stop`': inference({ stopSequences: ['END', '###'] }),
   '`stop_sequences`': inference({ stopSequences: ['END'] }),
+  '`stopSequences` of white space': inference({ stopSequences: ['\n\n', 'END'] }),
   '`stopSequences`': inference({ stopSequences: ['END'] }),
   '`response_format: json_schema`': forced,
   '`output_config.format`': forced,

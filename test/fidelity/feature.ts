@@ -55,6 +55,13 @@ export const holds =
 export const streamed = ({ body, url }: Sent): boolean =>
   body.stream === true || url.endsWith('/invoke-with-response-stream')
 
+/** Each of two calls has a result of its own, and the one that has none is told to have none; then the user speaks. */
+export const standsIn: Arrival = ({ body }) => {
+  const text = JSON.stringify(body)
+  const [answered, missing] = [text.indexOf('"7"'), text.indexOf('No result was given')]
+  return answered > 0 && missing > answered && text.lastIndexOf('And now?') > missing
+}
+
 interface Called {
   readonly tool_calls?: readonly { readonly id: string; readonly function: { readonly arguments: string } }[]
   readonly tool_call_id?: string

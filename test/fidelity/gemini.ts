@@ -1,7 +1,7 @@
 /** Gemini's `generateContent` in the fidelity matrix: what a request can ask for, and how each wire says it. */
 import type { Json } from '../../providers/provider.ts'
 import { PNG } from '../clients/bodies.ts'
-import { type Arrival, callsWith, type Feature, holds, type WireRow } from './feature.ts'
+import { type Arrival, callsWith, type Feature, holds, type WireRow, standsIn } from './feature.ts'
 
 const ask = { role: 'user', parts: [{ text: 'Hi' }] }
 const user = (...parts: object[]) => ({ contents: [{ role: 'user', parts }] })
@@ -96,8 +96,16 @@ const contents: readonly Feature[] = [
     more: {
       contents: [ask, { role: 'model', parts: [{ text: 'Hello.', thoughtSignature: 'c2lnbmF0dXJl' }] }, ask],
     },
-    names: ['thoughtSignature', 'generationConfig.thinkingConfig'],
+    names: ['thoughtSignature'],
     arrives: { chat: holds('c2lnbmF0dXJl') },
+  },
+  {
+    name: 'unsigned thought in the history',
+    more: {
+      contents: [ask, { role: 'model', parts: [{ text: 'Hm.', thought: true }, { text: 'Hello.' }] }, ask],
+    },
+    names: ['thought'],
+    arrives: { chat: holds('"Hm."') },
   },
 ]
 
@@ -109,6 +117,29 @@ const calls: readonly Feature[] = [
       chat: { tools: [{ function: { name: 'weather', parameters: { required: ['city'] } } }, {}] },
       messages: { tools: [{ name: 'weather', input_schema: { required: ['city'] } }, {}] },
     },
+  },
+  {
+    name: 'a call without a result',
+    more: {
+      ...tools,
+      contents: [
+        ask,
+        {
+          role: 'model',
+          parts: [
+            { functionCall: { id: 'c1', name: 'weather', args: { city: 'Bern' } } },
+            { functionCall: { id: 'c2', name: 'weather', args: { city: 'Basel' } } },
+          ],
+        },
+        {
+          role: 'user',
+          parts: [{ functionResponse: { id: 'c1', name: 'weather', response: { output: '7' } } }],
+        },
+        { role: 'user', parts: [{ text: 'And now?' }] },
+      ],
+    },
+    names: ['contents'],
+    arrives: { chat: standsIn, messages: standsIn },
   },
   {
     name: 'parallel calls and their results',
@@ -201,6 +232,15 @@ const settings: readonly Feature[] = [
       messages: { stop_sequences: ['END'] },
       cohere: { stop_sequences: ['END'] },
     },
+  ),
+  generation(
+    { stopSequences: ['\n\n', 'END'] },
+    {
+      chat: { stop: ['\n\n', 'END'] },
+      messages: { stop_sequences: ['\n\n', 'END'] },
+      cohere: { stop_sequences: ['\n\n', 'END'] },
+    },
+    '`stopSequences` of white space',
   ),
   generation({ seed: 7 }, { chat: ({ body }) => (body.seed ?? body.random_seed) === 7 }),
   generation({ candidateCount: 2 }, { chat: { n: 2 } }),

@@ -310,10 +310,19 @@ const settings: readonly Feature[] = [
   {
     name: '`output_config.effort`',
     more: { output_config: { effort: 'low' } },
-    names: ['output_config', 'thinking'],
+    names: ['output_config.effort'],
     arrives: {
       chat: ({ body }) =>
         body.reasoning_effort === 'low' || JSON.stringify(body.reasoning) === '{"effort":"low"}',
+      gemini: says('"thinkingConfig":{"includeThoughts":true'),
+    },
+  },
+  {
+    name: '`output_config.effort: max`',
+    more: { output_config: { effort: 'max' } },
+    names: ['output_config.effort'],
+    arrives: {
+      chat: ({ body }) => JSON.stringify(body.reasoning) === '{"effort":"max"}',
       gemini: says('"thinkingConfig":{"includeThoughts":true'),
     },
   },
@@ -401,6 +410,12 @@ const thoughts: readonly Feature[] = [
     more: after({ type: 'thinking', thinking: 'Hm.', signature: 'EqQB' }, { type: 'text', text: 'Hello.' }),
     names: ['thinking'],
     arrives: { chat: says('"Hm."') },
+  },
+  {
+    name: 'another model’s thinking in the history',
+    more: after({ type: 'thinking', thinking: 'Hm.', signature: '' }, { type: 'text', text: 'Hello.' }),
+    names: ['thinking'],
+    arrives: { chat: says('"Hm."'), messages: ({ body }) => !JSON.stringify(body).includes('Hello.') },
   },
   {
     name: 'redacted thinking in the history',

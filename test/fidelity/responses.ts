@@ -1,6 +1,6 @@
 /** `/v1/responses` in the fidelity matrix: what a Responses request can ask for, and how each wire says it. */
 import { PNG } from '../clients/bodies.ts'
-import { callsWith, type Feature, holds, type WireRow, streamed } from './feature.ts'
+import { callsWith, type Feature, holds, type WireRow, streamed, standsIn } from './feature.ts'
 
 const ask = { role: 'user', content: 'Hi' }
 const user = (...content: object[]) => ({ input: [{ role: 'user', content }] })
@@ -223,6 +223,12 @@ const tools: readonly Feature[] = [
     name: 'other tools that run at OpenAI',
     more: { tools: [{ type: 'file_search', vector_store_ids: ['v'] }] },
     names: ['tools'],
+  },
+  {
+    name: 'a call without a result',
+    more: { ...calls('7'), input: [...calls('7').input.slice(0, -1), { role: 'user', content: 'And now?' }] },
+    names: ['input'],
+    arrives: { chat: standsIn, messages: standsIn, gemini: standsIn },
   },
   {
     name: 'parallel calls and their results',

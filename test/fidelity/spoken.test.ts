@@ -433,3 +433,205 @@ test('an answer in the Responses wire is told once, wherever its last event coun
     expect(callsIn(wire, text, true), wire).toEqual([{ name: 'f', args: '{"x":1}' }])
   }
 })
+
+describe('a call without arguments has an empty object', () => {
+  const without = (own: string) => `{"index":0,"id":"a","type":"function","function":{"name":"f"${own}}}`
+  for (const [how, own] of [
+    ['left out', ''],
+    ['empty', ',"arguments":""'],
+  ] as const)
+    test(how, async () => {
+      const frame = (holder: string, finish: string) =>
+        `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"${holder}":{"role":"assistant","tool_calls":[${without(own)}]},"finish_reason":${finish}}],${usage}}`
+      for (const model of ['openrouter', 'azure', 'deepseek'])
+        for (const wire of ['messages', 'responses', 'gemini'] as const)
+          for (const stream of [false, true]) {
+            const spoken = stream
+              ? `data: ${frame('delta', 'null')}\n\n${chunk({}, 'tool_calls')}${DONE}`
+              : frame('message', '"tool_calls"')
+            const { text } = await heard(wire, model, stream, spoken)
+            const args = wire === 'messages' && stream ? '' : '{}'
+            expect(callsIn(wire, text, stream), `${model} ${wire} ${stream}`).toEqual([{ name: 'f', args }])
+            const pieces = eventsOf(text)
+              .map(read)
+              .filter(({ type }) => type === 'response.function_call_arguments.delta')
+            if (wire === 'responses' && stream) expect(pieces.map(({ delta }) => delta)).toEqual(['{}'])
+          }
+    })
+})
+
+test('what Cohere plans aloud before its calls is text on every wire', async () => {
+  const own = '{"id":"a","type":"function","function":{"name":"f","arguments":"{\\"x\\":1}"}}'
+  const billed = '"usage":{"tokens":{"input_tokens":10,"output_tokens":5}}'
+  const whole = `{"id":"c","finish_reason":"TOOL_CALL","message":{"role":"assistant","tool_plan":"I will look.","tool_calls":[${own}]},${billed}}`
+  const stream =
+    named('message-start', '"id":"c","delta":{"message":{"role":"assistant"}}') +
+    named('tool-plan-delta', '"delta":{"message":{"tool_plan":"I will"}}') +
+    named('tool-plan-delta', '"delta":{"message":{"tool_plan":" look."}}') +
+    named('tool-call-start', `"index":0,"delta":{"message":{"tool_calls":${own}}}`) +
+    named('tool-call-end', '"index":0') +
+    named('message-end', `"delta":{"finish_reason":"TOOL_CALL",${billed}}`)
+  for (const wire of ['messages', 'responses', 'gemini'] as const)
+    for (const streamed of [false, true]) {
+      const { text } = await heard(wire, 'cohere', streamed, streamed ? stream : whole)
+      expect(textIn(wire, text, streamed), `${wire} ${streamed}`).toBe('I will look.')
+      expect(callsIn(wire, text, streamed)).toEqual([{ name: 'f', args: '{"x":1}' }])
+      expect(text.indexOf('I will')).toBeLessThan(text.lastIndexOf('"name":"f"'))
+    }
+})
+
+const gemini = (...parts: Json[]): string =>
+  JSON.stringify({
+    candidates: [{ index: 0, content: { role: 'model', parts }, finishReason: 'STOP' }],
+    usageMetadata: { promptTokenCount: 10, candidatesTokenCount: 5, totalTokenCount: 15 },
+    responseId: 'r',
+  })
+
+describe('what a wire has no place for is said', () => {
+  const PIXEL = 'iVBORw0KGgo='
+  const both = (spoken: string): readonly (readonly [boolean, string])[] => [
+    [false, spoken],
+    [true, `data: ${spoken}\n\n`],
+  ]
+
+  test('code that Gemini ran, and what came of it', async () => {
+    const spoken = gemini(
+      { text: 'I compute.' },
+      { executableCode: { language: 'PYTHON', code: 'print(6 * 7)' } },
+      { codeExecutionResult: { outcome: 'OUTCOME_OK', output: '42\n' } },
+      { text: 'So 42.' },
+    )
+    for (const wire of ['chat', 'messages', 'responses'] as const)
+      for (const [stream, told] of both(spoken)) {
+        const { text } = await heard(wire, 'gemini25', stream, told)
+        expect(textIn(wire, text, stream), `${wire} ${stream}`).toBe(
+          'I compute.\n```python\nprint(6 * 7)\n```\n\n```\n42\n```\nSo 42.',
+        )
+      }
+  })
+
+  test('pictures', async () => {
+    const spoken = gemini({ text: 'Look:' }, { inlineData: { mimeType: 'image/png', data: PIXEL } })
+    for (const [stream, told] of both(spoken)) {
+      const { text: kept } = await heard('chat', 'gemini25', stream, told)
+      expect(kept).toContain(`data:image/png;base64,${PIXEL}`)
+      for (const wire of ['messages', 'responses'] as const) {
+        const { text } = await heard(wire, 'gemini25', stream, told)
+        expect(textIn(wire, text, stream), wire).toMatch(
+          /^Look:\[The model made a picture \(image\/png\): .*chat\/completions/,
+        )
+        expect(text).not.toContain(PIXEL)
+      }
+    }
+  })
+
+  test('sounds: what was spoken, and once that there was a sound', async () => {
+    const audio = { id: 'audio_1', data: 'UklGRg==', transcript: 'Hello' }
+    const whole = JSON.stringify({
+      id: 'c',
+      object: 'chat.completion',
+      created: 1,
+      model: 'm',
+      choices: [{ index: 0, message: { role: 'assistant', content: null, audio }, finish_reason: 'stop' }],
+      usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 },
+    })
+    const pieces =
+      chunk({ role: 'assistant', audio: { id: 'audio_1', transcript: 'Hel' } }) +
+      chunk({ audio: { id: 'audio_1', data: 'UklG' } }) +
+      chunk({ audio: { id: 'audio_1', data: 'Rg==' } }) +
+      chunk({ audio: { id: 'audio_1', transcript: 'lo' } }) +
+      chunk({}, 'stop') +
+      DONE
+    for (const wire of ['messages', 'responses'] as const)
+      for (const [stream, told] of [
+        [false, whole],
+        [true, pieces],
+      ] as const) {
+        const { text } = await heard(wire, 'openrouter', stream, told)
+        const said = textIn(wire, text, stream)
+        const note = /\[The model made a sound: [^\]]*\]/g
+        expect(said.replace(note, ''), `${wire} ${stream}`).toBe('Hello')
+        expect(said.match(note)).toHaveLength(1)
+      }
+  })
+})
+
+describe('names of tools that the target does not take come back as they were', () => {
+  const LONG = `mcp__${'a'.repeat(80)}__read`
+  const NAMES = [LONG, `${LONG}_2`]
+  const TAKEN = /^[a-zA-Z0-9_-]{1,64}$/
+  const parameters = { type: 'object', properties: {} }
+  /** A conversation that has called the first tool and may call both. */
+  const asked: Readonly<Record<'messages' | 'gemini', (names: readonly string[]) => Json>> = {
+    messages: names => ({
+      max_tokens: 99,
+      messages: [
+        { role: 'user', content: 'Hi' },
+        { role: 'assistant', content: [{ type: 'tool_use', id: 't1', name: names[0], input: {} }] },
+        { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't1', content: 'Done.' }] },
+      ],
+      tools: names.map(name => ({ name, input_schema: parameters })),
+      tool_choice: { type: 'tool', name: names[0] },
+    }),
+    gemini: names => ({
+      contents: [
+        { role: 'user', parts: [{ text: 'Hi' }] },
+        { role: 'model', parts: [{ functionCall: { name: names[0], args: {} } }] },
+        { role: 'user', parts: [{ functionResponse: { name: names[0], response: { output: 'Done.' } } }] },
+      ],
+      tools: [{ functionDeclarations: names.map(name => ({ name })) }],
+    }),
+  }
+
+  /** Every name of a tool in a request upstream. */
+  function namesSent(body: string): string[] {
+    const found: string[] = []
+    JSON.parse(body, (_, value: unknown) => {
+      const { name } = object(value)
+      if (typeof name === 'string') found.push(name)
+      return value
+    })
+    return found
+  }
+
+  const cases = [
+    ['messages', NAMES, ['openrouter', 'azure', 'deepseek', 'nova', 'cohere']],
+    ['gemini', ['mcp.server:f', 'mcp_server_f'], ['openrouter', 'azure', 'claude45', 'nova', 'cohere']],
+  ] as const
+  for (const [wire, names, models] of cases)
+    for (const model of models)
+      test(`${wire} → ${model}`, async () => {
+        for (const stream of model === 'nova' || model === 'cohere' ? [false] : [false, true]) {
+          const calling = CALLING[model] ?? CALLING.openrouter
+          const { whole, stream: events } = calling?.('{}') ?? {}
+          upstream.seen.length = 0
+          upstream.script = (response, seen) => {
+            // the model calls the last tool of the request, by the name that it was told
+            const last = namesSent(seen.body).at(-1) ?? ''
+            const cohere = `{"id":"c","finish_reason":"TOOL_CALL","message":{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}}`
+            const text = String(model === 'cohere' ? cohere : stream ? events : whole).replace(
+              '"name":"f"',
+              `"name":"${last}"`,
+            )
+            if (stream) sse(response).end(text)
+            else sendJson(response, 200, text)
+          }
+          const own = wire === 'gemini' ? {} : { model, stream }
+          const response = await fetch(`${gateway.url}${pathOf(wire, model, stream)}`, {
+            method: 'POST',
+            headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+            body: JSON.stringify({ ...asked[wire](names), ...own }),
+          })
+          const text = await response.text()
+          expect(response.status, text).toBe(200)
+          const sent = namesSent(upstream.seen[0]?.body ?? '')
+          expect(sent.length).toBeGreaterThanOrEqual(2)
+          for (const name of sent) expect(name).toMatch(TAKEN)
+          // Cohere is shown the one that was chosen alone
+          expect(new Set(sent).size).toBe(model === 'cohere' && wire === 'messages' ? 1 : 2)
+          const [call, ...others] = callsIn(wire, text, stream)
+          expect(others).toEqual([])
+          expect(names).toContain(call?.name)
+        }
+      })
+})

@@ -39,6 +39,11 @@ their row in \`providers/hosts.ts\` drops, which is reported.
 While a stream waits for its first word, a sign of life goes out in the caller's wire: a comment (\`: waiting\`) in OpenAI's two, a \`ping\`
 in Anthropic's, and in Gemini's an event with an empty text, since Google's SDKs fail on comments. None of them counts as content.
 
+On the way back arguments of calls are told as the model wrote them, every digit of a number too. Pictures and sounds that a model made
+have a place in OpenAI's chat and in Gemini's wire; in Anthropic's and in \`/v1/responses\` a text says that they were there, and tells
+what was spoken. Code that Gemini ran at Google, and what came of it, is told in the text. Names of tools that a target does not take
+go out in a form that it does, and come back as they were.
+
 ${sections.join('\n\n')}
 `
 }
