@@ -76,6 +76,16 @@ export function listOf(values: Values, name: string): string[] | undefined {
     .filter(entry => entry !== '')
 }
 
+/** A limit: `none` takes it away. Throws a usage error. */
+export const limitOf = (values: Values, name: string): number | null | undefined =>
+  textOf(values, name) === 'none' ? null : numberOf(values, name)
+
+/** What a command changes. Throws a usage error where that is nothing. */
+export function changesOf<T extends Record<string, unknown>>(body: T): T {
+  if (Object.values(body).some(value => value !== undefined)) return body
+  throw new CommandError('nothing to change: say at least one thing, as in --budget 25/month', EXIT.usage)
+}
+
 /** A number option. Throws a usage error. */
 export function numberOf(values: Values, name: string): number | undefined {
   const text = textOf(values, name)

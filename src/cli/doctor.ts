@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { formatFault } from '../config/text.ts'
+import { parseTime } from '../wire/plain.ts'
 import { getAll } from './client.ts'
 import { type Command, type CommandCall, CommandError, EXIT, textOf } from './command.ts'
 import { checkConfig } from './config.ts'
@@ -106,9 +107,18 @@ interface CheckWire {
   readonly differences: readonly { at: string; figure: string; expected: number; found: number }[]
 }
 
+function parseSince(text: string): void {
+  try {
+    parseTime(text, '--since')
+  } catch (error) {
+    throw new CommandError(messageOf(error).replaceAll('`', ''), EXIT.usage)
+  }
+}
+
 /** The ledger held against itself, by the gateway that has it open. */
 async function ledger(call: CommandCall): Promise<number> {
   const since = textOf(call.values, 'since')
+  if (since !== undefined) parseSince(since)
   const query = since === undefined ? '' : `?${new URLSearchParams({ from: since })}`
   const { text } = await call.admin.send('GET', `/ledger/check${query}`)
   const { ok, checks } = JSON.parse(text) as { ok: boolean; checks: CheckWire[] }

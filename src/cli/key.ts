@@ -1,5 +1,14 @@
 /** `switchgate key …` */
-import { type Command, type CommandCall, CommandError, EXIT, listOf, numberOf, textOf } from './command.ts'
+import {
+  changesOf,
+  type Command,
+  type CommandCall,
+  CommandError,
+  EXIT,
+  limitOf,
+  listOf,
+  textOf,
+} from './command.ts'
 import { getAll } from './client.ts'
 import { budgetsOf, budgetsText, topUpCommand } from './budget.ts'
 import { hoursOfText, hoursText } from '../keys/hours.ts'
@@ -65,12 +74,12 @@ function hoursOption(text: string | undefined): Hours | null | undefined {
 
 function bodyOf({ values }: CommandCall): Wire {
   const limits = {
-    rpm: numberOf(values, 'rpm'),
-    tpm: numberOf(values, 'tpm'),
-    rpd: numberOf(values, 'rpd'),
-    concurrency: numberOf(values, 'concurrency'),
-    burst: numberOf(values, 'burst'),
-    throttle_ms: numberOf(values, 'throttle-ms'),
+    rpm: limitOf(values, 'rpm'),
+    tpm: limitOf(values, 'tpm'),
+    rpd: limitOf(values, 'rpd'),
+    concurrency: limitOf(values, 'concurrency'),
+    burst: limitOf(values, 'burst'),
+    throttle_ms: limitOf(values, 'throttle-ms'),
   }
   return {
     name: textOf(values, 'name'),
@@ -84,7 +93,7 @@ function bodyOf({ values }: CommandCall): Wire {
     scopes: listOrAll(listOf(values, 'scopes'), 'all'),
     origin_allow: listOrAll(listOf(values, 'origins'), 'any'),
     hours: hoursOption(textOf(values, 'hours')),
-    max_output_tokens: numberOf(values, 'max-output-tokens'),
+    max_output_tokens: limitOf(values, 'max-output-tokens'),
     default_model: textOf(values, 'default-model'),
     owner: textOf(values, 'owner'),
     project: textOf(values, 'project'),
@@ -217,11 +226,12 @@ export const keyCommands: readonly Command[] = [
   },
   {
     name: 'key change',
-    summary: 'New budgets (`none` = none), limits or rights for a key',
+    summary: 'New budgets, limits (`none` = none) or rights for a key',
     usage: `<id> ${CHANGE_USAGE}`,
     words: [1, 1],
     options: change,
-    run: async call => showKey(call, (await call.admin.send('PATCH', pathOf(call), bodyOf(call))).text),
+    run: async call =>
+      showKey(call, (await call.admin.send('PATCH', pathOf(call), changesOf(bodyOf(call)))).text),
   },
   {
     name: 'key rotate',

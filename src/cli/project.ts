@@ -1,7 +1,7 @@
 /** `switchgate project …`: budgets and limits above keys; `organisation` is the one above all. */
 import { budgetsOf, budgetsText, topUpCommand } from './budget.ts'
 import { getAll } from './client.ts'
-import { type Command, type CommandCall, EXIT, listOf, numberOf, textOf } from './command.ts'
+import { changesOf, type Command, type CommandCall, EXIT, limitOf, listOf, textOf } from './command.ts'
 import { listText, money, plain, table, time } from './print.ts'
 
 type Wire = Record<string, unknown>
@@ -20,10 +20,10 @@ const USAGE =
 
 function bodyOf({ values }: CommandCall): Wire {
   const limits = {
-    rpm: numberOf(values, 'rpm'),
-    tpm: numberOf(values, 'tpm'),
-    rpd: numberOf(values, 'rpd'),
-    concurrency: numberOf(values, 'concurrency'),
+    rpm: limitOf(values, 'rpm'),
+    tpm: limitOf(values, 'tpm'),
+    rpd: limitOf(values, 'rpd'),
+    concurrency: limitOf(values, 'concurrency'),
   }
   return {
     name: textOf(values, 'name'),
@@ -107,11 +107,12 @@ export const projectCommands: readonly Command[] = [
   },
   {
     name: 'project change',
-    summary: 'New budgets (`none` = none) or limits for a project, or for `organisation`',
+    summary: 'New budgets or limits (`none` = none) for a project, or for `organisation`',
     usage: `<id> ${USAGE}`,
     words: [1, 1],
     options,
-    run: async call => show(call, (await call.admin.send('PATCH', pathOf(call), bodyOf(call))).text),
+    run: async call =>
+      show(call, (await call.admin.send('PATCH', pathOf(call), changesOf(bodyOf(call)))).text),
   },
   topUpCommand('project'),
   {

@@ -105,6 +105,9 @@ export function commandOf(words: readonly string[]): Command {
   return found
 }
 
+const isFlag = (options: ParseArgsOptionsConfig, name: string): boolean =>
+  options[name.replace(/^-+/, '')]?.type === 'boolean'
+
 /** Splits options from words. Throws a usage error. */
 function parse(command: Command, args: readonly string[]): { values: Values; words: string[] } {
   const options = { ...SHARED, ...command.options }
@@ -117,8 +120,15 @@ function parse(command: Command, args: readonly string[]): { values: Values; wor
     const name = /'(--?[\w-]+)/.exec((error as Error).message)?.[1]
     const known = Object.keys(options)
     const near = name === undefined ? '' : didYouMean(name.replace(/^-+/, ''), known)
+    const { message } = error as Error
     const what =
-      code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' ? `unknown option ${name}${near}` : (error as Error).message
+      code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION'
+        ? `unknown option ${name}${near}`
+        : code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' && name !== undefined
+          ? isFlag(options, name)
+            ? `${name} takes no value`
+            : `${name} needs a value; one that begins with a dash is written ${name}=-…`
+          : message
     throw new CommandError(`${what}\n\n${usageText(command)}`, EXIT.usage)
   }
 }

@@ -165,7 +165,12 @@ class Book implements KeyBook {
         throw conflict(
           `Key ${id} is ${old.status === 'active' ? 'expired' : old.status}; only a working key can be rotated.`,
         )
-      const minted = this.#mint(old.env, old, old.name, old.lineage)
+      const heir = this.#heirOf(old)
+      if (heir.id !== id && heir.status !== 'revoked')
+        throw conflict(`Key ${id} was rotated before and ends with its grace: rotate its successor ${heir.id}.`)
+      // what was cut short with its own heir is not the end that a new one has
+      const { expiresAtMs } = heir
+      const minted = this.#mint(old.env, { ...old, expiresAtMs }, old.name, old.lineage)
       const endsAtMs = nowMs + graceSeconds * 1000
       const replaced = { ...old, expiresAtMs: Math.min(old.expiresAtMs ?? endsAtMs, endsAtMs) }
       // One commit: there is never a successor without an end for its predecessor.
@@ -183,9 +188,11 @@ class Book implements KeyBook {
     return this.#inTurn(async () => {
       const key = this.#memory.get(id)
       if (key === undefined) return undefined
-      if (status === 'active' && key.status === 'active') return key
       if (key.status === 'revoked' && status !== 'revoked')
         throw conflict(`Key ${id} is revoked, and revocation is final. Create a new key.`)
+      if (status === 'active' && key.expiresAtMs !== null && key.expiresAtMs <= this.#options.clock.now())
+        throw conflict(`Key ${id} has expired: give it a later expires_at first.`)
+      if (status === 'active' && key.status === 'active') return key
       const changed: Key = { ...key, status }
       // Taking rights away holds in memory even if the store fails (asking again saves it); giving them back waits for the store.
       if (status !== 'active') this.#adopt(changed)
@@ -194,6 +201,11 @@ class Book implements KeyBook {
       this.#options.log('info', 'key_status', { key: id, status })
       return changed
     })
+  }
+
+  /** The newest key of the lineage: the key itself where it was not rotated. */
+  #heirOf(key: Key): Key {
+    return this.lineage(key.lineage).reduce((a, b) => (b.createdAtMs > a.createdAtMs ? b : a), key)
   }
 
   /** The other keys of the lineage as they are after a change of what they share; none when it touches only the key's own. */

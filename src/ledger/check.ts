@@ -126,6 +126,9 @@ async function sumsAgree(
 const range = (fromMs: number, toMs: number, stepMs: number): number[] =>
   Array.from({ length: Math.max(0, Math.ceil((toMs - fromMs) / stepMs)) }, (_, n) => fromMs + n * stepMs)
 
+/** Where time ends for a Date: rows may lie ahead of a clock that was wrong when they were made. */
+const END_MS = 100_000_000 * DAY_MS
+
 /** A request that still runs has no last row yet: those that began lately may be such. */
 const RUNNING_MS = 3_600_000
 
@@ -215,8 +218,8 @@ async function lookAtBudgets({ store, ledger, keys, projects, nowMs }: CheckInpu
 export async function checkLedger(input: CheckInput): Promise<Check[]> {
   const { store, ledger, nowMs } = input
   await ledger.fold()
-  const dayStarts = (await store.spend({ fromMs: 0, toMs: nowMs + DAY_MS, nowMs, groupBy: ['day'] })).map(
-    row => Date.parse(row.group.day ?? ''),
+  const dayStarts = (await store.spend({ fromMs: 0, toMs: END_MS, nowMs, groupBy: ['day'] })).map(row =>
+    Date.parse(row.group.day ?? ''),
   )
   const since = Math.max(
     (await store.oldestDay()) ?? nowMs,

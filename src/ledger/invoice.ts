@@ -58,7 +58,9 @@ type Reader = (line: Line, at: number) => Omit<Invoiced, 'day' | 'model'> & { da
 
 function numberIn(line: Line, name: string, at: number): number {
   const text = line(name).trim()
-  const value = text === '' ? 0 : Number(text)
+  // a quoted number may group its thousands
+  const plain = /^-?\d{1,3}(,\d{3})+(\.\d+)?$/.test(text) ? text.replaceAll(',', '') : text
+  const value = plain === '' ? 0 : Number(plain)
   if (Number.isFinite(value)) return value
   throw new InvoiceError(`line ${at}: ${name} is not a number: ${JSON.stringify(text.slice(0, 40))}`)
 }

@@ -294,3 +294,35 @@ test('10,000 keys: right answers beyond the cache’s bound, and a hit within a 
   const hot = texts[7] ?? ''
   expect(memory.find(hot)?.id).toBe(hot.split('_')[2])
 })
+
+test('a key that was rotated before is not rotated again while its successor works', async () => {
+  const ends = at.clock.nowMs + 86_400_000
+  const { key } = await book.create({ name: 'n', expiresAtMs: ends })
+  at.clock.nowMs += 1
+  const heir = (await book.rotate(key.id, 60))?.key
+  await expect(book.rotate(key.id, 60)).rejects.toMatchObject({
+    status: 409,
+    code: 'conflict',
+    message: expect.stringContaining(String(heir?.id)),
+  })
+  expect(book.lineage(key.lineage)).toHaveLength(2)
+  // where the successor is lost, the old one has another, and not with the end of its own grace
+  await book.setStatus(heir?.id ?? '', 'revoked')
+  at.clock.nowMs += 1
+  expect((await book.rotate(key.id, 60))?.key).toMatchObject({ status: 'active', expiresAtMs: ends })
+  expect(book.get(key.id)?.expiresAtMs).toBeLessThan(ends)
+})
+
+test('a key that has expired is not resumed, but for a later end', async () => {
+  const { key } = await book.create({ name: 'n', expiresAtMs: at.clock.nowMs + 1000 })
+  const suspended = (await book.create({ name: 's', expiresAtMs: at.clock.nowMs + 1000 })).key
+  await book.setStatus(suspended.id, 'suspended')
+  at.clock.nowMs += 1001
+  for (const { id } of [key, suspended])
+    await expect(book.setStatus(id, 'active')).rejects.toMatchObject({
+      status: 409,
+      message: expect.stringMatching(/has expired: give it a later expires_at/),
+    })
+  await book.patch(suspended.id, { expiresAtMs: at.clock.nowMs + 1000 })
+  expect(await book.setStatus(suspended.id, 'active')).toMatchObject({ status: 'active' })
+})

@@ -134,6 +134,19 @@ describe('the check', () => {
     expect(found).toContainEqual(expect.stringMatching(expected))
   })
 
+  it('rows ahead of a clock that was set right since are counted with the others', async () => {
+    const { check, spend, clock, ledger } = await setup()
+    const rightMs = clock.now()
+    clock.advance(40 * DAY)
+    for (let n = 0; n < 3; n++) spend(n, 4_000)
+    await ledger.fold()
+    clock.advance(rightMs - clock.now())
+    expect(clock.now()).toBe(rightMs)
+    const totals = (await check()).find(({ name }) => name === 'key totals = daily sums')
+    expect(totals).toMatchObject({ differences: [] })
+    expect(totals?.compared).toBeGreaterThan(0)
+  })
+
   it('held money that no hold accounts for, and what is above a limit, are told apart', async () => {
     const { check, spend, ledger } = await setup()
     spend(1, 70_000)

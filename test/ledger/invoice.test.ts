@@ -56,6 +56,13 @@ describe('exports', () => {
     )
   })
 
+  it('thousands may be grouped in a quoted number', () => {
+    const [first] = readInvoice(OPENAI_USAGE.replace('4212', '"1,004,212"')).data
+    expect(first?.inputTokens).toBe(1_005_212)
+    for (const odd of ['"1,00"', '"1,0000"', '"10,00,000"', '","'])
+      expect(() => readInvoice(OPENAI_USAGE.replace('4212', odd))).toThrow(/is not a number/)
+  })
+
   it('what cannot be right is refused with its line', () => {
     for (const [text, message] of [
       ['', /not an export that is known here/],
