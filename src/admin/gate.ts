@@ -127,8 +127,9 @@ export function createGate(input: GateInput): Gate {
 
   async function verify(token: string, connection: AdminBindings): Promise<void> {
     const peer = connection.peer ?? 'unknown'
-    limiter.check(peer)
+    // the right one always passes: whoever shares the operator's address could lock the door with wrong ones
     if (token.length <= 512 && (await input.verifyAdminToken(token))) return
+    limiter.check(peer)
     limiter.miss(peer)
     input.audit.refused({
       action: 'admin_token.refused',

@@ -65,17 +65,20 @@ describe('the admin token', () => {
     expect(await answer.text()).not.toContain('next_cursor')
   })
 
-  it('limits guesses by address, and lets the others in', async () => {
+  it('limits guesses by address, and nobody else: not other addresses, nor the right token from this one', async () => {
     for (let count = 0; count < 10; count++) {
       expect((await get({ authorization: `Bearer guess-${count}` })).status).toBe(401)
     }
-    const refused = await get({ authorization: `Bearer ${ADMIN_TOKEN}` })
+    const refused = await get({ authorization: 'Bearer guess-11' })
     expect(refused.status).toBe(429)
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(200)
     const other = await get({ authorization: `Bearer ${ADMIN_TOKEN}` }, { peer: '198.51.100.1' })
     expect(other.status).toBe(200)
-    rig.nowMs += 5 * 60_000 + 1
     expect((await get({ authorization: `Bearer ${ADMIN_TOKEN}` })).status).toBe(200)
+    // which does not make up for the wrong ones
+    expect((await get({ authorization: 'Bearer guess-12' })).status).toBe(429)
+    rig.nowMs += 5 * 60_000 + 1
+    expect((await get({ authorization: 'Bearer guess-13' })).status).toBe(401)
   })
 
   it('is refused under a host name that is not ours (DNS rebinding)', async () => {
