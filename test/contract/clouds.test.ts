@@ -54,16 +54,16 @@ interface Sent {
 
 const same: Move = sent => sent
 
+const betasOf = (said: unknown, isSearching: boolean): Json => {
+  const betas = [...(said === undefined ? [] : [said]), ...(isSearching ? ['web-search-2025-03-05'] : [])]
+  return betas.length > 0 ? { 'anthropic-beta': betas.join(',') } : {}
+}
+
 /** Claude's wire with the model in the path, the version in the body and no header for it (claude.ts of each). */
 const VERTEX_CLAUDE: Move = ({ body: { model, ...body }, headers }, client) => ({
   path: `/models/${String(model)}:${client.stream === true ? 'streamRawPredict' : 'rawPredict'}`,
   body: { ...body, anthropic_version: 'vertex-2023-10-16' },
-  headers: {
-    ...('anthropic-beta' in headers && { 'anthropic-beta': headers['anthropic-beta'] }),
-    ...(JSON.stringify(body.tools ?? []).includes('web_search_') && {
-      'anthropic-beta': 'web-search-2025-03-05',
-    }),
-  },
+  headers: betasOf(headers['anthropic-beta'], JSON.stringify(body.tools ?? []).includes('web_search_')),
 })
 
 /** Adapter, the folder of its wire, how its requests are moved, and what the place sends otherwise: each has a folder of its own. */
