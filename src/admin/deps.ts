@@ -37,6 +37,14 @@ export interface CredentialTest {
   readonly asked?: boolean
 }
 
+/** Fingerprints of the master key before and now, and the files that hold them; null = the operator keeps them elsewhere. */
+export interface MasterKeyRotation {
+  readonly from: string
+  readonly to: string
+  readonly path: string | null
+  readonly oldPath: string | null
+}
+
 export interface AdminDeps {
   readonly store: Store
   readonly keys: KeyBook
@@ -64,6 +72,8 @@ export interface AdminDeps {
   readonly metrics?: Metrics
   /** Asks the provider whether this secret works. Never throws. */
   testCredential(provider: string, secret: string): Promise<CredentialTest>
+  /** Replaces the master key by this one (base64), or by one that is made. Absent where it is the platform's secret (Workers). */
+  readonly rotateMasterKey?: (given: string | undefined) => Promise<MasterKeyRotation>
   /** A new admin token in clear, shown once; the old one and every session end. Rejects with 409 when it is set by the environment. */
   resetAdminToken(): Promise<string>
 }

@@ -12,6 +12,7 @@ import { requestRoutes } from './requests.ts'
 import type { AdminRoute } from './route.ts'
 import { spendRoutes } from './spend.ts'
 import { targetRoutes } from './targets.ts'
+import { vaultRoutes } from './vault.ts'
 
 export const ADMIN_ROUTES: readonly AdminRoute[] = [
   ...keyRoutes,
@@ -26,4 +27,5 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   ...configRoutes,
   ...auditRoutes,
   ...hostRoutes,
+  ...vaultRoutes,
 ]

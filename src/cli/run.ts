@@ -29,6 +29,7 @@ import { requestCommands } from './request.ts'
 import { restoreCommands } from './restore.ts'
 import { scanCommands } from './scan.ts'
 import { spendCommands } from './spend.ts'
+import { vaultCommands } from './vault.ts'
 
 export const COMMANDS: readonly Command[] = [
   ...keyCommands,
@@ -48,6 +49,7 @@ export const COMMANDS: readonly Command[] = [
   ...importCommands,
   ...scanCommands,
   ...doctorCommands,
+  ...vaultCommands,
 ]
 
 const SHARED: ParseArgsOptionsConfig = {

@@ -114,6 +114,27 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
   throw new KeyringLost('the setting "keyring" was changed and does not open: restore it from a backup')
 }
 
+/**
+ * Wraps the stored keyring with another master key, in one write: before it the old one opens it, after it the new one.
+ * What is inside stays as it is. Rejects as `openKeyring` does, and with BrokenSeal.
+ */
+export async function rewrapKeyring(
+  { store, masterKey, random }: Pick<KeyringOptions, 'store' | 'masterKey' | 'random'>,
+  next: Secret,
+): Promise<void> {
+  const [old, bytes] = [masterKey.reveal(), next.reveal()]
+  if (old === undefined || bytes?.length !== KEY_BYTES) throw new Error('the master key must be 32 bytes')
+  const [expected, blob] = split((await store.setting(SETTING)) ?? '')
+  const [print, nextPrint] = await Promise.all([fingerprintOf(old, 8), fingerprintOf(bytes, 8)])
+  if (expected !== print) throw new MasterKeyMismatch(print, expected)
+  const [from, to] = await Promise.all([importKey(old), importKey(bytes)])
+  const text = await openText(from, IDENTITY, blob)
+  const rewrapped = await sealText(to, 1, IDENTITY, text, random)
+  // read again as the next start will: a blob that does not open must not replace one that does
+  if ((await openText(to, IDENTITY, rewrapped)) !== text) throw new BrokenSeal('keyring')
+  await store.commit([{ op: 'put_setting', name: SETTING, value: `${nextPrint}:${rewrapped}` }])
+}
+
 /** Overwrites every key. */
 export function dropKeyring(keyring: Keyring): void {
   for (const secret of [...keyring.roots.values(), ...keyring.peppers.values(), keyring.session])

@@ -5,7 +5,7 @@ import { randomBase62 } from '../keys/format.ts'
 import { createTurns } from '../keys/turns.ts'
 import type { SecretVersion, Store, StoredCredential } from '../store/store.ts'
 import { type CredentialDraft, checkDraft, cleanSecret, wrong } from './draft.ts'
-import { dropKeyring, type Keyring, openKeyring } from './keyring.ts'
+import { dropKeyring, type Keyring, openKeyring, rewrapKeyring } from './keyring.ts'
 import { parseRef, type ReadRef } from './ref.ts'
 import { BrokenSeal, fingerprintOf, importKey, openText, sealText, versionOf } from './seal.ts'
 import type { Secret } from './secret.ts'
@@ -68,6 +68,8 @@ export interface VaultOptions {
 
 /** The vault with the keys that others need while it is open. */
 export interface OpenVault extends Vault {
+  /** Another master key from now on, durable when it resolves. Rejects with GatewayError `sealed`, or what storage says: then the old one holds. */
+  rewrap(next: Secret): Promise<void>
   /** Peppers and the session key. Throws GatewayError('sealed') after `seal`. */
   keyring(): Keyring
 }
@@ -86,7 +88,8 @@ const isSealed = (): GatewayError =>
   new GatewayError('sealed', 'The vault is sealed. Restart the gateway to open it.')
 
 class Safe implements OpenVault {
-  readonly masterKeyFingerprint: string
+  masterKeyFingerprint: string
+  #masterKey: Secret
   readonly #options: VaultOptions
   readonly #imported = new Map<number, Promise<CryptoKey>>()
   readonly #inTurn = createTurns()
@@ -95,6 +98,7 @@ class Safe implements OpenVault {
 
   constructor(options: VaultOptions, keyring: Keyring, masterKeyFingerprint: string) {
     this.#options = options
+    this.#masterKey = options.masterKey
     this.#keyring = keyring
     this.masterKeyFingerprint = masterKeyFingerprint
   }
@@ -211,8 +215,23 @@ class Safe implements OpenVault {
     dropKeyring(this.#keyring)
     this.#keyring = undefined
     this.#imported.clear()
-    this.#options.masterKey.drop()
+    this.#masterKey.drop()
     this.#options.log('warn', 'vault_sealed')
+  }
+
+  rewrap(next: Secret): Promise<void> {
+    return this.#inTurn(async () => {
+      this.keyring()
+      const { store, random, log } = this.#options
+      await rewrapKeyring({ store, random, masterKey: this.#masterKey }, next)
+      const [old, from] = [this.#masterKey, this.masterKeyFingerprint]
+      this.#masterKey = next
+      this.masterKeyFingerprint = await fingerprintOf(next.reveal() ?? new Uint8Array(), 8)
+      old.drop()
+      // sealed while it was written: the new key is no more wanted than the old one
+      if (this.sealed) next.drop()
+      log('warn', 'master_key_rotated', { from, to: this.masterKeyFingerprint })
+    })
   }
 
   /** Undefined = the keyring has no such version. */

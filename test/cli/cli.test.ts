@@ -383,6 +383,10 @@ describe('the folder of a gateway that does not run', () => {
         [`${added.id} --secret-env NEXT_KEY`, 0, { id: added.id }],
         [`${added.id} --secret-env UNSET_X`, 64, { error: { code: 'usage' } }],
       ],
+      'vault rotate-master-key': [
+        ['--new-key-env UNSET_X', 64, { error: { code: 'usage' } }],
+        ['--new-key-file /nowhere/key', 64, { error: { code: 'usage' } }],
+      ],
       'credential promote': [[added.id, 1, { error: { code: 'conflict' } }]],
       'credential retire': [[added.id, 0, { id: added.id, version: 2 }]],
       models: [

@@ -2,16 +2,12 @@
 import {
   chmodSync,
   closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import Database from 'better-sqlite3'
@@ -20,6 +16,8 @@ import { parseMasterKey } from '../../vault/master.ts'
 import { toBase64Url } from '../../vault/seal.ts'
 import type { Secret } from '../../vault/secret.ts'
 import { nodeRandomBytes } from './digest.ts'
+import { findKey } from './key-file.ts'
+import { hasModes, syncFolder, writeNew } from './private-file.ts'
 import { SettingsError } from './settings.ts'
 
 export interface DataFolder {
@@ -37,8 +35,6 @@ export interface DataFolder {
 export class FolderInUse extends Error {
   override readonly name = 'FolderInUse'
 }
-
-const hasModes = process.platform !== 'win32'
 
 /** What an operator can do about a folder that cannot be had, by the system's code. */
 const FOLDER_CURES: Readonly<Record<string, string>> = {
@@ -130,26 +126,6 @@ function lock(path: string): Database.Database {
   }
 }
 
-function writeNew(path: string, text: string): void {
-  const file = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
-  try {
-    writeSync(file, text)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
-function syncFolder(path: string): void {
-  if (!hasModes) return
-  const folder = openSync(path, constants.O_RDONLY)
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
-}
-
 /** Makes the folder and takes its lock; `pidFile` says who has it. */
 function claim(path: string, pidFile: string, log: Log): Database.Database {
   let held: Database.Database | undefined
@@ -204,43 +180,16 @@ export interface MasterKey {
   readonly made: boolean
 }
 
-/** Reads a key file that nobody else may read. Throws with the cure. */
-function readKeyFile(path: string, source: string): Secret {
-  let text: string
-  let file: number
-  try {
-    // Non-blocking: a named pipe in place of a file must not hang the start.
-    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-  } catch {
-    throw new Error(`${source}: ${path} does not exist or may not be read`)
-  }
-  try {
-    const stat = fstatSync(file)
-    if (!stat.isFile() || stat.size > 4096) throw new Error(`${source}: ${path} is not a key file`)
-    if (hasModes && (stat.mode & 0o077) !== 0)
-      throw new Error(
-        `${source}: ${path} can be read by others; cure: chmod 600 ${path} (Kubernetes: defaultMode 0400)`,
-      )
-    text = readFileSync(file, 'utf8')
-  } finally {
-    closeSync(file)
-  }
-  if (text === '')
-    throw new Error(
-      `${source}: ${path} is empty, left by an interrupted first start: delete it and start again`,
-    )
-  return parseMasterKey(text, `${source}: ${path}`)
-}
-
 /**
  * The master key: SWITCHGATE_MASTER_KEY_FILE, else SWITCHGATE_MASTER_KEY, else `master.key` in the data folder, which is made
- * when nothing was ever sealed. Never makes one over existing ciphertext. Throws with a message that names the cure.
+ * when nothing was ever sealed. Never makes one over existing ciphertext. Of what a rotation has left beside a file, the key
+ * that the database expects. Throws with a message that names the cure.
  */
 export function readMasterKey({ folder, env, expected, mayMake }: MasterKeyOptions): MasterKey {
   const given = env.SWITCHGATE_MASTER_KEY_FILE
   if (given) {
     const path = resolve(given)
-    return { key: readKeyFile(path, 'SWITCHGATE_MASTER_KEY_FILE'), source: 'file', path, made: false }
+    return { key: findKey(path, 'SWITCHGATE_MASTER_KEY_FILE', expected), source: 'file', path, made: false }
   }
   const text = env.SWITCHGATE_MASTER_KEY
   if (text)
@@ -266,5 +215,5 @@ export function readMasterKey({ folder, env, expected, mayMake }: MasterKeyOptio
     bytes.fill(0)
     made = true
   }
-  return { key: readKeyFile(path, 'master key'), source: 'folder', path, made }
+  return { key: findKey(path, 'master key', expected), source: 'folder', path, made }
 }

@@ -36,6 +36,7 @@ import { type DataFolder, type MasterKey, openDataFolder, readMasterKey } from '
 import { openHealth } from './health.ts'
 import { type Meters, openMeters, openMetrics } from './metrics.ts'
 import { watchGraces } from './graces.ts'
+import { rotateMasterKey } from './master-key.ts'
 import { createReadRef } from './refs.ts'
 import { createSend } from './send.ts'
 import type { Settings } from './settings.ts'
@@ -100,7 +101,7 @@ export async function openGateway(options: OpenOptions): Promise<Gateway> {
 
 async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): Promise<Gateway> {
   const { journal, promise } = meters
-  const { settings, log, redactor, origin } = options
+  const { settings, log, redactor } = options
   const { env } = settings
   const audit = openAudit({ folder, store: meters.store, keyring: () => vault.keyring(), log })
   const { store } = audit
@@ -195,7 +196,7 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
   }
   const days = () => supply.config().retention.requestsDays
   const retention = createRetention({ store, clock: nodeClock, log, days })
-  const planes = mount(deps, { ...books, vault, audit, ledger, supply, own, settings, origin, meters })
+  const planes = mount(deps, { ...books, ...options, vault, masterKey, audit, ledger, supply, own, meters })
   return {
     deps,
     ...planes,
@@ -227,12 +228,13 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
 
 interface Offices extends Books {
   readonly vault: OpenVault
+  readonly masterKey: MasterKey
   readonly audit: AuditLog
   readonly ledger: LedgerOwner
   readonly supply: Supply
   readonly own: OwnCatalog
   readonly settings: Settings
-  readonly origin: string | undefined
+  readonly origin?: string | undefined
   readonly meters: Meters
 }
 
@@ -273,6 +275,8 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
     gate,
     providerNames: () => o.supply.providerNames(),
     resetAdminToken: () => o.adminGate.reset(),
+    rotateMasterKey: given =>
+      rotateMasterKey({ vault: o.vault, store: deps.store, masterKey: o.masterKey, given }),
     catalog: o.own.port(deps),
     config: o.supply.port,
     metrics: openMetrics({ ...o, health: deps.health, pressure: deps.pressure }),
