@@ -167,7 +167,9 @@ class Book implements KeyBook {
         )
       const heir = this.#heirOf(old)
       if (heir.id !== id && heir.status !== 'revoked')
-        throw conflict(`Key ${id} was rotated before and ends with its grace: rotate its successor ${heir.id}.`)
+        throw conflict(
+          `Key ${id} was rotated before and ends with its grace: rotate its successor ${heir.id}.`,
+        )
       // what was cut short with its own heir is not the end that a new one has
       const { expiresAtMs } = heir
       const minted = this.#mint(old.env, { ...old, expiresAtMs }, old.name, old.lineage)
