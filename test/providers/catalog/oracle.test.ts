@@ -7,6 +7,7 @@ import { calcPrice } from '@pydantic/genai-prices'
 import { describe, expect, test } from 'vitest'
 import { type CatalogOffer, loadCatalog } from '../../../providers/catalog/loader.ts'
 import { billFor } from '../../../src/meter.ts'
+import { billsTokens } from '../../../src/price.ts'
 import type { Usage } from '../../../src/terms.ts'
 
 /** Our kinds as the calculator calls them. Vertex sells Gemini and Claude at Google's list. */
@@ -148,7 +149,10 @@ const EXPLAINED: readonly (readonly [RegExp, number, string])[] = [
   [/^zai\/glm-5\.3-flash$/, 1, 'theirs is of September, ours of November 2026: the newer one counts'],
 ]
 
-const known = loadCatalog().offers.filter(offer => THEIR_NAMES[offer.provider] !== undefined)
+/** Prices by the picture or the second alone say nothing of tokens, so there is nothing to compare. */
+const known = loadCatalog().offers.filter(
+  offer => THEIR_NAMES[offer.provider] !== undefined && billsTokens(offer.price),
+)
 
 describe('for the same usage', () => {
   let compared = 0
@@ -169,7 +173,7 @@ describe('for the same usage', () => {
   }
 
   test('both know some five hundred offers', () => {
-    expect(compared).toBe(539)
+    expect(compared).toBe(533)
   })
 
   test('every difference has a reason', () => {
