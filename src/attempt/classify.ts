@@ -32,6 +32,25 @@ function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
 }
 
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined
+
+const FAULTS_SHOWN = 3
+
+/** A list of faults, as FastAPI's validation (`detail: [{loc, msg}]`: vLLM, Mistral, TGI) and GraphQL-minded hosts (`errors: [{message}]`) write them. */
+function faultsIn(list: unknown): { message: string; param: string | undefined } | undefined {
+  if (!Array.isArray(list)) return undefined
+  const faults = list.slice(0, FAULTS_SHOWN).flatMap(fault => {
+    const said = text(fault) ?? text(field(fault, 'msg')) ?? text(field(fault, 'message'))
+    if (said === undefined) return []
+    const loc = field(fault, 'loc')
+    const place = Array.isArray(loc) ? loc.filter(part => part !== 'body').join('.') : ''
+    return [{ said: place === '' ? said : `${place}: ${said}`, place }]
+  })
+  const param = faults.find(({ place }) => place !== '')?.place
+  return faults.length === 0 ? undefined : { message: faults.map(({ said }) => said).join('; '), param }
+}
+
 /** The upstream's own words for a client error: shown to the caller, so cut short and scrubbed by the caller of this. */
 export function upstreamWords(body: unknown): {
   message: string | undefined
@@ -40,13 +59,17 @@ export function upstreamWords(body: unknown): {
 } {
   const inner = Array.isArray(body) ? body[0] : body
   const error = field(inner, 'error') ?? inner
-  const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
+  const detail = field(inner, 'detail')
+  const faults = faultsIn(detail) ?? faultsIn(field(inner, 'errors'))
   const message =
     text(field(error, 'message')) ??
     text(error) ??
     text(field(inner, 'message')) ??
-    text(field(inner, 'detail'))
-  return { message, code: text(field(error, 'code')), param: text(field(error, 'param')) }
+    text(field(inner, 'Message')) ??
+    text(detail) ??
+    text(field(detail, 'message')) ??
+    faults?.message
+  return { message, code: text(field(error, 'code')), param: text(field(error, 'param')) ?? faults?.param }
 }
 
 const MESSAGE_CHARS_MAX = 500
@@ -59,7 +82,7 @@ const PLAIN_WORDS: Partial<Record<Failure, string>> = {
   unreachable: 'the provider could not be reached',
   malformed: 'the provider sent an answer that cannot be read',
   oversized:
-    'the provider sent more than this gateway takes (limits.answer_bytes, limits.event_bytes). Set a lower max_tokens',
+    'the provider sent more than this gateway takes (limits.answer_bytes, limits.event_bytes): ask for less of it, as with a lower max_tokens, or raise the limit',
   silent: 'the provider did not answer in time',
   interrupted: 'the provider broke off in the middle of its answer',
 }
@@ -124,7 +147,9 @@ export function refusalOf(
   try {
     body = JSON.parse(told.text)
   } catch {
-    // prose or an error page: the status speaks alone
+    // of prose the words are told, of an error page the status speaks alone
+    const prose = told.text.trim()
+    if (prose !== '' && !prose.startsWith('<')) body = { error: prose }
   }
   const wait = retryAfterMs(told.headers, body, nowMs, by.context.quirks.rateLimits)
   const kind = classify(by.provider, told.status, body)

@@ -117,7 +117,7 @@ function errorInside(json: unknown, r: Reading): GatewayError | undefined {
   const isAnswer =
     r.native || r.codec.decode
       ? inner.error == null && inner.type !== 'error'
-      : (r.codec.isAnswer?.(inner) ?? Array.isArray(inner.choices))
+      : (r.codec.isAnswer?.(inner) ?? (Array.isArray(inner.choices) && inner.choices.length > 0))
   const failed = inner.error !== undefined && inner.error !== null
   if (isAnswer && !failed) return undefined
   const named = failed || r.provider.classify?.(200, inner) !== undefined

@@ -93,6 +93,7 @@ const MOVES_ON: [string, Script, string][] = [
     response => void response.writeHead(200, { 'content-type': 'application/json' }).end(),
     'malformed',
   ],
+  ['200 without a choice', status(200, { ...completion(), choices: [] }), 'malformed'],
   [
     'error inside a 200',
     status(200, { error: { message: 'upstream died', type: 'server_error', code: 502 } }),

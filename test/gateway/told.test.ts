@@ -104,3 +104,28 @@ test('a verb that the Gemini wire does not have is not found, in its own form; o
   const files = await fetch(`${gateway.url}/v1/files`, { headers: { 'anthropic-version': '2023-06-01' } })
   expect(await files.json()).toMatchObject({ type: 'error', error: { type: 'not_found_error' } })
 })
+
+const missing = { type: 'missing', loc: ['body', 'messages', 0, 'content'], msg: 'Field required' }
+test.each([
+  ['FastAPI’s faults', { detail: [missing] }, 'messages.0.content: Field required', 'messages.0.content'],
+  [
+    'a list of errors',
+    { errors: [{ message: 'too many tools' }, 'and more'] },
+    'too many tools; and more',
+    null,
+  ],
+  ['a capital Message', { Message: 'Malformed input request' }, 'Malformed input request', null],
+  ['a detail that is an object', { detail: { message: 'no such option' } }, 'no such option', null],
+  [
+    'plain text',
+    'top_k must be above 0, key sk-upstream-0123456789',
+    'top_k must be above 0, key [secret]',
+    null,
+  ],
+  ['an error page', '<html><title>422</title></html>', 'the provider refused the request', null],
+])('a refusal in %s keeps its words', async (_form, body, message, param) => {
+  act = response => sendJson(response, 422, body)
+  const answer = await gateway.post(await gateway.key(), CHAT)
+  expect(answer.status).toBe(422)
+  expect(await answer.json()).toMatchObject({ error: { message: `alpha: ${message}`, param } })
+})
