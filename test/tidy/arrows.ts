@@ -15,6 +15,7 @@ const LAYERS: readonly (readonly [prefix: string, layer: number])[] = [
   ['src/authenticate.ts', 2],
   ['src/admit.ts', 2],
   ['src/estimate.ts', 2],
+  ['src/hosted.ts', 2],
   ['src/count.ts', 2],
   // names and sites are knowledge that the config file is checked against, not a step of a request
   ['src/route/names.ts', 1],
