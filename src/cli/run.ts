@@ -22,6 +22,7 @@ import { hostCommands } from './host.ts'
 import { importCommands } from './import.ts'
 import { keyCommands } from './key.ts'
 import { modelCommands } from './models.ts'
+import { policyCommands } from './policy.ts'
 import { projectCommands } from './project.ts'
 import { jsonText, listText } from './print.ts'
 import { reconcileCommands } from './reconcile.ts'
@@ -48,6 +49,7 @@ export const COMMANDS: readonly Command[] = [
   ...configDiffCommands,
   ...importCommands,
   ...scanCommands,
+  ...policyCommands,
   ...doctorCommands,
   ...vaultCommands,
 ]

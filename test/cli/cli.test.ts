@@ -420,6 +420,11 @@ describe('the folder of a gateway that does not run', () => {
       'config diff': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
       'import litellm': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
       scan: [[join(folder, 'nowhere'), 64, { error: { code: 'usage' } }]],
+      'policy check': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
+      'policy plan': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
+      'policy apply': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
+      'policy test': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
+      'policy suggest': [['nobody', 1, { error: { code: 'not_found' } }]],
       explain: [
         ['gpt-nothing', 0, { targets: [], refusal: { status: 404, code: 'model_not_found' } }],
         ['', 64, { error: { code: 'usage' } }],
