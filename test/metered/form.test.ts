@@ -48,10 +48,20 @@ describe('forms', () => {
   test.each([
     ['multipart/form-data; boundary="a b"', 'a b'],
     ['Multipart/Form-Data;boundary=a', 'a'],
+    ['multipart/form-data; charset=utf-8; boundary=a', 'a'],
     [`multipart/form-data; boundary=${'x'.repeat(70)}`, 'x'.repeat(70)],
   ])('%s', (type, boundary) => {
     const text = `--${boundary}\r\nContent-Disposition: form-data; name="m"\r\n\r\nv\r\n--${boundary}--`
     expect(parseForm(bytesOf(text), type).json).toEqual({ m: 'v' })
+  })
+
+  test('names as tokens, as .NET writes them, and a line end before the first boundary', () => {
+    const file = "form-data; name=file; filename=a.mp3; filename*=utf-8''a.mp3"
+    const text = `\r\n--edge\r\nContent-Disposition: form-data; name=model\r\n\r\nm\r\n--edge\r\nContent-Disposition: ${file}\r\n\r\n123\r\n--edge--`
+    const { json, members, bytes } = parseForm(bytesOf(text), TYPE)
+    expect(json).toEqual({ model: 'm', file: { filename: 'a.mp3', bytes: 3 } })
+    const at = members[0]
+    expect(new TextDecoder().decode(bytes.subarray(at?.valueStart, at?.valueEnd))).toBe('m')
   })
 
   test.each([
@@ -70,6 +80,11 @@ describe('forms', () => {
     ['a second model', whole(part('model', 'a'), part('model', 'b')), 'model'],
     ['__proto__', whole(part('__proto__', 'a')), '__proto__'],
     ['a name given twice in one header', whole(part('a', 'v', '; name="b"')), 'body'],
+    [
+      'a name given as a token and in quotes',
+      bytesOf('--edge\r\ncontent-disposition: form-data; name=a; name="b"\r\n\r\nv\r\n--edge--'),
+      'body',
+    ],
     ['an encoded name', whole(part('a', 'v', "; name*=utf-8''model")), 'body'],
     ['two dispositions', whole(part('a', 'v', '\r\ncontent-disposition: form-data; name="model"')), 'body'],
     ['no disposition', bytesOf('--edge\r\nx: y\r\n\r\nv\r\n--edge--'), 'body'],

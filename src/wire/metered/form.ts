@@ -7,9 +7,11 @@ const HEADER_BYTES_MAX = 4_096
 const VALUE_BYTES_MAX = 65_536
 /** RFC 2046 section 5.1.1: 1 to 70 of these, not ending in a space. */
 const BOUNDARY = /^[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]$/
-const FORM =
-  /^multipart\/form-data\s*;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))\s*(?:;\s*charset=[\w-]+\s*)?$/i
-const DISPOSITION = /^form-data((?:\s*;\s*(?:name|filename)="[^"]*"|\s*;\s*filename\*=[^\s;"]+)+)\s*$/i
+const FORM = /^multipart\/form-data((?:\s*;\s*[\w-]+=(?:"[^"]*"|[^\s;"]+))+)\s*$/i
+/** Values in quotes, or as tokens (RFC 2045 section 5.1), as .NET's HttpClient writes them. */
+const DISPOSITION =
+  /^form-data((?:\s*;\s*(?:name|filename)=(?:"[^"]*"|[\w!#$%&'*+.^`|~-]+)|\s*;\s*filename\*=[^\s;"]+)+)\s*$/i
+const PARAMETER = /;\s*([\w*-]+)=(?:"([^"]*)"|([^\s;"]+))/g
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -23,10 +25,21 @@ export interface FormFile {
 const fault = (message: string, param = 'body'): GatewayError =>
   new GatewayError('invalid_request', message, { param })
 
+/** The parameters of a header, names in lower case. One that is given twice is refused: readers differ in which counts. */
+function parametersOf(text: string, header: string): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const [, name = '', quoted, token] of text.matchAll(PARAMETER)) {
+    if (found.has(name.toLowerCase()))
+      throw fault(`${header}: gives its ${name} twice.`, header === 'content-type' ? header : 'body')
+    found.set(name.toLowerCase(), quoted ?? token ?? '')
+  }
+  return found
+}
+
 function boundaryOf(contentType: string | undefined): string {
   const match = FORM.exec(contentType ?? '')
-  const boundary = match?.[1] ?? match?.[2]
-  if (boundary === undefined || !BOUNDARY.test(boundary)) {
+  const boundary = match && parametersOf(match[1] ?? '', 'content-type').get('boundary')
+  if (!boundary || !BOUNDARY.test(boundary)) {
     const message = 'content-type: must be multipart/form-data with a boundary of at most 70 characters.'
     throw fault(message, 'content-type')
   }
@@ -67,14 +80,10 @@ function readHeaders(text: string): Part {
     const match = DISPOSITION.exec(line.slice(colon + 1).trim())
     if (part !== undefined || match === null)
       throw fault('A part of the form needs one header content-disposition: form-data; name="…".')
-    const found = new Map<string, string>()
-    for (const [, key = '', value = ''] of (match[1] ?? '').matchAll(/(name|filename)="([^"]*)"/gi)) {
-      if (found.has(key.toLowerCase())) throw fault(`A part of the form gives its ${key} twice.`)
-      found.set(key.toLowerCase(), value)
-    }
+    const found = parametersOf(match[1] ?? '', 'content-disposition')
     const name = found.get('name')
     if (!name) throw fault('A part of the form has no name.')
-    const isFile = found.has('filename') || /filename\*=/i.test(match[1] ?? '')
+    const isFile = found.has('filename') || found.has('filename*')
     part = { name, filename: isFile ? (found.get('filename') ?? '') : undefined }
   }
   if (part === undefined) throw fault('A part of the form has no content-disposition header.')
@@ -97,10 +106,12 @@ function textOf(bytes: Uint8Array, name: string): string {
 export function parseForm(bytes: Uint8Array, contentType: string | undefined): Body {
   const first = encoder.encode(`--${boundaryOf(contentType)}`)
   const next = encoder.encode(`\r\n--${boundaryOf(contentType)}`)
-  if (!startsWith(bytes, first, 0)) throw fault('The form does not begin with its boundary.')
+  let at = 0
+  while (startsWith(bytes, CRLF, at)) at += CRLF.length
+  if (!startsWith(bytes, first, at)) throw fault('The form does not begin with its boundary.')
   const json: Record<string, unknown> = {}
   const members: Member[] = []
-  let at = first.length
+  at += first.length
   while (!startsWith(bytes, DASHES, at)) {
     if (!startsWith(bytes, CRLF, at)) throw fault('A boundary of the form is not followed by a line end.')
     if (members.length === PARTS_MAX) throw fault(`The form has more than ${PARTS_MAX} parts.`)
