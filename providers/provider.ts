@@ -105,6 +105,8 @@ export interface ChatCodec {
   /** Absent = the answer is already OpenAI's. Throws GatewayError (malformed, content_filter, overloaded …). */
   decode?(answer: unknown, context: DecodeContext): Decoded
   decodeStream?(context: DecodeContext, out: ChunkSink): StreamDecoder
+  /** Names of tools that it takes; absent = OpenAI's. Others reach it in a form of this kind, where a request is translated. */
+  readonly toolName?: RegExp
   /** Is this whole answer, already in the caller's wire, one at all? Absent = it has `choices`. */
   isAnswer?(answer: Json): boolean
   /** For answers that are OpenAI's but for a host's known faults; undefined = nothing to mend, bytes pass. One for one answer. */
@@ -239,7 +241,6 @@ export interface Quirks {
   readonly responsesOnly?: readonly string[]
   /** completion_tokens leaves reasoning out: add it. */
   readonly reasoningOutsideCompletion?: boolean
-
   /** It refuses `null` and empty arrays (`tools: []`, `function_call: null`): they are left out, which says the same. */
   readonly refusesNull?: boolean
   /** Its templates fail on `content: null`: '' is sent. */

@@ -1,5 +1,6 @@
 /** Chat messages → Cohere's: https://docs.cohere.com/reference/chat, "messages". */
 import { GatewayError } from '../../src/errors.ts'
+import { withResults } from '../../src/wire/unanswered.ts'
 import type { Json } from '../provider.ts'
 
 /** A fault of the caller's, at its place in the request. */
@@ -16,7 +17,7 @@ export function isObject(value: unknown): value is Json {
 export function encodeMessages(messages: unknown, thinks: boolean): Json[] {
   if (!Array.isArray(messages) || messages.length === 0)
     throw refuse('must be an array with at least one message', 'messages')
-  return messages.map((message: unknown, i) => {
+  const read = messages.map((message: unknown, i) => {
     const at = `messages[${i}]`
     if (!isObject(message)) throw refuse('must be an object with role and content', at)
     switch (message.role) {
@@ -33,6 +34,7 @@ export function encodeMessages(messages: unknown, thinks: boolean): Json[] {
         throw refuse('must be system, developer, user, assistant or tool', `${at}.role`)
     }
   })
+  return [...withResults(read)]
 }
 
 const TEXT: ReadonlySet<unknown> = new Set(['text'])

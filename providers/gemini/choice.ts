@@ -5,6 +5,8 @@
 import { GatewayError } from '../../src/errors.ts'
 import type { RawValue } from '../../src/wire/raw-json.ts'
 import type { DecodeContext, Json } from '../provider.ts'
+import { codeIn } from './code.ts'
+import { readCitations } from './grounding.ts'
 import { factsOf } from './model.ts'
 import { isObject } from './params.ts'
 import { extraContent, SIGNATURE_FORMAT } from './signatures.ts'
@@ -147,6 +149,8 @@ export class Choice {
     if (typeof part.text === 'string') {
       return part.thought === true ? this.#thought(part.text, signature) : this.#say(part.text, signature)
     }
+    const code = codeIn(part)
+    if (code !== undefined) return this.#say(code, signature)
     const { mimeType, data } = part.inlineData ?? {}
     if (typeof mimeType !== 'string' || typeof data !== 'string' || part.thought === true) return undefined
     this.#thinking = undefined
@@ -236,27 +240,6 @@ const oneLogprob = (token: { token?: string | null; logProbability?: number | nu
   logprob: token.logProbability ?? 0,
   bytes: [...new TextEncoder().encode(token.token ?? '')],
 })
-
-/** Search citations. Gemini counts a segment in UTF-8 bytes, OpenAI in characters. */
-function readCitations(grounding: Candidate['groundingMetadata'], text: string): Json[] {
-  const chunks = grounding?.groundingChunks ?? []
-  if (chunks.length === 0) return []
-  const bytes = new TextEncoder().encode(text)
-  const place = (offset: number | null | undefined): number =>
-    new TextDecoder().decode(bytes.subarray(0, offset ?? 0)).length
-  const cite = (at: number, start: number, end: number): Json[] => {
-    const web = chunks[at]?.web
-    if (typeof web?.uri !== 'string') return []
-    const url_citation = { url: web.uri, title: web.title ?? '', start_index: start, end_index: end }
-    return [{ type: 'url_citation', url_citation }]
-  }
-  const supports = grounding?.groundingSupports ?? []
-  if (supports.length === 0) return chunks.flatMap((_, at) => cite(at, 0, 0))
-  return supports.flatMap(({ segment, groundingChunkIndices }) => {
-    const [start, end] = [place(segment?.startIndex), place(segment?.endIndex)]
-    return (groundingChunkIndices ?? []).flatMap(at => cite(at, start, end))
-  })
-}
 
 /** Joins the steps of one choice into a whole message. */
 export function assemble(steps: readonly Step[]): { message: Json; logprobs: Json | null } {

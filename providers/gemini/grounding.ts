@@ -1,6 +1,7 @@
-/** What Google searched for an answer, as calls that have a price. Fed by decode, stream and native, read by usage. */
+/** What Google searched for an answer, as calls that have a price, and what is cited of it. Fed by decode, stream and native, read by usage and choice. */
 import type { Units } from '../../src/terms.ts'
 import { factsOf } from './model.ts'
+import type { Json } from '../provider.ts'
 import type { Candidate } from './wire.ts'
 
 type Grounding = Candidate['groundingMetadata']
@@ -40,4 +41,25 @@ export class Searches {
     if (this.#hasMaps) calls.push({ kind: 'google_maps', count: 1 })
     return calls.length > 0 ? calls : undefined
   }
+}
+
+/** Search citations. Gemini counts a segment in UTF-8 bytes, OpenAI in characters. */
+export function readCitations(grounding: Candidate['groundingMetadata'], text: string): Json[] {
+  const chunks = grounding?.groundingChunks ?? []
+  if (chunks.length === 0) return []
+  const bytes = new TextEncoder().encode(text)
+  const place = (offset: number | null | undefined): number =>
+    new TextDecoder().decode(bytes.subarray(0, offset ?? 0)).length
+  const cite = (at: number, start: number, end: number): Json[] => {
+    const web = chunks[at]?.web
+    if (typeof web?.uri !== 'string') return []
+    const url_citation = { url: web.uri, title: web.title ?? '', start_index: start, end_index: end }
+    return [{ type: 'url_citation', url_citation }]
+  }
+  const supports = grounding?.groundingSupports ?? []
+  if (supports.length === 0) return chunks.flatMap((_, at) => cite(at, 0, 0))
+  return supports.flatMap(({ segment, groundingChunkIndices }) => {
+    const [start, end] = [place(segment?.startIndex), place(segment?.endIndex)]
+    return (groundingChunkIndices ?? []).flatMap(at => cite(at, start, end))
+  })
 }

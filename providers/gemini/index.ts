@@ -12,7 +12,8 @@ import { decodeStream } from './stream.ts'
 export const gemini: Provider = {
   name: 'gcp.gemini',
   auth: 'x-goog-api-key',
-  chat: { encode, decode, decodeStream },
+  // every name: those that Gemini does not take are made fit in `encode`
+  chat: { encode, decode, decodeStream, toolName: /^/ },
   gemini: nativeAt(pathOf),
   embeddings,
   classify,

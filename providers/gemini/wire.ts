@@ -45,6 +45,8 @@ const part = z.looseObject({
     .nullish()
     .catch(undefined),
   inlineData: z.looseObject({ mimeType: text, data: text }).nullish().catch(undefined),
+  executableCode: z.looseObject({ language: text, code: text }).nullish().catch(undefined),
+  codeExecutionResult: z.looseObject({ outcome: text, output: text }).nullish().catch(undefined),
 })
 
 /** https://ai.google.dev/api/generate-content#GroundingMetadata: what was searched, found and cited. */

@@ -14,7 +14,7 @@ export function inputItems(messages: unknown, idOf: (id: string) => string): Jso
   if (!Array.isArray(messages) || messages.length === 0)
     throw refuse('must be an array with at least one message', 'messages')
   const custom = new Set<string>()
-  return messages.flatMap((message: unknown, i) => {
+  const items = messages.flatMap((message: unknown, i) => {
     const at = `messages[${i}]`
     if (!isObject(message)) throw refuse('must be an object with role and content', at)
     switch (message.role) {
@@ -29,6 +29,18 @@ export function inputItems(messages: unknown, idOf: (id: string) => string): Jso
       default:
         throw refuse('must be system, developer, user, assistant or tool', `${at}.role`)
     }
+  })
+  return withOutputs(items)
+}
+
+/** "No tool output found for function call …" (400): a call that was never answered is said to be. */
+function withOutputs(items: readonly Json[]): Json[] {
+  const isOutput = ({ type }: Json) => typeof type === 'string' && type.endsWith('_call_output')
+  const answered = new Set(items.filter(isOutput).map(item => item.call_id))
+  return items.flatMap(item => {
+    const { type, call_id: id } = item
+    if ((type !== 'function_call' && type !== 'custom_tool_call') || answered.has(id)) return [item]
+    return [item, { type: `${type}_output`, call_id: id, output: 'No result was given.' }]
   })
 }
 

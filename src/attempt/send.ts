@@ -26,6 +26,7 @@ import type { Body } from '../wire/body.ts'
 import { withLongIntegers } from '../wire/exact.ts'
 import type { RenderContext, StreamWriter } from '../wire/inbound.ts'
 import { usageOfAnswer } from '../wire/openai.ts'
+import { withToolNames } from '../wire/tool-names.ts'
 import { callersError, callersNames } from '../wire/words.ts'
 import type { Job } from './attempt.ts'
 import { builtInSend } from './built-in.ts'
@@ -33,6 +34,7 @@ import { ending } from './ending.ts'
 import { answerHeaders } from './headers.ts'
 import type { Money } from './hold.ts'
 import { keeping } from './keeping.ts'
+import { answerAs, namesFor, sinkWith } from './names.ts'
 import { timeoutsFor } from './limits.ts'
 import { billOfAll } from './rows.ts'
 
@@ -67,9 +69,11 @@ function throughChat(job: Job, codec: ChatCodec, request: ChatRequest): Encoded 
   const chat = chatBody(job)
   const body = codec.decode || inbound.toChat ? withLongIntegers(chat) : chat
   const fitted = codec.decode ? undefined : inbound.fit?.(body, request.offer, request.quirks)
-  if (inbound.words === undefined) return codec.encode({ ...request, body: fitted?.body ?? body })
+  const names = namesFor(job, codec, chat)
+  const told = names ? withToolNames(fitted?.body ?? body, names) : (fitted?.body ?? body)
+  if (inbound.words === undefined) return codec.encode({ ...request, body: told })
   try {
-    const encoded = codec.encode({ ...request, body: fitted?.body ?? body })
+    const encoded = codec.encode({ ...request, body: told })
     const quirks = codec.decode ? undefined : request.quirks
     const lost = inbound.lost?.(asked, quirks, name => call.header(name)) ?? []
     const dropped = [...lost, ...(fitted?.dropped ?? []), ...encoded.dropped]
@@ -173,9 +177,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
       raw: facts.raw === true,
       codec,
       native,
-      answerAs: job.inbound.answer
-        ? completion => job.inbound.answer?.(completion, render) ?? completion
-        : undefined,
+      answerAs: native ? undefined : answerAs(job, render, namesFor(job, codec, chatBody(job))),
       provider: site.provider,
       providerName: site.name,
       context,
@@ -286,6 +288,8 @@ function plainReader(
     const { n, prompts } = job.facts
     return createPassthrough({ ...options, choices: n * (prompts?.length ?? 1) })
   }
-  const open = (out: ChunkSink) => decodeStream?.(context, out) ?? createChatDecoder(out, options.usageOf)
+  const names = namesFor(job, codec, chatBody(job))
+  const open = (out: ChunkSink) =>
+    decodeStream?.(context, sinkWith(out, names)) ?? createChatDecoder(sinkWith(out, names), options.usageOf)
   return createTranslated(open, writer, options)
 }

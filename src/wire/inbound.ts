@@ -59,7 +59,7 @@ export interface Inbound {
   /** The last thoughts in the conversation that were sealed for one organisation, as they came; undefined = none. */
   sealedIn?(body: Body): string | undefined
   /** Chat's names → the caller's, for what an adapter reports or refuses. */
-  readonly words?: Readonly<Record<string, string>>
+  readonly words?: Readonly<Record<string, string | readonly string[]>>
   /** The request is a form with a file in it. */
   readonly upload?: true
   /** The codec of a target that speaks the caller's wire: nothing is translated for it. */

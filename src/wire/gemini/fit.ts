@@ -21,7 +21,7 @@ const SETTINGS: ReadonlySet<string> = new Set([
 
 /** Messages, tools and reasoning as the Messages wire does it; what a chat host knows beside that goes on as it is. */
 export function fitToChatHost(chat: Body, offer: Offer, quirks: Quirks): Fitted {
-  if (quirks.keepsExtensions === true) return { body: chat, dropped: [] }
+  if (quirks.keepsExtensions === true) return fitToHost(chat, offer, quirks)
   const shared: Json = {}
   const own: Json = {}
   for (const [name, value] of Object.entries(chat.json)) (SETTINGS.has(name) ? own : shared)[name] = value

@@ -23,7 +23,7 @@ export const WORDS: Readonly<Record<string, string>> = {
   thinking: 'generationConfig.thinkingConfig',
   reasoning: 'generationConfig.thinkingConfig',
   reasoning_effort: 'generationConfig.thinkingConfig',
-  reasoning_content: 'thoughtSignature',
+  reasoning_content: 'thought',
   reasoning_details: 'thoughtSignature',
   extra_content: 'thoughtSignature',
   tool_choice: 'toolConfig',

@@ -2,6 +2,7 @@
 import type { Message } from '@anthropic-ai/sdk/resources/messages'
 import { isObject } from '../extensions.ts'
 import type { RenderContext } from '../inbound.ts'
+import { MediaNotes } from '../media-notes.ts'
 import { finishReasonOf, usageOfAnswer } from '../openai.ts'
 import { exactNumbers } from '../raw-json.ts'
 import { callBlock, redactedBlock, signatureFor } from './reasoning.ts'
@@ -19,6 +20,7 @@ export function toMessage(completion: Json, context: RenderContext): Json {
   const content = [
     ...thinkingBlocks(message, thought),
     ...(text === '' ? [] : [{ type: 'text', text }]),
+    ...new MediaNotes().of(message).map(note => ({ type: 'text', text: note })),
     ...calls.flatMap(call => callBlocks(call, context)),
   ]
   const usage = usageOfAnswer(completion)

@@ -3,6 +3,7 @@ import type { Quirks } from '../../../providers/provider.ts'
 import type { Offer } from '../../terms.ts'
 import type { Body } from '../body.ts'
 import { EXTENSION_NAMES, isObject } from '../extensions.ts'
+import { withResults } from '../unanswered.ts'
 import { bodyOf } from './request.ts'
 import { contentOf } from './turns.ts'
 
@@ -10,7 +11,7 @@ type Json = Record<string, unknown>
 
 export interface Fitted {
   readonly body: Body
-  /** The caller's names of what was taken out → `x-switchgate-dropped`. */
+  /** Names of what was taken out, in chat's words or the caller's → `x-switchgate-dropped`. */
   readonly dropped: readonly string[]
 }
 
@@ -36,7 +37,11 @@ const CHAT: ReadonlySet<string> = new Set([
  * Reasoning text goes back only where the host wants it (`quirks.replaysReasoning`).
  */
 export function fitToHost(chat: Body, offer: Offer, quirks: Quirks): Fitted {
-  if (quirks.keepsExtensions === true) return { body: chat, dropped: [] }
+  const messages = withResults(chat.json.messages as Json[])
+  if (quirks.keepsExtensions === true) {
+    const isWhole = messages === chat.json.messages
+    return { body: isWhole ? chat : bodyOf({ ...chat.json, messages }), dropped: [] }
+  }
   const { json } = chat
   const dropped = new Set<string>()
   const made: Json = {}
@@ -48,16 +53,15 @@ export function fitToHost(chat: Body, offer: Offer, quirks: Quirks): Fitted {
   const effort = effortOf(json.reasoning)
   if (effort !== undefined) {
     if (offer.supports.has('reasoning')) made.reasoning_effort = effort
-    else dropped.add('thinking')
+    if (made.reasoning_effort === undefined || isAbove(json.reasoning)) dropped.add('reasoning')
   } else if (
     isObject(json.reasoning) &&
     json.reasoning.enabled === false &&
     offer.supports.has('reasoning')
   ) {
     // models that think unasked have no word in common for not thinking
-    dropped.add('thinking')
+    dropped.add('reasoning')
   }
-  const messages = json.messages as Json[]
   made.messages = withPicturesApart(messages).map(message => plainMessage(message, quirks, dropped))
   if (Array.isArray(json.tools)) {
     made.tools = (json.tools as Json[]).map(({ cache_control: mark, ...tool }) => {
@@ -68,11 +72,15 @@ export function fitToHost(chat: Body, offer: Offer, quirks: Quirks): Fitted {
   return { body: bodyOf(made), dropped: [...dropped] }
 }
 
+/** Levels that only a few of the newest models know: others refuse the request for them. */
+const isAbove = (reasoning: unknown): boolean =>
+  isObject(reasoning) && (reasoning.effort === 'xhigh' || reasoning.effort === 'max')
+
 /** Hosts know three or four levels; a budget of tokens becomes the level that is meant by it (agentgateway's borders). */
 function effortOf(reasoning: unknown): string | undefined {
   if (!isObject(reasoning) || reasoning.enabled === false) return undefined
   const { effort, max_tokens: budget } = reasoning
-  if (effort === 'xhigh' || effort === 'max') return 'high'
+  if (isAbove(reasoning)) return 'high'
   if (typeof effort === 'string') return effort
   if (typeof budget === 'number') return budget < 2_048 ? 'low' : budget < 8_192 ? 'medium' : 'high'
   return reasoning.enabled === true ? 'medium' : undefined
@@ -81,7 +89,8 @@ function effortOf(reasoning: unknown): string | undefined {
 function plainMessage(message: Json, quirks: Quirks, dropped: Set<string>): Json {
   const { reasoning_details: details, reasoning_content: thought, content, ...plain } = message
   const replayed = thought !== undefined && quirks.replaysReasoning === true
-  if (!replayed && (details !== undefined || thought !== undefined)) dropped.add('thinking')
+  if (!replayed && details !== undefined) dropped.add('reasoning_details')
+  else if (!replayed && thought !== undefined) dropped.add('reasoning_content')
   const calls = plain.tool_calls
   return {
     ...plain,

@@ -7,9 +7,9 @@ import { blocksOf } from './blocks.ts'
 type Json = Record<string, unknown>
 
 /** Chat's names for this wire's, so that adapters' reports are understood. */
-export const WORDS: Readonly<Record<string, string>> = {
-  reasoning: 'thinking',
-  reasoning_effort: 'thinking',
+export const WORDS: Readonly<Record<string, string | readonly string[]>> = {
+  reasoning: ['thinking', 'output_config.effort'],
+  reasoning_effort: ['thinking', 'output_config.effort'],
   reasoning_content: 'thinking',
   reasoning_details: 'thinking',
   extra_content: 'thinking',

@@ -5,6 +5,7 @@
 import type { Usage } from '../../terms.ts'
 import { isObject } from '../extensions.ts'
 import type { RenderContext, StreamWriter } from '../inbound.ts'
+import { MediaNotes } from '../media-notes.ts'
 import { finishReasonOf, usageOfAnswer } from '../openai.ts'
 import { usd } from '../plain.ts'
 import { argumentsIn, type StreamedCall, StreamedCalls } from '../streamed-calls.ts'
@@ -51,6 +52,7 @@ class MessageWriter implements StreamWriter {
   })
   /** Signed details without text: they stand between blocks and must not cut one in two. */
   private later: Block[] = []
+  private readonly notes = new MediaNotes()
   private finish: string | undefined
   private lastChoice: Json = {}
   private usage: Usage | undefined
@@ -133,6 +135,7 @@ class MessageWriter implements StreamWriter {
     if (thought !== '') this.append('thinking', { type: 'thinking_delta', thinking: thought })
     for (const detail of detailsOf(delta)) this.sign(detail)
     if (text !== '') this.append('text', { type: 'text_delta', text })
+    for (const note of this.notes.of(delta)) this.append('text', { type: 'text_delta', text: note })
     const entries = Array.isArray(delta.tool_calls) ? delta.tool_calls.filter(isObject) : []
     for (const entry of entries) this.call(entry)
     this.advance(false)

@@ -2,6 +2,7 @@
 import type { Quirks } from '../../../providers/provider.ts'
 import type { Offer } from '../../terms.ts'
 import type { Body } from '../body.ts'
+import { withResults } from '../unanswered.ts'
 import { written } from './request.ts'
 
 type Json = Record<string, unknown>
@@ -14,14 +15,16 @@ export interface Fitted {
 
 /** OpenRouter reads signed reasoning, so it gets the body whole. Plain reasoning goes only where it is wanted back. */
 export function fit(chat: Body, _offer: Offer, quirks: Quirks): Fitted {
-  if (quirks.keepsExtensions === true) return { body: chat, dropped: [] }
-  const messages = chat.json.messages as readonly Json[]
+  const given = chat.json.messages as readonly Json[]
+  const messages = withResults(given)
+  if (quirks.keepsExtensions === true)
+    return { body: messages === given ? chat : written({ ...chat.json, messages }), dropped: [] }
   const replays = quirks.replaysReasoning === true
   const isLost = ({ reasoning_details: details, reasoning_content: thought }: Json) =>
     details !== undefined || (thought !== undefined && !replays)
   const dropped = messages.some(isLost) ? ['encrypted_content'] : []
   const fitted = picturesApart(messages.map(message => plain(message, replays)))
-  const changed = fitted.length !== messages.length || fitted.some((message, i) => message !== messages[i])
+  const changed = fitted.length !== given.length || fitted.some((message, i) => message !== given[i])
   return { body: changed ? written({ ...chat.json, messages: fitted }) : chat, dropped }
 }
 

@@ -3,6 +3,7 @@ import type { Response, ResponseUsage } from 'openai/resources/responses/respons
 import type { GatewayError } from '../../errors.ts'
 import { isObject } from '../extensions.ts'
 import type { RenderContext, StreamWriter } from '../inbound.ts'
+import { MediaNotes } from '../media-notes.ts'
 import { Calls } from './calls.ts'
 import { Events } from './events.ts'
 import { type Ending, MessageItem, ReasoningItem } from './items.ts'
@@ -33,6 +34,7 @@ export class ResponseWriter implements StreamWriter {
   /** Signatures that came while the assistant was speaking. */
   private late: Json[] = []
   private finish: string | undefined
+  private readonly notes = new MediaNotes()
   private usage: ResponseUsage | undefined
   private over = false
 
@@ -104,6 +106,7 @@ export class ResponseWriter implements StreamWriter {
     // what Cohere's models say before their calls
     if (filled(plan)) this.say(plan, undefined)
     if (filled(refusal)) this.speaking().refuse(refusal)
+    for (const note of this.notes.of(delta)) this.say(note, undefined)
     if (Array.isArray(annotations) && annotations.length > 0) this.speaking().cite(annotations)
     for (const call of Array.isArray(calls) ? calls : []) {
       if (!isObject(call)) continue

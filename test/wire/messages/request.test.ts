@@ -287,7 +287,8 @@ describe('fitted to a host', () => {
     const plain = { ...OFFER, supports: new Set(['tools'] as const) }
     const { body, dropped } = fitted({ thinking: { type: 'adaptive' } }, {}, plain)
     expect(body.json).not.toHaveProperty('reasoning_effort')
-    expect(dropped).toEqual(['thinking'])
+    // chat's name of it: `words` says what it is in the caller's wire
+    expect(dropped).toEqual(['reasoning'])
     expect(fitted({ thinking: { type: 'disabled' } }, {}, plain).dropped).toEqual([])
   })
 
