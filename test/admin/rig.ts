@@ -179,6 +179,11 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
         ? { ok: true, message: 'accepted' }
         : { ok: false, message: 'refused: 401' },
     resetAdminToken: async () => 'sgate_admin_fresh',
+    rotateMasterKey: async () => {
+      const from = vault.masterKeyFingerprint
+      await vault.rewrap(new Secret(nodeRandomBytes(32), 'master key'))
+      return { from, to: vault.masterKeyFingerprint, path: null, oldPath: null }
+    },
   }
   const app = new Hono<{ Bindings: AdminBindings }>()
   app.route('/', createDashboard(deps))

@@ -275,6 +275,8 @@ describe('projects, credentials and the rest', () => {
       'POST /keys': { name: 'another' },
       'PATCH /keys/:id': { name: 'renamed' },
       'POST /keys/:id/top-up': { usd: 1 },
+      // one that has ended cannot be resumed
+      'POST /keys/:id/rotate': { grace_seconds: 3_600 },
       'POST /projects': { id: 'red' },
       'PATCH /projects/:id': { name: 'bluer' },
       'POST /projects/:id/top-up': { usd: 1 },
