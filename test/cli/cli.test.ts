@@ -419,6 +419,8 @@ describe('the folder of a gateway that does not run', () => {
       'config check': [['', 0, { ok: true, faults: [] }]],
       'config diff': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
       'import litellm': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
+      'audit list': [['', 0, list(expect.any(Array))]],
+      'audit verify': [['', 0, { ok: true }]],
       scan: [[join(folder, 'nowhere'), 64, { error: { code: 'usage' } }]],
       'policy check': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
       'policy plan': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
