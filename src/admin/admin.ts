@@ -57,15 +57,11 @@ async function metricsResponse(request: Request, deps: AdminDeps): Promise<Respo
   return answerResponse({ text, contentType }, 200)
 }
 
-/** Routes that the contract names and that are still to come. */
-const NOT_YET = /^\/admin\/v1\/route\b/
-
-function unknownRoute(path: string): GatewayError {
+function unknownRoute(): GatewayError {
   const exists = [...new Set(ADMIN_ROUTES.map(row => `${row.method} /admin/v1${row.path}`))].join(', ')
-  const why = NOT_YET.test(path) ? 'this route is not built yet' : 'there is no such route'
   return new GatewayError(
     'not_found',
-    `${why}; what exists: ${exists}, GET /admin/v1/openapi.json, GET /admin/docs`,
+    `there is no such route; what exists: ${exists}, GET /admin/v1/openapi.json, GET /admin/docs`,
   )
 }
 
@@ -111,8 +107,8 @@ export function createAdmin(deps: AdminDeps): Hono<Env> {
     }
     app.all(`/admin/v1${path}`, guarded(refuse))
   }
-  const unknown = (context: Context<Env>) => {
-    throw unknownRoute(context.req.path)
+  const unknown = () => {
+    throw unknownRoute()
   }
   app.all('/admin/v1', guarded(unknown))
   app.all('/admin/v1/*', guarded(unknown))

@@ -86,6 +86,21 @@ async function listed(): Promise<Row[]> {
   return (JSON.parse(out) as { data: Row[] }).data.toReversed()
 }
 
+test('the folder alone: what the command line changes is told, and the chain outlives its master key', async () => {
+  expect((await say('key create --name app')).code).toBe(0)
+  const turned = await say('vault rotate-master-key --json')
+  expect(turned.code, turned.err).toBe(0)
+  const { from, to } = JSON.parse(turned.out) as { from: string; to: string }
+  expect((await say('key create --name after')).code).toBe(0)
+  const told = (await listed()).map(({ actor, action, detail }) => [actor, action, detail])
+  expect(told.slice(1)).toEqual([
+    ['local', 'key.create', expect.anything()],
+    ['local', 'vault.rotate_master_key', { before: { fingerprint: from }, after: { fingerprint: to } }],
+    ['local', 'key.create', expect.anything()],
+  ])
+  expect((await say('audit verify')).code).toBe(0)
+})
+
 describe('a real gateway', () => {
   test('tells of its life, its operators and the keys that it refused; a cut log is found at the next start', async () => {
     const upstream = await startUpstream(response => sendJson(response, 200, completion()))

@@ -290,6 +290,8 @@ describe('projects, credentials and the rest', () => {
     }
     /** Ask something by POST, and change nothing; the admin token of this rig is no stored one. */
     const without = new Set(['POST /route/explain', 'POST /admin-token/reset', 'POST /config/diff'])
+    // a rig has no files: process.test.ts does it
+    if (rig.deps.rotateMasterKey === undefined) without.add('POST /vault/rotate-master-key')
     // what ends things comes last
     const last = ['revoke', 'close', 'DELETE', 'seal']
     const weight = (name: string) => last.findIndex(word => name.includes(word))
