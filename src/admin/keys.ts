@@ -3,7 +3,7 @@ import { GatewayError } from '../errors.ts'
 import type { KeyUse } from '../store/store.ts'
 import type { Key } from '../terms.ts'
 import { nanoFromUsd } from '../price.ts'
-import { keyWire } from '../wire/account.ts'
+import { keyWire, type LineageUse, usesByLineage } from '../wire/account.ts'
 import { isoOrNull } from '../wire/plain.ts'
 import { checkShown, topUpSchema } from './budget-schema.ts'
 import type { AdminDeps } from './deps.ts'
@@ -27,19 +27,29 @@ export async function keyUses(deps: AdminDeps): Promise<ReadonlyMap<string, KeyU
   return new Map((await deps.store.keyUse()).map(use => [use.keyId, use]))
 }
 
+/** As `keyUses`, with what each key's whole lineage has spent. */
+export async function lineageUses(deps: AdminDeps): Promise<ReadonlyMap<string, LineageUse>> {
+  await deps.ledger.fold()
+  return usesByLineage(deps.keys.list(), await deps.store.keyUse())
+}
+
+/** The key and its kin. */
+export const kinIdsOf = (deps: AdminDeps, { lineage }: Key): readonly string[] =>
+  deps.keys.lineage(lineage).map(({ id }) => id)
+
 /** All keys, newest first. */
 export function keysNewestFirst(deps: AdminDeps): readonly Key[] {
   return deps.keys.list().toSorted((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1))
 }
 
 async function wireOf(deps: AdminDeps, key: Key): Promise<Record<string, unknown>> {
-  const uses = await keyUses(deps)
+  const uses = await lineageUses(deps)
   return keyWire(key, deps.ledger.usageOf(key), uses.get(key.id), deps.clock.now())
 }
 
 async function list(deps: AdminDeps, call: AdminCall<unknown>): Promise<AdminAnswer> {
   const page = pageOf(keysNewestFirst(deps), key => key.id, call.query)
-  const uses = await keyUses(deps)
+  const uses = await lineageUses(deps)
   const now = deps.clock.now()
   const data = page.data.map(key => keyWire(key, deps.ledger.usageOf(key), uses.get(key.id), now))
   return { json: { data, next_cursor: page.nextCursor } }
@@ -118,10 +128,11 @@ export const keyRoutes: readonly AdminRoute[] = [
   {
     method: 'GET',
     path: '/keys/:id/spend',
-    summary: "One key's spend, JSON or CSV by `Accept`.",
+    summary: 'The spend of a key and of those that it replaced or that replaced it, JSON or CSV by `Accept`.',
     query: SPEND_PARAMETERS,
     response: spendShape,
-    handle: (deps, call) => spendAnswer(deps, call, ['model'], [keyOf(deps, call.params.id ?? '').id]),
+    handle: (deps, call) =>
+      spendAnswer(deps, call, ['model'], kinIdsOf(deps, keyOf(deps, call.params.id ?? ''))),
   },
   withBody({
     method: 'POST',

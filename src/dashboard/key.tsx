@@ -1,11 +1,11 @@
 /** `/dashboard/keys/{id}`: one key: budgets, spend over time, policy, and what can be done with it. */
 import type { Child } from 'hono/jsx'
 import type { AdminDeps } from '../admin/deps.ts'
-import { keyOf, keyUses } from '../admin/keys.ts'
+import { keyOf, kinIdsOf, lineageUses } from '../admin/keys.ts'
 import { readSpend } from '../admin/spend.ts'
-import type { KeyUse, SpendRow } from '../store/store.ts'
+import type { SpendRow } from '../store/store.ts'
 import type { Key } from '../terms.ts'
-import { keyStatus } from '../wire/account.ts'
+import { keyStatus, type LineageUse } from '../wire/account.ts'
 import { hoursText } from '../keys/hours.ts'
 import { readableCount, readableUsd } from '../wire/readable.ts'
 import { History } from './audit.tsx'
@@ -125,7 +125,7 @@ function Facts({ shown, nowMs }: { shown: Key; nowMs: number }) {
 
 interface StatsProps {
   readonly shown: Key
-  readonly use: KeyUse | undefined
+  readonly use: LineageUse | undefined
   /** Of the last 30 days. */
   readonly spent: SpendRow | undefined
   readonly nowMs: number
@@ -190,9 +190,9 @@ function UseForm({ shown, form }: { shown: Key; form: NewKeyForm }) {
 export async function keyPage(deps: AdminDeps, id: string, form?: NewKeyForm) {
   const key = keyOf(deps, id)
   const now = deps.clock.now()
-  const use = (await keyUses(deps)).get(key.id)
+  const use = (await lineageUses(deps)).get(key.id)
   const slots = slotsOf('30d', now)
-  const { rows, total } = await readSpend(deps, { ...queryFor(slots, 'model'), keyIds: [key.id] })
+  const { rows, total } = await readSpend(deps, { ...queryFor(slots, 'model'), keyIds: kinIdsOf(deps, key) })
   return (
     <Frame title={key.name} place="Keys">
       <Head title={key.name} crumb={<a href="/dashboard/keys">Keys</a>}>

@@ -1,11 +1,10 @@
 /** `/dashboard/keys`: all keys with their budgets, a form for a new one, and the page that shows its text once. */
 import type { AdminDeps } from '../admin/deps.ts'
-import { keysNewestFirst, keyUses } from '../admin/keys.ts'
+import { keysNewestFirst, keyUses, lineageUses } from '../admin/keys.ts'
 import { pageOf } from '../admin/page.ts'
-import type { KeyUse } from '../store/store.ts'
 import type { Key } from '../terms.ts'
 import { SCOPES } from '../keys/scopes.ts'
-import { keyStatus } from '../wire/account.ts'
+import { keyStatus, type LineageUse } from '../wire/account.ts'
 import { readableUsd } from '../wire/readable.ts'
 import { Frame } from './layout.tsx'
 import { Ago, Budgets, Head, KeyStatusPill } from './parts.tsx'
@@ -165,7 +164,7 @@ function KeyRow({
 }: {
   deps: AdminDeps
   row: Key
-  use: KeyUse | undefined
+  use: LineageUse | undefined
   nowMs: number
 }) {
   return (
@@ -202,7 +201,7 @@ export async function keysPage(deps: AdminDeps, query: URLSearchParams, form: Ne
   const cursor = query.get('cursor')
   const paging = new URLSearchParams(cursor === null ? {} : { cursor })
   const page = pageOf(keysNewestFirst(deps), key => key.id, paging)
-  const uses = await keyUses(deps)
+  const uses = await lineageUses(deps)
   const now = deps.clock.now()
   const open = form.fault !== undefined || query.has('new') || page.data.length === 0
   return (
@@ -238,7 +237,7 @@ export async function keysPage(deps: AdminDeps, query: URLSearchParams, form: Ne
           </table>
         </section>
       )}
-      <Projects deps={deps} uses={uses} nowMs={now} />
+      <Projects deps={deps} uses={await keyUses(deps)} nowMs={now} />
       {page.nextCursor && (
         <nav class="pager" aria-label="Paging">
           <span></span>

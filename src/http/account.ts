@@ -14,6 +14,7 @@ import {
   spendCsv,
   spendWire,
   totalOf,
+  usesByLineage,
 } from '../wire/account.ts'
 import { errorBody, errorHeaders } from '../wire/error.ts'
 import { endpointAt } from './endpoints.ts'
@@ -94,7 +95,7 @@ export function createAccount(deps: AccountDeps): Hono<Env> {
   view('/v1beta/models/:id{.+}', 'models', ({ key }, c) => oneModel(c, key, deps))
   view('/v1/key', 'spend', async ({ key }) => {
     await deps.account.fold()
-    const use = (await deps.store.keyUse()).find(entry => entry.keyId === key.id)
+    const use = usesByLineage(kinOf(key, deps), await deps.store.keyUse()).get(key.id)
     return Response.json(keyWire(key, deps.account.usageOf(key), use, deps.clock.now()))
   })
   view('/v1/key/spend', 'spend', ({ key }, c) => spend(c, key, deps))
@@ -141,14 +142,21 @@ function oneModel(c: Context<Env>, key: Key, deps: AccountDeps): Response {
   throw new GatewayError('unknown_model', message, { param: 'model' })
 }
 
+/** The key and those that it replaced or that replaced it: to its user they are one, with one set of budgets and one past. */
+function kinOf(key: Key, { lineage }: AccountDeps): readonly Key[] {
+  const kin = lineage?.(key.lineage) ?? []
+  return kin.length === 0 ? [key] : kin
+}
+
 async function spend(c: Context<Env>, key: Key, deps: AccountDeps): Promise<Response> {
+  const kin = kinOf(key, deps)
   const query = {
     ...parseSpendQuery(new URL(c.req.url).searchParams, deps.clock.now(), ['model']),
-    keyIds: [key.id],
+    keyIds: kin.map(({ id }) => id),
   }
   await deps.account.fold()
   const rows = await deps.store.spend(query)
-  const name = (id: string) => (id === key.id ? key.name : undefined)
+  const name = (id: string) => kin.find(each => each.id === id)?.name
   if (/\btext\/csv\b/.test(c.req.header('accept') ?? '')) {
     return new Response(spendCsv(query, rows, name), {
       headers: { 'content-type': 'text/csv; charset=utf-8' },
@@ -165,7 +173,7 @@ async function generation(c: Context<Env>, key: Key, deps: AccountDeps): Promise
       param: 'id',
     })
   await deps.account.fold()
-  const mine = deps.lineage?.(key.lineage).map(each => each.id) ?? [key.id]
+  const mine = kinOf(key, deps).map(each => each.id)
   const request = await deps.store.request(id, mine)
   const wire = request?.attempts.some(row => row.lineage === key.lineage)
     ? generationWire(request)

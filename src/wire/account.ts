@@ -100,11 +100,34 @@ const hoursWire = (hours: Hours | null | undefined): Record<string, unknown> | n
       }
     : null
 
+/** What a key and its kin have spent, and when it was last used itself. */
+export interface LineageUse {
+  readonly lastUsedAtMs: number | undefined
+  readonly spentNanoUsd: number
+}
+
+/** Sums the uses of a lineage, as its budgets do: a successor goes on where its predecessor was. By key id. */
+export function usesByLineage(
+  keys: readonly Key[],
+  uses: readonly KeyUse[],
+): ReadonlyMap<string, LineageUse> {
+  const own = new Map(uses.map(use => [use.keyId, use]))
+  const spent = new Map<string, number>()
+  for (const { id, lineage } of keys)
+    spent.set(lineage, (spent.get(lineage) ?? 0) + (own.get(id)?.spentNanoUsd ?? 0))
+  return new Map(
+    keys.map(({ id, lineage }) => [
+      id,
+      { lastUsedAtMs: own.get(id)?.lastUsedAtMs, spentNanoUsd: spent.get(lineage) ?? 0 },
+    ]),
+  )
+}
+
 /** The contract's key object; the key's text is never in it. `usage` = the ledger's view of its budgets. */
 export function keyWire(
   key: Key,
   usage: readonly BudgetUse[],
-  use: KeyUse | undefined,
+  use: LineageUse | undefined,
   nowMs: number,
 ): Record<string, unknown> {
   return {
