@@ -331,7 +331,8 @@ describe('the folder of a gateway that does not run', () => {
         [`${made.id} --budget 0.0000005/day`, 0, { budgets: [{ window: 'day' }] }],
         [`${made.id} --budget none --budget 1/day`, 64, { error: { code: 'usage' } }],
         [`${made.id} --env live`, 64, { error: { code: 'usage' } }],
-        ['nobody', 1, { error: { code: 'not_found' } }],
+        ['nobody', 64, { error: { code: 'usage' } }],
+        ['nobody --rpm 9', 1, { error: { code: 'not_found' } }],
       ],
       'request release': [
         ['req_none', 1, { error: { param: 'id', code: 'not_found' } }],
