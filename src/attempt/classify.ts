@@ -97,9 +97,13 @@ export function upstreamError(
     retryAfterMs?: number
     scrub: (text: string) => string
     cause?: unknown
+    /** What an adapter found wrong with an answer; a fault of the model is told in its own words. */
+    found?: string | undefined
   },
 ): GatewayError {
-  const plain = PLAIN_WORDS[kind]
+  const found =
+    kind === 'malformed' && facts.found ? facts.scrub(facts.found).slice(0, MESSAGE_CHARS_MAX) : ''
+  const plain = found || PLAIN_WORDS[kind]
   if (plain) {
     const options = { retryAfterMs: facts.retryAfterMs, cause: facts.cause }
     return new GatewayError(kind, `${provider}: ${plain}`, options)

@@ -34,5 +34,6 @@ export function failureIn(state: StreamState, committed: boolean, i: ExchangeInp
   const seen = committed ? 'interrupted' : before === 'interrupted' ? 'overloaded' : before
   const named = before === 'oversized' ? before : seen
   const told = body ?? { error: { message } }
-  return upstreamError(named, i.providerName, { body: told, status: 400, scrub: i.scrub })
+  const found = body === undefined ? message : undefined
+  return upstreamError(named, i.providerName, { body: told, status: 400, scrub: i.scrub, found })
 }

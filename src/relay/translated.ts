@@ -70,7 +70,8 @@ export function createTranslated(
       step()
     } catch (error) {
       const kind = error instanceof GatewayError ? error.kind : 'malformed'
-      const message = error instanceof Error ? error.message : 'unreadable event'
+      const message =
+        error instanceof GatewayError ? error.message : 'the provider sent an event that cannot be read'
       state.failure ??= { kind: state.content && kind !== 'oversized' ? 'interrupted' : kind, message }
     }
     if (!state.content || ready.length === 0) return undefined

@@ -106,6 +106,7 @@ function unreadable(error: unknown, r: Reading): GatewayError {
     status: error.status,
     scrub: r.scrub,
     cause: error,
+    found: error.message,
   }
   return upstreamError(error.kind, r.providerName, facts)
 }

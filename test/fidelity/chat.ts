@@ -1,6 +1,14 @@
 /** `/v1/chat/completions` in the fidelity matrix: what a chat request can ask for, and how each wire says it. */
 import { PNG } from '../clients/bodies.ts'
-import { callsWith, type Feature, holds, type WireRow, streamed, standsIn } from './feature.ts'
+import {
+  callsWith,
+  type Feature,
+  holds,
+  type WireRow,
+  streamed,
+  standsIn,
+  schemaAtClaude,
+} from './feature.ts'
 
 const PDF = 'data:application/pdf;base64,JVBERi0xLjQK'
 const PICTURE = `data:image/png;base64,${PNG}`
@@ -405,7 +413,7 @@ const settings: readonly Feature[] = [
     names: ['response_format'],
     arrives: {
       cohere: { response_format: { type: 'json_object', json_schema: { required: ['city'] } } },
-      messages: { output_config: { format: { type: 'json_schema', schema: { required: ['city'] } } } },
+      messages: schemaAtClaude,
       gemini: generation({
         responseMimeType: 'application/json',
         responseJsonSchema: { required: ['city'] },

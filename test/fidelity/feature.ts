@@ -51,6 +51,16 @@ export const holds =
     return pieces.every(piece => text.includes(piece))
   }
 
+/** A schema at Claude: as the format of the answer, or as the one tool that has to be called (Vertex). */
+export const schemaAtClaude = ({ body }: Sent): boolean => {
+  const { format } = (body.output_config ?? {}) as { format?: { type?: unknown; schema?: Json } }
+  const { name, type } = (body.tool_choice ?? {}) as { name?: unknown; type?: unknown }
+  const [tool] = (body.tools ?? []) as { name?: unknown; input_schema?: Json }[]
+  const schema = format?.type === 'json_schema' ? format.schema : undefined
+  const forced = type === 'tool' && tool?.name === name ? tool?.input_schema : undefined
+  return JSON.stringify((schema ?? forced)?.required) === '["city"]'
+}
+
 /** A stream of Claude's: said in the body, and at Bedrock by the path. */
 export const streamed = ({ body, url }: Sent): boolean =>
   body.stream === true || url.endsWith('/invoke-with-response-stream')

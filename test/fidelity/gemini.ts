@@ -1,7 +1,15 @@
 /** Gemini's `generateContent` in the fidelity matrix: what a request can ask for, and how each wire says it. */
 import type { Json } from '../../providers/provider.ts'
 import { PNG } from '../clients/bodies.ts'
-import { type Arrival, callsWith, type Feature, holds, type WireRow, standsIn } from './feature.ts'
+import {
+  type Arrival,
+  callsWith,
+  type Feature,
+  holds,
+  type WireRow,
+  standsIn,
+  schemaAtClaude,
+} from './feature.ts'
 
 const ask = { role: 'user', parts: [{ text: 'Hi' }] }
 const user = (...parts: object[]) => ({ contents: [{ role: 'user', parts }] })
@@ -251,7 +259,7 @@ const settings: readonly Feature[] = [
     { responseMimeType: 'application/json', responseJsonSchema: schema },
     {
       chat: holds('"response_format"', '"required":["city"]'),
-      messages: { output_config: { format: { type: 'json_schema' } } },
+      messages: schemaAtClaude,
     },
   ),
   generation(

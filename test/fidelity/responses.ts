@@ -1,6 +1,14 @@
 /** `/v1/responses` in the fidelity matrix: what a Responses request can ask for, and how each wire says it. */
 import { PNG } from '../clients/bodies.ts'
-import { callsWith, type Feature, holds, type WireRow, streamed, standsIn } from './feature.ts'
+import {
+  callsWith,
+  type Feature,
+  holds,
+  type WireRow,
+  streamed,
+  standsIn,
+  schemaAtClaude,
+} from './feature.ts'
 
 const ask = { role: 'user', content: 'Hi' }
 const user = (...content: object[]) => ({ input: [{ role: 'user', content }] })
@@ -339,7 +347,7 @@ const settings: readonly Feature[] = [
     arrives: {
       chat: { response_format: { type: 'json_schema', json_schema: { name: 'city', strict: true, schema } } },
       cohere: { response_format: { type: 'json_object', json_schema: schema } },
-      messages: { output_config: { format: { type: 'json_schema' } } },
+      messages: schemaAtClaude,
       gemini: generation({ responseMimeType: 'application/json' }),
     },
   },

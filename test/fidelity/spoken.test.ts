@@ -635,3 +635,74 @@ describe('names of tools that the target does not take come back as they were', 
         }
       })
 })
+
+test('a call that the model itself got wrong is told with its reason, whole and streamed', async () => {
+  const spoken = JSON.stringify({
+    candidates: [
+      {
+        index: 0,
+        finishReason: 'MALFORMED_FUNCTION_CALL',
+        finishMessage: 'Malformed function call: print(f(',
+      },
+    ],
+    usageMetadata: { promptTokenCount: 10, totalTokenCount: 10 },
+  })
+  for (const wire of ['chat', 'messages', 'responses'] as const)
+    for (const stream of [false, true]) {
+      const told = stream ? `data: ${spoken}\n\n` : spoken
+      const { status, text } = await heard(wire, 'gemini25', stream, told)
+      expect(status).toBe(502)
+      expect(text).toContain(
+        'gemini25: the model ended without an answer (MALFORMED_FUNCTION_CALL): Malformed function call: print(f(',
+      )
+    }
+})
+
+describe('a conversation that comes back to Claude with the thinking of another model', () => {
+  const calling = { type: 'tool_use', id: 't1', name: 'f', input: {} }
+  const answered = { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't1', content: 'Done.' }] }
+  const foreign = { type: 'thinking', thinking: 'Hm.', signature: '' }
+  const own = { type: 'thinking', thinking: 'Hm.', signature: 'EqQB' }
+  const budget = { type: 'enabled', budget_tokens: 2_000 }
+  const asked = (thinking: Json, blocks: readonly Json[], ...after: Json[]): Json => ({
+    thinking,
+    messages: [{ role: 'user', content: 'Hi' }, { role: 'assistant', content: blocks }, ...after],
+  })
+  const bye = { role: 'user', content: 'Bye' }
+  const cases: readonly (readonly [string, Json, string, Json | undefined])[] = [
+    [
+      'a budget is left out in a turn of tools',
+      asked(budget, [foreign, calling], answered),
+      'thinking',
+      undefined,
+    ],
+    [
+      'a turn that is over does not matter',
+      asked(budget, [foreign, { type: 'text', text: 'So.' }], bye),
+      'thinking',
+      budget,
+    ],
+    [
+      'adaptive thinking stays',
+      asked({ type: 'adaptive' }, [foreign, calling], answered),
+      'thinking',
+      { type: 'adaptive' },
+    ],
+    ['Claude’s own stays', asked(budget, [own, calling], answered), '', budget],
+    ['beside Claude’s own', asked(budget, [own, foreign, calling], answered), 'thinking', budget],
+    ['what lacks it anyway is the caller’s own affair', asked(budget, [calling], answered), '', budget],
+  ]
+  for (const [what, more, dropped, thinking] of cases)
+    test(what, async () => {
+      const { whole } = CALLING.claude45?.('{}') ?? {}
+      const { status, headers } = await heard('messages', 'claude45', false, whole ?? '', more)
+      expect(status).toBe(200)
+      expect(headers.get('x-switchgate-dropped') ?? '').toBe(dropped)
+      const sent = upstream.seen[0]?.json() ?? {}
+      expect(sent.thinking).toEqual(thinking)
+      expect(JSON.stringify(sent)).not.toContain('"signature":""')
+      const strict = { ...more, provider: { require_parameters: true } }
+      const refused = await heard('messages', 'claude45', false, whole ?? '', strict)
+      expect(refused.status).toBe(dropped === '' ? 200 : 400)
+    })
+})
