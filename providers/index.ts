@@ -170,9 +170,14 @@ export function kindOfHost(kind: string, host: HostRow): Kind {
     : { kind, provider, host, overResponses: overResponses(provider) }
 }
 
-/** The adapter of one model at a kind that is no cloud; an address of the file's own is not known to speak more than chat. */
+/** What a built-in row says of Responses is known of its vendor's address, not of one in the file; an own row means what it says. */
+export const isVendors = (host: HostRow, baseUrl: string | undefined): boolean =>
+  baseUrl === undefined || !BUILT_IN.has(host)
+
+/** The adapter of one model at a kind that is no cloud. */
 export function adapterOf(kind: Kind, { upstream, baseUrl }: PlaceRequest): Provider {
-  const isOver = baseUrl === undefined && isResponsesOnly(kind.host.quirks.responsesOnly, upstream)
+  const { host } = kind
+  const isOver = isVendors(host, baseUrl) && isResponsesOnly(host.quirks.responsesOnly, upstream)
   return isOver ? (kind.overResponses ?? kind.provider) : kind.provider
 }
 
@@ -183,6 +188,8 @@ export const KINDS: ReadonlyMap<string, Kind> = new Map(
     row,
   ]),
 )
+
+const BUILT_IN: ReadonlySet<HostRow> = new Set([...KINDS.values()].map(({ host }) => host))
 
 /** The row of a built-in kind: address, environment names, quirks; undefined = no such kind. */
 export function hostFor(kind: string): HostRow | undefined {

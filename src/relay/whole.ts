@@ -28,6 +28,8 @@ interface Reading {
   readonly stream: boolean
 }
 
+const BYTE_ORDER_MARK = 0xfeff
+
 type Loose = Record<string, unknown>
 const isObject = (value: unknown): value is Loose =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -39,7 +41,8 @@ export function readWhole(
   port: Bytes,
   headers: HeaderMap = {},
 ): WholeAnswer | GatewayError {
-  const source = port.text(bytes)
+  const text = port.text(bytes)
+  const source = text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text
   let json: unknown
   try {
     json = r.native || r.codec.decode ? JSON.parse(source) : parseAnswer(source)

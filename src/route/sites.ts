@@ -1,5 +1,5 @@
 /** Configured providers → sites: address, adapter, credentials ready for use. Part of building the market. */
-import { adapterOf, type Kind, kindOfHost } from '../../providers/index.ts'
+import { adapterOf, isVendors, type Kind, kindOfHost } from '../../providers/index.ts'
 import type { OptionRow, Place, PlaceRequest } from '../../providers/cloud.ts'
 import { isLocalKind } from '../../providers/local.ts'
 import type { HostRow, Provider, Quirks } from '../../providers/provider.ts'
@@ -107,9 +107,10 @@ function credentialsOf(
   })
 }
 
-/** What stands at an address of the file's own is not known to speak more than chat. */
-function quirksAt({ baseUrl }: ProviderConfig, { quirks }: HostRow): Quirks {
-  return baseUrl === undefined || quirks.speaksResponses !== true
+/** What stands at an address of the file's own is not known to speak more than chat, unless a row of the file's own says so. */
+function quirksAt({ baseUrl }: ProviderConfig, host: HostRow): Quirks {
+  const { quirks } = host
+  return quirks.speaksResponses !== true || isVendors(host, baseUrl)
     ? quirks
     : { ...quirks, speaksResponses: false }
 }

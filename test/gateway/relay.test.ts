@@ -123,6 +123,14 @@ describe('a whole answer', () => {
     }
   })
 
+  test('may begin with a byte order mark', async () => {
+    const body = `\ufeff${JSON.stringify(completion('fine'))}`
+    upstream.script = response => sendJson(response, 200, body)
+    const answer = await gateway.post(key, CHAT)
+    expect(answer.status).toBe(200)
+    expect(await answer.json()).toMatchObject({ choices: [{ message: { content: 'fine' } }] })
+  })
+
   test('missing usage is estimated and says so, never zero', async () => {
     upstream.script = response => sendJson(response, 200, completion('word '.repeat(40), null))
     const answer = await gateway.post(key, CHAT)

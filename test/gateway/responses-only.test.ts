@@ -102,6 +102,11 @@ providers:
     models:
       house-codex: { upstream: gpt-9-codex, ${price} }
       house-chat: { upstream: gpt-9, ${price} }
+  moved:
+    kind: sealing
+    base_url: http://127.0.0.1:${upstream.port}/moved/v1
+    models:
+      moved-codex: { upstream: gpt-9-codex, ${price} }
 egress: { allow: ["127.0.0.1:${upstream.port}"] }
 discover_env: false
 `,
@@ -125,6 +130,12 @@ const sealedBack = () =>
     seen => ((seen.json().input as Json[]) ?? []).filter(item => item.type === 'reasoning').length,
   )
 const countUp = (n: number) => Array.from({ length: n }, (_, i) => i)
+
+test('what an own row says holds at another address of the file too', async () => {
+  const moved = { model: 'moved-codex', messages: [{ role: 'user' as const, content: 'Hi' }] }
+  await openai.chat.completions.create(moved)
+  expect(upstream.seen.map(({ url }) => url)).toEqual(['/moved/v1/responses'])
+})
 
 test('chat is said in Responses for such a model, and in chat for its neighbour', async () => {
   const said = await openai.chat.completions.create({
