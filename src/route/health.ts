@@ -57,6 +57,8 @@ export interface Health {
   observe(key: HealthKey, what: Observation, nowMs: number): void
   /** Nobody is out: everything is usable. */
   readonly calm: boolean
+  /** Who was taken out and has not answered since: everybody else is usable. */
+  readonly out: ReadonlySet<HealthKey>
   /** With `nowMs`, failures that nobody has seen again since count less (`asOf`). */
   state(key: HealthKey, nowMs?: number): HealthState | undefined
   /** May a request be sent there now? After a cool-down one probe at a time is let through. */
@@ -237,6 +239,7 @@ export function createHealth(): Health {
     get calm() {
       return out.size === 0
     },
+    out,
     observe(key, what, nowMs) {
       if (probes.size > 0 && what.kind !== 'content') probes.delete(key)
       put(key, foldHealth(states.get(key), what, nowMs))

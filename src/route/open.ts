@@ -29,9 +29,20 @@ export function openOf(
   return lists.map(list => listOf(list, notClosed, deps, resting))
 }
 
+/** Is anything of it out? Mostly not, and then nothing more is asked. */
+function isTroubled({ names }: Ready, out: ReadonlySet<string>): boolean {
+  for (let i = 0; i < names.length; i++) if (out.has(names[i] as string)) return true
+  return false
+}
+
 function listOf(all: readonly Ready[], test: Test, deps: RouteDeps, resting: Excluded[]): readonly Open[] {
+  const { out } = deps.health
   const open: Open[] = []
   for (const ready of all) {
+    if (!isTroubled(ready, out)) {
+      open.push(ready)
+      continue
+    }
     const spots = test(ready.offerKey, deps) ? openSpots(ready.spots, test, deps) : NONE
     if (spots === ready.spots) open.push(ready)
     else if (spots.length > 0) open.push({ listing: ready.listing, quote: ready.quote, spots })

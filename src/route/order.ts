@@ -151,12 +151,12 @@ function targetsOf(
   tail: string,
 ): readonly Target[] {
   const whys = reasonsOf(strategy, order.length)
+  const late = whys.at(-1) + tail
   const targets: Target[] = []
   for (let i = 0; i < order.length; i++) {
     const { listing } = field.open[order[i] as number] as Open
     const spots = field.spots[order[i] as number] as readonly Spot[]
-    const place = whys[Math.min(i, NUMBERED)] as string
-    const why = i === 0 ? place + note + tail : place + tail
+    const why = i === 0 ? whys[0] + note + tail : i < NUMBERED ? whys[i] + tail : late
     for (let c = 0; c < spots.length; c++) {
       const { credential, key } = spots[c] as Spot
       targets.push({ listing, credential, key, why })

@@ -24,6 +24,8 @@ export interface Ready {
   /** Health key of the offer. */
   readonly offerKey: string
   readonly spots: readonly Spot[]
+  /** All keys of health that concern it: of the offer, its targets and their credentials. */
+  readonly names: readonly string[]
 }
 
 /** So many targets are known at once at most; past them equal keys are other objects for a while, which is only slower. */
@@ -62,12 +64,10 @@ function quoteOf({ offer: { price, maxOutputTokens } }: Listing): Quote | undefi
 function ready(listing: Listing): Ready {
   const { credentials } = listing.site
   const all = credentials.length > 0 ? credentials : [undefined]
-  return {
-    listing,
-    quote: quoteOf(listing),
-    offerKey: once(offerKey(listing)),
-    spots: all.map(credential => ({ credential, key: targetKey(listing, credential) })),
-  }
+  const spots = all.map(credential => ({ credential, key: targetKey(listing, credential) }))
+  const offer = once(offerKey(listing))
+  const names = [offer, ...spots.map(({ key }) => key), ...credentials.map(({ id }) => id)]
+  return { listing, quote: quoteOf(listing), offerKey: offer, spots, names }
 }
 
 /** The same answer for the same list: strings that are made once have their hash made once. */
