@@ -53,6 +53,7 @@ describe('what a good file means', () => {
       },
       budgets: { refusalStatus: 429, unpriced: 'refuse' },
       alerts: { webhook: undefined },
+      metrics: { by: [] },
       durability: 'process',
       egress: { allow: [] },
       retention: { requestsDays: undefined },
