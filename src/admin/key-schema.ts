@@ -16,6 +16,7 @@ export const line = (max: number) =>
     .string()
     .min(1, `must not be empty`)
     .max(max, `must be at most ${max} characters`)
+    .regex(/^$|\S/, 'must not be blank')
     .regex(/^\P{Cc}*$/u, 'must not contain control characters')
 
 const names = (what: string) =>

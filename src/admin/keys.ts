@@ -8,10 +8,11 @@ import { isoOrNull } from '../wire/plain.ts'
 import { checkShown, topUpSchema } from './budget-schema.ts'
 import type { AdminDeps } from './deps.ts'
 import { createKeySchema, draftOf, patchKeySchema, rotateKeySchema } from './key-schema.ts'
+import { policyWarnings } from './key-names.ts'
 import { checkLimits, NO_LIMITS } from './limit-schema.ts'
 import { pageOf } from './page.ts'
 import { type AdminAnswer, type AdminCall, type AdminRoute, withBody } from './route.ts'
-import { keyShape, listOf, mintedKeyShape, rotatedKeyShape, spendShape } from './shapes.ts'
+import { changedKeyShape, keyShape, listOf, mintedKeyShape, rotatedKeyShape, spendShape } from './shapes.ts'
 import { SPEND_PARAMETERS, spendAnswer } from './spend.ts'
 
 /** The key with this id. Throws 404 `not_found`. */
@@ -62,6 +63,9 @@ export async function setKeyStatus(deps: AdminDeps, id: string, status: Key['sta
   return key ?? keyOf(deps, id)
 }
 
+/** Absent where there are none. */
+const warned = (warnings: readonly string[]) => (warnings.length === 0 ? {} : { warnings })
+
 function statusRoute(
   verb: 'revoke' | 'suspend' | 'resume',
   status: Key['status'],
@@ -90,9 +94,10 @@ export const keyRoutes: readonly AdminRoute[] = [
       const draft = draftOf(call.body, deps.clock.now())
       checkLimits(NO_LIMITS, draft.limits)
       checkShown(call.body.budgets, [], deps.clock.now())
+      const warnings = policyWarnings(draft, deps)
       const minted = await deps.keys.create(draft)
       const { id, ...rest } = await wireOf(deps, minted.key)
-      return { json: { id, key: minted.text, ...rest } }
+      return { json: { id, key: minted.text, ...rest, ...warned(warnings) } }
     },
   }),
   {
@@ -115,14 +120,15 @@ export const keyRoutes: readonly AdminRoute[] = [
     path: '/keys/:id',
     summary: 'Change a key: absent = unchanged, null = cleared; a budget of the same window keeps its spend.',
     body: patchKeySchema,
-    response: keyShape,
+    response: changedKeyShape,
     async handle(deps, call) {
       const key = keyOf(deps, call.params.id ?? '')
       const draft = draftOf(call.body, deps.clock.now(), key.budgets)
       checkLimits(key.limits, draft.limits)
       checkShown(call.body.budgets, key.budgets, deps.clock.now())
+      const warnings = policyWarnings(draft, deps, key)
       const changed = await deps.keys.patch(key.id, draft)
-      return { json: await wireOf(deps, changed ?? keyOf(deps, key.id)) }
+      return { json: { ...(await wireOf(deps, changed ?? keyOf(deps, key.id))), ...warned(warnings) } }
     },
   }),
   {

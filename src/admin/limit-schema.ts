@@ -16,9 +16,15 @@ const needsRpm = (set: { rpm?: number | null | undefined; burst?: number | null 
 
 const BURST = 'says how many of a minute’s requests may come at once: set rpm as well'
 
+const isWithin = (set: { rpm?: number | null | undefined; burst?: number | null | undefined }): boolean =>
+  set.burst == null || set.rpm == null || set.burst <= set.rpm
+
+const ABOVE = 'must not be above `rpm`: it says how many of a minute’s requests may come at once'
+
 const ratesOfPart = z
   .strictObject(rates)
   .refine(needsRpm, { path: ['burst'], message: BURST })
+  .refine(isWithin, { path: ['burst'], message: ABOVE })
   .refine(set => Object.values(set).some(value => value != null), 'must set at least one limit')
 
 /** `limits` as it comes: absent members are unchanged, null clears. `per_model` and `per_user` are replaced as wholes. */
@@ -76,8 +82,10 @@ export function limitsOf(wire: Wire | null): Partial<Limits> {
   }
 }
 
-/** Throws `invalid_request` when these limits, once merged onto those, would hold a burst of nothing. */
+/** Throws `invalid_request` when these limits, once merged onto those, would hold a burst of nothing, or of more than a minute's. */
 export function checkLimits(onto: Limits, changes: Partial<Limits> | undefined): void {
-  if (changes === undefined || needsRpm({ ...onto, ...changes })) return
-  throw new GatewayError('invalid_request', `\`limits.burst\` ${BURST}`, { param: 'limits.burst' })
+  const merged = { ...onto, ...changes }
+  if (changes === undefined || (needsRpm(merged) && isWithin(merged))) return
+  const why = needsRpm(merged) ? ABOVE : BURST
+  throw new GatewayError('invalid_request', `\`limits.burst\` ${why}`, { param: 'limits.burst' })
 }

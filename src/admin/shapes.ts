@@ -72,7 +72,11 @@ export const keyShape = z.object({
   spent_usd: amount,
 })
 
-export const mintedKeyShape = keyShape.extend({ key: z.string() })
+/** What a person should look at again: names that match nothing now. */
+const warnings = z.array(z.string()).optional()
+
+export const changedKeyShape = keyShape.extend({ warnings })
+export const mintedKeyShape = changedKeyShape.extend({ key: z.string() })
 export const rotatedKeyShape = mintedKeyShape.extend({ replaces: z.string(), replaces_expires_at: time })
 
 export const projectShape = z.object({

@@ -102,6 +102,11 @@ function bodyOf({ values }: CommandCall): Wire {
   }
 }
 
+/** Names in its policy that match nothing now. */
+function warn(call: CommandCall, { warnings }: Wire): void {
+  for (const each of (warnings ?? []) as unknown[]) call.shell.err(`warning: ${plain(each)}\n`)
+}
+
 /** Prints a fresh key: its text alone on standard output, so that it can be piped; the rest beside it. */
 function showMinted(call: CommandCall, text: string): number {
   if (call.json) {
@@ -109,6 +114,7 @@ function showMinted(call: CommandCall, text: string): number {
     return EXIT.ok
   }
   const key = JSON.parse(text) as Wire
+  warn(call, key)
   call.shell.out(`${plain(key.key)}\n`)
   call.shell.err(`Key ${plain(key.id)} (${plain(key.name)}). It is shown here once: copy it now.\n`)
   if (typeof key.replaces === 'string') {
@@ -156,6 +162,7 @@ function showKey(call: CommandCall, text: string): number {
   if (call.json) call.shell.out(text)
   else {
     const key = JSON.parse(text) as Wire
+    warn(call, key)
     const limits = Object.entries(key.limits as Wire).filter(([, value]) => value !== null)
     const rows = [
       ['id', key.id],

@@ -85,7 +85,12 @@ export function testMarket(): Market {
     listingOf(groq, 'gpt-oss-120b', 150_000, 750_000),
   ]
   return {
-    resolve: () => ({ kind: 'unknown', near: [] }),
+    resolve: name => {
+      const found = listings.filter(({ offer }) => offer.model === name)
+      return found.length === 0
+        ? { kind: 'unknown', near: [] }
+        : { kind: 'found', listings: found, strategy: undefined, alias: undefined }
+    },
     listings,
     aliases: [],
     sites: [openai, anthropic, groq],
