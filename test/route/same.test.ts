@@ -24,7 +24,7 @@ const STRATEGIES: readonly StrategyName[] = [
   'priority',
 ]
 
-const SEEDS = 4_000
+const SEEDS = 3_000
 
 type Dice = () => number
 /** Few values, so that many are equal. */
@@ -143,7 +143,10 @@ function past(
     const leader = often(dice, 0.8) ? target : undefined
     const ttftMs = often(dice, 0.5) ? Math.round(dice() * 2_000) : undefined
     const byScore = often(dice, 0.5) ? shuffled([...listings.keys()], () => 1, dice) : undefined
-    const used = i > times - 25 ? usage(pick(dice, 3_000, 20_000), 200, pick(dice, 0, 2_000)) : undefined
+    const used =
+      i > times - 25
+        ? usage(pick(dice, 3_000, 20_000), pick(dice, 200, 900), pick(dice, 0, 2_000))
+        : undefined
     const ended = {
       trace: { ...trace, leader, byScore },
       lineage: KEY.lineage,
