@@ -73,8 +73,17 @@ const FAMILIES: readonly (readonly [RegExp, ModelFacts])[] = [
 /** Other weights behind an Anthropic-shaped API (MiniMax, DeepSeek, z.ai, local servers): the oldest common ground. */
 const OTHER: ModelFacts = { ...BUDGET, maxOutputTokens: 8_192, maxIsKnown: false }
 
+/**
+ * Vertex's ids alone have a version behind `@`. It knows `output_config.format` and `strict` for some models, and refuses them for
+ * all until an organisation's policy allows it: a forced tool is taken everywhere. Sources: docs.cloud.google.com "Structured
+ * outputs with Anthropic Claude models"; anthropics/anthropic-sdk-python#1188, Portkey-AI/gateway#1570.
+ */
+const atVertex = (facts: ModelFacts): ModelFacts =>
+  facts.forcedTools ? { ...facts, nativeJson: false } : facts
+
 /** Facts by upstream id; dots count as dashes (`claude-opus-4.7`). */
 export function modelFacts(upstream: string): ModelFacts {
   const id = upstream.toLowerCase().replaceAll('.', '-')
-  return FAMILIES.find(([pattern]) => pattern.test(id))?.[1] ?? OTHER
+  const facts = FAMILIES.find(([pattern]) => pattern.test(id))?.[1] ?? OTHER
+  return id.includes('@') ? atVertex(facts) : facts
 }

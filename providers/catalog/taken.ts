@@ -23,7 +23,8 @@ const TAKEN: readonly Taken[] = [
   // platform.openai.com "Function calling"; recorded: gpt-3.5-turbo
   { providers: ['openai'], models: /^gpt-3\.5-turbo(?!-instruct)/, adds: 't' },
   // where a model has no format for answers, the adapter makes it call a tool of that form; "PDF support": all active models
-  { providers: ['anthropic', 'vertex', 'bedrock', 'azure'], models: CLAUDE, beside: 't', adds: 'j' },
+  { providers: ['anthropic'], models: CLAUDE, beside: 't', adds: 'j' },
+  { providers: ['vertex'], models: /^claude-(?!fable|mythos)/, beside: 't', adds: 'j' },
   { providers: ['anthropic', 'vertex', 'bedrock', 'azure'], models: CLAUDE, beside: 'i', adds: 'p' },
   // the same by Converse; recorded: Gemma 3, Qwen 3, GLM 4.7
   {

@@ -3,6 +3,7 @@
  * Sources: platform.claude.com "Claude on Vertex AI"; @anthropic-ai/vertex-sdk 1.1.3.
  */
 import { GatewayError } from '../../src/errors.ts'
+import type { Offer } from '../../src/terms.ts'
 import { type Body, parseBody } from '../../src/wire/body.ts'
 import { splice } from '../../src/wire/splice.ts'
 import type { ChatCodec, ChatRequest, Encoded, NativeCodec, Provider } from '../provider.ts'
@@ -38,11 +39,26 @@ const RENAMED: Readonly<Record<string, string>> = {
 /** Anthropic's adapter with its requests in Vertex's form; answers and streams are Anthropic's own. */
 export function claudeOnVertex(anthropic: Provider): Provider {
   const { chat, messages } = anthropic
+  const { decode, decodeStream } = chat ?? {}
   return {
     ...anthropic,
-    ...(chat && { chat: { ...chat, encode: moved(chat) } }),
+    ...(chat && {
+      chat: {
+        ...chat,
+        encode: moved({ encode: request => chat.encode(known(request)) }),
+        ...(decode && { decode: (answer, context) => decode(answer, known(context)) }),
+        ...(decodeStream && { decodeStream: (context, out) => decodeStream(known(context), out) }),
+      },
+    }),
     ...(messages && { messages: { ...messages, encode: moved(messages) } }),
   }
+}
+
+/** An id may leave its version out; the facts of the model at Vertex go by the form with one. */
+function known<R extends { readonly offer: Offer }>(request: R): R {
+  const { offer } = request
+  if (offer.upstream.includes('@')) return request
+  return { ...request, offer: { ...offer, upstream: `${offer.upstream}@default` } }
 }
 
 function moved<R extends ChatRequest>(codec: {

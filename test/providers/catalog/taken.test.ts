@@ -17,7 +17,6 @@ test.each([
   ['azure', 'gpt-4o', 'json_schema'],
   ['vertex', 'claude-sonnet-4-5@20250929', 'json_schema'],
   ['bedrock', 'amazon.nova-lite-v1:0', 'json_schema'],
-  ['bedrock', 'global.anthropic.claude-opus-5', 'json_schema'],
   ['gemini', 'gemini-pro-latest', 'pdf'],
   ['mistral', 'mistral-large-2512', 'json_schema'],
   ['cohere', 'command-a-03-2025', 'json_schema'],
@@ -29,6 +28,9 @@ test.each([
 
 test.each([
   ['openai', 'gpt-4', 'json_schema'],
+  // what Amazon and Microsoft do not list for them yet
+  ['bedrock', 'global.anthropic.claude-opus-5', 'json_schema'],
+  ['azure', 'claude-opus-4-8', 'json_schema'],
   ['openai', 'gpt-3.5-turbo', 'json_schema'],
   ['openai', 'o3-mini', 'pdf'],
   ['groq', 'llama-3.1-8b-instant', 'json_schema'],
