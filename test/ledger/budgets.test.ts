@@ -259,3 +259,54 @@ test('money above keys is booked under its owner’s name, a key’s own goes wi
   const { buckets } = taken(budgets.take(keyOf({ project: 'p', budgets: [budget('day', 9)] }), 1, NOON))
   expect(buckets.map(({ ref }) => ref.owner)).toEqual([undefined, 'project:p', 'project:organisation'])
 })
+
+describe('what is told of a budget that is short', () => {
+  it('how many draw on it: attempts, whatever they hold, and as many as began', () => {
+    const budgets = createBudgets()
+    const key = keyOf({ budgets: [budget('day', 1_000)] })
+    const others = () => budgets.available(key, NOON)?.others
+    expect(others()).toBe(0)
+    const first = taken(budgets.take(key, 100, NOON))
+    expect(budgets.extend(first, 50, NOON)).toBe(true)
+    expect(others()).toBe(1)
+    const second = taken(budgets.take(key, 0, NOON))
+    expect(others()).toBe(2)
+    expect(short(budgets.take(key, 2_000, NOON)).others).toBe(2)
+    budgets.settle(first, 150, 100, NOON)
+    budgets.settle(second, 0, 0, NOON)
+    // two have lately run beside one another
+    expect(others()).toBe(1)
+  })
+
+  it('whether waiting helps, is asked about an amount; by default whether anything is held', () => {
+    const budgets = createBudgets()
+    const key = keyOf({ budgets: [budget('day', 1_000)] })
+    const helps = (nanoUsd?: number) => budgets.available(key, NOON, {}, nanoUsd)?.heldByOthers
+    expect(helps()).toBe(false)
+    budgets.settle(taken(budgets.take(key, 400, NOON)), 400, 400, NOON)
+    const open = taken(budgets.take(key, 300, NOON))
+    expect(helps()).toBe(true)
+    // 300 are left, and 600 once all that is held has come back
+    expect([helps(300), helps(600), helps(601)]).toEqual([true, true, false])
+    budgets.settle(open, 300, 0, NOON)
+    expect(helps(600)).toBe(false)
+  })
+
+  it('of two plain budgets for one window the smaller counts, whichever stands first', () => {
+    for (const list of [
+      [budget('day', 500), budget('day', 200)],
+      [budget('day', 200), budget('day', 500)],
+    ])
+      expect(createBudgets().available(keyOf({ budgets: list }), NOON)?.availableNanoUsd).toBe(200)
+  })
+
+  it('a cost that a person states changes what is spent where it was spent, and nothing that nobody knows', () => {
+    const budgets = createBudgets()
+    const key = keyOf({ budgets: [budget('day', 1_000)] })
+    budgets.settle(taken(budgets.take(key, 400, NOON)), 400, 400, NOON)
+    const ref = { window: 'day' as const, bucketStartMs: NOON - 12 * HOUR }
+    budgets.correct(key.lineage, ref, -150)
+    budgets.correct('nobody', ref, -150)
+    expect(budgets.available(key, NOON)?.availableNanoUsd).toBe(750)
+  })
+})

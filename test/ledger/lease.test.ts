@@ -305,3 +305,11 @@ describe('a window that several processes share', () => {
     }
   })
 })
+
+test('another figure for what was spent changes the bucket that it was spent in, and no other', () => {
+  const { lease } = leaseOf('day', 30)
+  lease.restore(MIDNIGHT - 48 * HOUR, 5)
+  lease.correct(MIDNIGHT - 24 * HOUR, -12)
+  lease.correct(MIDNIGHT - 72 * HOUR, -1)
+  expect([lease.spent(NOON), lease.spent(NOON - 24 * HOUR)]).toEqual([18, 23])
+})

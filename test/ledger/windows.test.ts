@@ -1,7 +1,14 @@
 /** Edges of budget windows: calendar arithmetic, rolling buckets, clocks that jump. */
 import { describe, expect, it, test } from 'vitest'
 import { Lease } from '../../src/ledger/lease.ts'
-import { asWindow, bucketLeaves, bucketStart, parseWindow, windowStart } from '../../src/ledger/windows.ts'
+import {
+  asWindow,
+  bucketLeaves,
+  bucketStart,
+  canonicalWindow,
+  parseWindow,
+  windowStart,
+} from '../../src/ledger/windows.ts'
 import type { BudgetWindow } from '../../src/terms.ts'
 
 const at = (text: string) => Date.parse(text)
@@ -127,4 +134,12 @@ test('a zone has days of its own, and what is no window is refused with what is'
   expect(() => parseWindow('fortnight' as BudgetWindow)).toThrow(
     /"fortnight".*day, week, month, total.*5h or 30d/,
   )
+})
+
+test('a window has one name: zones as the runtime writes them, none for UTC', () => {
+  expect(canonicalWindow('day@europe/berlin')).toBe('day@Europe/Berlin')
+  expect(canonicalWindow('month@Etc/UTC')).toBe('month')
+  expect(canonicalWindow('week@utc')).toBe('week')
+  for (const plain of ['day', 'total', '5h']) expect(canonicalWindow(plain)).toBe(plain)
+  for (const none of ['fortnight', 'day@Mars/Base', '']) expect(canonicalWindow(none)).toBeUndefined()
 })
