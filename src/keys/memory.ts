@@ -19,7 +19,8 @@ export class KeyMemory {
   #young = new Map<string, string>()
   #old = new Map<string, string>()
   /** Of all working keys, each once; undefined = to be gathered again. */
-  #origins: readonly string[] | undefined
+  #origins: ReadonlySet<string> | undefined
+  #starred: readonly string[] | undefined
 
   constructor(hmac: Hmac, peppers: readonly number[]) {
     this.#hmac = hmac
@@ -27,7 +28,8 @@ export class KeyMemory {
   }
 
   put(key: Key): void {
-    if (key.originAllow != null || this.#byId.get(key.id)?.originAllow != null) this.#origins = undefined
+    if (key.originAllow != null || this.#byId.get(key.id)?.originAllow != null)
+      this.#origins = this.#starred = undefined
     this.#byId.set(key.id, key)
     this.#idByHash.set(key.hash, key.id)
     if (!this.#peppers.includes(key.pepperVersion))
@@ -43,10 +45,11 @@ export class KeyMemory {
   }
 
   allowsOrigin(origin: string): boolean {
-    this.#origins ??= [
-      ...new Set(this.all().flatMap(key => (key.status === 'active' ? (key.originAllow ?? []) : []))),
-    ]
-    return isOriginIn(this.#origins, origin)
+    this.#origins ??= new Set(
+      this.all().flatMap(key => (key.status === 'active' ? (key.originAllow ?? []) : [])),
+    )
+    this.#starred ??= [...this.#origins].filter(entry => entry.includes('*'))
+    return this.#origins.has(origin) || isOriginIn(this.#starred, origin)
   }
 
   /** The key with exactly this text, whatever its status and expiry: `authenticate` judges those at each use. */
