@@ -15,6 +15,9 @@ const RETRY_MS_MAX = 1_000
 /** A store that is locked or gone for so long stops new work: what is not in it cannot be seen, and a restart would take long. */
 const STUCK_MS = 5_000
 
+/** Nobody could tell its cost: a person may, later. */
+const isUnknown = ({ row, buckets }: Settled): boolean => row.certainty === 'unknown' && buckets.length > 0
+
 /** A finished attempt and the budget buckets that its cost belongs to. */
 export interface Settled {
   readonly row: AttemptRow
@@ -91,8 +94,7 @@ export function createFolder(input: {
     try {
       // A database file that was moved away takes rows as well as ever.
       if (isChecked) await store.ping()
-      const notes = chargeNotes(part.filter(({ row }) => row.certainty === 'unknown'))
-      if (notes.length > 0) await store.commit(notes)
+      if (part.some(isUnknown)) await store.commit(chargeNotes(part.filter(isUnknown)))
       const rows = part.map(settled => settled.row)
       const done = store.fold(rows, bucketsOf, detailOf)
       if (done !== undefined) await done
