@@ -102,11 +102,12 @@ describe('into an empty folder', () => {
     expect(statSync(join(folder, 'switchgate.db')).mode & 0o077).toBe(0)
 
     const env = { ...quiet, SWITCHGATE_DATA: folder, SWITCHGATE_CONFIG: join(root, 'switchgate.yaml') }
-    for (const command of ['doctor', 'doctor --ledger']) {
+    for (const command of ['doctor', 'doctor --ledger', 'audit verify']) {
       const checked = await say(command, env)
       expect(checked.code, checked.out).toBe(0)
       expect(checked.out, command).not.toContain('✗')
     }
+    expect((await say('audit list', env)).out).toContain('database.restore')
 
     const gateway = await startGateway({ config, folder: root, env: { SWITCHGATE_DATA: folder } })
     try {

@@ -15,10 +15,13 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
+import { createAuditLog } from '../../audit/log.ts'
 import type { Store } from '../../store/store.ts'
 import { refuseNewer } from '../../store/version.ts'
-import { expectedFingerprint, openKeyring } from '../../vault/keyring.ts'
-import { nodeRandomBytes } from './digest.ts'
+import { expectedFingerprint, type Keyring, openKeyring } from '../../vault/keyring.ts'
+import { createAuthorScope } from '../author.ts'
+import { nodeClock } from './clock.ts'
+import { createAuditHmac, nodeRandomBytes } from './digest.ts'
 import { type DataFolder, openDataFolder, readMasterKey } from './folder.ts'
 import { type Env, SettingsError } from './settings.ts'
 import { openSqlite } from './sqlite.ts'
@@ -102,17 +105,35 @@ function proveWhole(path: string, backup: string): number {
 }
 
 /** Its secrets must open with the key that a start would use. Rejects with MasterKeyMismatch, KeyringLost or SettingsError. */
-async function proveKey(store: Store, folder: DataFolder, env: Env): Promise<void> {
+async function proveKey(store: Store, folder: DataFolder, env: Env): Promise<Keyring | undefined> {
   const expected = await expectedFingerprint(store)
   // nothing was ever sealed in it: the next start makes a keyring
-  if (expected === undefined) return
+  if (expected === undefined) return undefined
   let masterKey: ReturnType<typeof readMasterKey>
   try {
     masterKey = readMasterKey({ folder, env, expected, mayMake: false })
   } catch (error) {
     throw new SettingsError(error instanceof Error ? error.message : String(error))
   }
-  await openKeyring({ store, masterKey: masterKey.key, random: nodeRandomBytes })
+  return openKeyring({ store, masterKey: masterKey.key, random: nodeRandomBytes })
+}
+
+/** Its audit log says that it was put back, before it is: what came after the backup is not in that log. */
+async function noteRestore(
+  store: Store,
+  keyring: Keyring,
+  { backup, schemaVersion }: { readonly backup: string; readonly schemaVersion: number },
+): Promise<void> {
+  const audit = createAuditLog({
+    store,
+    hmac: createAuditHmac(() => keyring),
+    clock: nodeClock,
+    scope: createAuthorScope(),
+    log: () => undefined,
+  })
+  const detail = { from: backup, schema_version: schemaVersion }
+  const author = { actor: 'local', address: null } as const
+  await audit.as(author, () => audit.record({ action: 'database.restore', target: 'database', detail }))
 }
 
 /** Which keys the database in the folder had stopped, by id. Undefined = it cannot be read. */
@@ -189,8 +210,10 @@ async function prepare(folder: DataFolder, input: RestoreInput) {
   const schemaVersion = proveWhole(incoming, input.backup)
   const store = openSqlite(incoming)
   try {
-    await proveKey(store, folder, input.env)
-    return { schemaVersion, ...(await countsOf(store, stoppedKeys(folder.file(DATABASE)))) }
+    const keyring = await proveKey(store, folder, input.env)
+    const found = await countsOf(store, stoppedKeys(folder.file(DATABASE)))
+    if (keyring) await noteRestore(store, keyring, { backup: input.backup, schemaVersion })
+    return { schemaVersion, ...found }
   } finally {
     // the last connection takes the log into the file
     await store.close()
