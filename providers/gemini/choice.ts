@@ -150,7 +150,8 @@ export class Choice {
       return part.thought === true ? this.#thought(part.text, signature) : this.#say(part.text, signature)
     }
     const code = codeIn(part)
-    if (code !== undefined) return this.#say(code, signature)
+    // its signature belongs to a part that does not go back as one
+    if (code !== undefined) return this.#say(code, undefined)
     const { mimeType, data } = part.inlineData ?? {}
     if (typeof mimeType !== 'string' || typeof data !== 'string' || part.thought === true) return undefined
     this.#thinking = undefined

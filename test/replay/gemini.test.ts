@@ -89,6 +89,25 @@ async function oracle(recording: Recording): Promise<Reading> {
   return fromOracle(parts)
 }
 
+const fence = (language: string, text: string): string =>
+  `\n\`\`\`${language}\n${text.replace(/\n$/, '')}\n\`\`\`\n`
+
+/** Code that ran at Google, and its result, which chat holds as text. */
+function codeText(code: Json | undefined, result: Json | undefined): string {
+  if (code) return fence(String(code.language).toLowerCase(), String(code.code))
+  if (!result) return ''
+  const failed = result.outcome === 'OUTCOME_OK' ? '' : `${result.outcome}\n`
+  return fence('', `${failed}${result.output ?? ''}`)
+}
+
+/** What a part of the other reader's says for all to see. */
+function textOrCode({ type, text, delta, toolName, input, result }: Json): string {
+  if (type === 'text' || type === 'text-delta') return String(text ?? delta ?? '')
+  if (toolName !== 'code_execution') return ''
+  if (type === 'tool-call') return codeText(JSON.parse(String(input)), undefined)
+  return type === 'tool-result' ? codeText(undefined, result as Json) : ''
+}
+
 function fromOracle(parts: readonly Json[]): Reading {
   const textOf = (type: string): string =>
     parts
@@ -101,7 +120,7 @@ function fromOracle(parts: readonly Json[]): Reading {
   }
   const { inputTokens, outputTokens } = finish.usage
   return {
-    text: textOf('text'),
+    text: parts.map(textOrCode).join(''),
     reasoning: textOf('reasoning'),
     calls: parts
       .filter(part => part.type === 'tool-call' && part.providerExecuted !== true)
@@ -214,9 +233,12 @@ function fromMessage(message: Json, finish: string, usage: Usage | undefined): R
   }
 }
 
+const codeOf = (part: Json): string =>
+  codeText(part.executableCode as Json | undefined, part.codeExecutionResult as Json | undefined)
+
 /**
  * The message as history: what the model said must go back to it part by part, signatures where they were. Left out are
- * unsigned thoughts and parts of tools that Google runs itself, which a chat message cannot hold.
+ * unsigned thoughts; code that ran at Google goes back as the text that it is in chat.
  */
 function checkReplay(recording: Recording, message: Json): void {
   const answer = JSON.parse(recording.response.body)
@@ -231,7 +253,7 @@ function checkReplay(recording: Recording, message: Json): void {
   const { contents } = JSON.parse(new TextDecoder().decode(encoded?.body))
   const back = (contents[1]?.role === 'model' ? contents[1].parts : []) as Json[]
   const saying = (list: readonly Json[]): Json => ({
-    text: list.map(part => (part.thought === true ? '' : (part.text ?? ''))).join(''),
+    text: list.map(part => (part.thought === true ? '' : (part.text ?? codeOf(part)))).join(''),
     calls: list
       .filter(part => part.functionCall !== undefined)
       .map(part => {
