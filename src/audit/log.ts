@@ -129,6 +129,24 @@ async function refusalChange({ action, keyId, detail }: RefusalCount, store: Sto
     : { action, target: null, detail: { ...detail, presented: keyId } }
 }
 
+/** Says what the newest checkpoint has seen and the log of a start has not. */
+async function compareStart(store: Store, log: Log, newest: Mark, headSeq: number): Promise<void> {
+  if (newest.seq === 0) {
+    // so it is after a restore, and after a kill within the first second of its life
+    const message = 'there are no checkpoints: rows cut off before now cannot be known'
+    if (headSeq > 0) log('warn', 'audit.no_checkpoints', { head: headSeq, message })
+    return
+  }
+  const [row] = await store.auditRows({ order: 'oldest', seq: newest.seq - 1, limit: 1 })
+  if (row?.seq === newest.seq && row.hash === newest.hash) return
+  log('error', 'audit.rows_missing', {
+    checkpoint: newest.seq,
+    head: headSeq,
+    message: 'the database is older than its audit log was, or rows were taken out of it',
+    cure: 'switchgate audit verify; if you have put back a backup on purpose, move audit.checkpoints away',
+  })
+}
+
 /** Creates the log over a store; nothing is read until it is needed. */
 export function createAuditLog(options: AuditOptions): AuditLog {
   const { store, hmac, clock, scope, log } = options
@@ -253,15 +271,7 @@ export function createAuditLog(options: AuditOptions): AuditLog {
       notes.begin(newest.seq)
       if (forged !== undefined)
         log('error', 'audit.checkpoints_changed', { seq: forged, cure: 'switchgate audit verify' })
-      if (newest.seq === 0) return
-      const [row] = await store.auditRows({ order: 'oldest', seq: newest.seq - 1, limit: 1 })
-      if (row?.seq === newest.seq && row.hash === newest.hash) return
-      log('error', 'audit.rows_missing', {
-        checkpoint: newest.seq,
-        head: head?.seq ?? 0,
-        message: 'the database is older than its audit log was, or rows were taken out of it',
-        cure: 'switchgate audit verify; if you have put back a backup on purpose, move audit.checkpoints away',
-      })
+      if (options.checkpoints !== undefined) await compareStart(store, log, newest, head?.seq ?? 0)
     },
     async verify() {
       const known = peak

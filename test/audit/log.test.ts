@@ -352,6 +352,10 @@ describe('checkpoints', () => {
     expect((await second.audit.verify()).fault).toMatchObject({ seq: 10, kind: 'rollback' })
     await second.store.close()
 
+    const nowhere = { read: async () => '', append: async () => {} }
+    const moved = await opened(`${path}.old`, nowhere)
+    expect(moved.told).toEqual(['audit.no_checkpoints'])
+    await moved.store.close()
     const third = await opened(`${path}.old`, checkpoints)
     expect(third.told).toEqual(['audit.rows_missing'])
     expect((await third.audit.verify()).fault).toMatchObject({ seq: 6, kind: 'truncate' })

@@ -59,8 +59,11 @@ async function serve(more: Record<string, string> = {}): Promise<Started> {
   })
   running.push(child)
   let text = ''
-  child.stdout?.on('data', part => (text += part))
-  child.stderr?.on('data', part => (text += part))
+  const hear = (part: Buffer) => {
+    text += part
+  }
+  child.stdout?.on('data', hear)
+  child.stderr?.on('data', hear)
   const exit = new Promise<number | null>(resolve => child.on('exit', code => resolve(code)))
   const urlIn = () => /"url":"(http[^"]+)"/.exec(text)?.[1] ?? ''
   await until(() => urlIn() !== '' || child.exitCode !== null, START_MS_MAX)
@@ -73,8 +76,12 @@ async function say(args: string): Promise<{ code: number; out: string; err: stri
   const said = { out: '', err: '' }
   const code = await run(args.split(' '), {
     env: envOf({}),
-    out: text => void (said.out += text),
-    err: text => void (said.err += text),
+    out: text => {
+      said.out += text
+    },
+    err: text => {
+      said.err += text
+    },
     readStdin: async () => undefined,
   })
   return { code, ...said }

@@ -347,6 +347,29 @@ describe('the views', () => {
     }
   })
 
+  it('are pages for a person, with names as text and the history of a key on its own page', async () => {
+    const { id } = await call('POST', '/keys', { name: '<b>bold</b>' }, 201)
+    await call('POST', `/keys/${id}/suspend`)
+    const page = async (path: string): Promise<string> => {
+      const answer = await rig.call('GET', path)
+      expect(answer.status, path).toBe(200)
+      return answer.text()
+    }
+    const list = await page('/dashboard/audit?action=key&verify=1')
+    expect(list).toContain('The log is whole: 2 rows')
+    expect(list).toContain('key.suspend')
+    expect(list).toContain('&lt;b&gt;bold&lt;/b&gt;')
+    expect(list).not.toContain('<b>bold')
+    expect(await page('/dashboard/audit?target=nobody')).toContain('Nothing matches')
+    const own = await page(`/dashboard/keys/${id}`)
+    expect(own).toMatch(/History[\s\S]*key\.suspend[\s\S]*active → suspended[\s\S]*key\.create/)
+    const [first] = await rig.deps.store.auditRows({ order: 'oldest', limit: 1 })
+    if (first === undefined) throw new Error('no row')
+    await rig.deps.store.commit([{ op: 'put_audit', row: { ...first, seq: 3, detail: '[]' } }])
+    expect(await page('/dashboard/audit?verify=1')).toContain('Row 3 is wrong (insert)')
+    expect((await rig.call('GET', '/dashboard/audit?limit=0')).status).toBe(400)
+  })
+
   it('answer CSV that no spreadsheet takes for formulas', async () => {
     await call('POST', '/keys', { name: '=1+1,"x"' }, 201)
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, accept: 'text/csv' }
