@@ -7,7 +7,7 @@ import type { Deps, Watched } from '../deps.ts'
 import { type Failure, GatewayError } from '../errors.ts'
 import type { Receiver, Upstream } from '../terms.ts'
 import type { ExchangeInput, ExchangeResult, Phase } from './contract.ts'
-import { failureIn, isComplete, kindOfBreak, phaseOf } from './endings.ts'
+import { callersPauseMs, failureIn, isComplete, kindOfBreak, phaseOf } from './endings.ts'
 import type { StreamState } from './reader.ts'
 import { shown } from './shown.ts'
 import { readWhole, type WholeAnswer } from './whole.ts'
@@ -127,7 +127,7 @@ class Exchange implements Receiver, Watched {
       return this.release()
     }
     if (nowMs >= this.limitDueMs)
-      return this.pausedByCaller ? this.cancel() : this.fail(new GatewayError('silent', 'time limit'))
+      return this.pausedByCaller ? this.cancel('read nothing for too long') : this.fail('silent')
     if (nowMs >= this.keepAliveDueMs) {
       this.keepAliveDueMs = nowMs + this.i.timeouts.keepaliveMs
       this.i.answer.keepAlive([])
@@ -163,7 +163,7 @@ class Exchange implements Receiver, Watched {
     if (state.failure) return this.streamFailed(state)
     if (state.done) return this.streamEnd()
     if (!this.committed && !this.i.lastResort) this.touch(this.i.timeouts.idleMs)
-    else if (state.content) this.touch(this.i.timeouts.stallMs)
+    else if (state.content && !this.pausedByCaller) this.touch(this.i.timeouts.stallMs)
     if (state.content && this.i.afford && !this.i.afford(state.textBytes)) {
       // the budget ends here: the stream is closed as if the model had reached its limit
       this.upstream?.abort()
@@ -197,6 +197,7 @@ class Exchange implements Receiver, Watched {
     if (!out || this.drained) return
     if (!answer.write(out) && !this.pausedByCaller) {
       this.pausedByCaller = true
+      this.touch(callersPauseMs(this.i.timeouts.stallMs))
       this.upstream?.pause()
       answer.onResume(() => {
         this.pausedByCaller = false
@@ -256,9 +257,9 @@ class Exchange implements Receiver, Watched {
     this.cancel()
   }
 
-  private cancel(): void {
+  private cancel(what = 'left before the end'): void {
     this.upstream?.abort()
-    this.finish(new GatewayError('cancelled', 'the caller left before the end'))
+    this.finish(new GatewayError('cancelled', `the caller ${what}`))
   }
 
   private release(): void {

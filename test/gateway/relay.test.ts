@@ -453,6 +453,26 @@ describe('back-pressure', () => {
     socket.destroy()
     await until(() => upstream.aborted > 0)
   })
+
+  test('a caller that pauses for longer than the upstream may still gets all of it', async () => {
+    // few words in wide frames: the buffers are what is to be filled, not the budget
+    const pad = 'x'.repeat(10_000)
+    const piece = event({ id: 'c', pad, choices: [{ index: 0, delta: { content: 'w' } }] }).repeat(6)
+    upstream.script = async response => {
+      sse(response).write(role)
+      for (let i = 0; i < 200 && !response.destroyed; i++)
+        if (!response.write(piece))
+          await new Promise(resolve => response.once('drain', resolve).once('close', resolve))
+      response.end(finish() + DONE)
+    }
+    const answer = await gateway.post(key, stream())
+    // above stall_ms; nothing is read, and the buffers on the way are full
+    await sleep(2_500)
+    const text = await answer.text()
+    expect(text.length).toBeGreaterThan(200 * piece.length)
+    expect(text.endsWith(DONE)).toBe(true)
+    expect((await lastRow())?.error).toBe(null)
+  })
 })
 
 test('nothing listens there: 502 with the cure in words, cost 0, exact', async () => {
