@@ -73,16 +73,15 @@ function lighterOfTwo(equals: readonly number[], field: Field, load: Load, rando
 /** The one about whom least is known, if a look at it is due and is not too dear. */
 function unknownOf(order: readonly number[], field: Field): number | undefined {
   const costs = costsOf(field)
-  const best = order[0] as number
-  const most = costs[best] as number
+  const [best] = order
+  // beside a best one of unknown price nobody is too dear: both are infinite then
+  const most = (costs[best as number] as number) * LOOK_PRICE
   let oldest: number | undefined
-  let oldestMs = field.nowMs - STALE_MS
+  let oldestMs = Number.POSITIVE_INFINITY
   for (const place of order) {
     const seenAtMs = stateAt(field, place)?.seenAtMs ?? 0
-    if (place === best || seenAtMs > oldestMs || listingAt(field, place).doubtful) continue
-    // of an unknown price nobody can say that it is too dear, unless the best one's is known
-    if (most !== Number.POSITIVE_INFINITY && (costs[place] as number) > most * LOOK_PRICE) continue
-    if (oldest !== undefined && seenAtMs === oldestMs) continue
+    if (place === best || field.nowMs - seenAtMs < STALE_MS || listingAt(field, place).doubtful) continue
+    if (seenAtMs >= oldestMs || (costs[place] as number) > most) continue
     oldest = place
     oldestMs = seenAtMs
   }
