@@ -86,12 +86,12 @@ export function createAccount(deps: AccountDeps): Hono<Env> {
   view('/v1/models', 'models', ({ key }, c) => {
     const { search, provider, ...page } = c.req.query()
     const wire = wireOf(c)
-    if (wire === 'gemini') return c.json(googleList(deps.market(), key))
+    if (wire === 'gemini') return c.json(googleList(deps.market(), key, page))
     const models = modelList(deps.market(), key, { search, provider })
     return c.json(wire === 'anthropic' ? anthropicList(models, page) : { object: 'list', data: models })
   })
   view('/v1/models/:id{.+}', 'models', ({ key }, c) => oneModel(c, key, deps))
-  view('/v1beta/models', 'models', ({ key }, c) => c.json(googleList(deps.market(), key)))
+  view('/v1beta/models', 'models', ({ key }, c) => c.json(googleList(deps.market(), key, c.req.query())))
   view('/v1beta/models/:id{.+}', 'models', ({ key }, c) => oneModel(c, key, deps))
   view('/v1/key', 'spend', async ({ key }) => {
     await deps.account.fold()

@@ -167,9 +167,35 @@ export function endpointsOf(
 }
 
 /** Google's list form: chat models alone, since its wire knows no other route here. Source: ai.google.dev/api/models. */
-export function googleList(market: Market, key: Key): Record<string, unknown> {
+export function googleList(market: Market, key: Key, page: GooglePage = {}): Record<string, unknown> {
   const listings = market.listings.filter(({ offer }) => (offer.type ?? 'chat') === 'chat')
-  return { models: modelList({ ...market, listings }, key).map(googleModel) }
+  const models = modelList({ ...market, listings }, key)
+  const most = page.pageSize === undefined ? models.length : pageSize(page.pageSize, 'pageSize')
+  const start = page.pageToken === undefined ? 0 : placeOf(models, page.pageToken, 'pageToken') + 1
+  const end = Math.min(start + most, models.length)
+  return {
+    models: models.slice(start, end).map(googleModel),
+    ...(end < models.length && { nextPageToken: models[end - 1]?.id }),
+  }
+}
+
+/** Which page of Google's list; without a `pageSize` there is one page. Source: ai.google.dev/api/models#method:-models.list. */
+export interface GooglePage {
+  readonly pageSize?: string | undefined
+  readonly pageToken?: string | undefined
+}
+
+function pageSize(text: string, param: string): number {
+  const size = Number(text)
+  if (Number.isInteger(size) && size >= 1 && size <= 1_000) return size
+  throw new GatewayError('invalid_request', `${param}: must be a whole number from 1 to 1000.`, { param })
+}
+
+/** Where the model stands that a page begins or ends at. */
+function placeOf(models: readonly Record<string, unknown>[], id: string, param: string): number {
+  const found = models.findIndex(model => model.id === id)
+  if (found >= 0) return found
+  throw new GatewayError('invalid_request', `${param}: there is no model of this id in the list.`, { param })
 }
 
 export function googleModel(model: Record<string, unknown>): Record<string, unknown> {
@@ -194,20 +220,9 @@ export function anthropicList(
   models: readonly Record<string, unknown>[],
   page: Page = {},
 ): Record<string, unknown> {
-  const most = page.limit === undefined ? models.length : Number(page.limit)
-  if (page.limit !== undefined && !(Number.isInteger(most) && most >= 1 && most <= 1_000))
-    throw new GatewayError('invalid_request', 'limit: must be a whole number from 1 to 1000.', {
-      param: 'limit',
-    })
-  const at = (id: string, name: string): number => {
-    const found = models.findIndex(model => model.id === id)
-    if (found >= 0) return found
-    throw new GatewayError('invalid_request', `${name}: there is no model of this id in the list.`, {
-      param: name,
-    })
-  }
-  const from = page.after_id === undefined ? 0 : at(page.after_id, 'after_id') + 1
-  const to = page.before_id === undefined ? models.length : at(page.before_id, 'before_id')
+  const most = page.limit === undefined ? models.length : pageSize(page.limit, 'limit')
+  const from = page.after_id === undefined ? 0 : placeOf(models, page.after_id, 'after_id') + 1
+  const to = page.before_id === undefined ? models.length : placeOf(models, page.before_id, 'before_id')
   const back = page.before_id !== undefined && page.after_id === undefined
   const start = back ? Math.max(from, to - most) : from
   const end = back ? to : Math.min(to, from + most)

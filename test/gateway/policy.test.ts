@@ -276,6 +276,41 @@ describe('what is asked', () => {
     await answer.text()
   })
 
+  test('lists of models come in the pages that Anthropic’s and Google’s clients ask for', async () => {
+    const key = await gateway.key()
+    const page = async (path: string, more: Record<string, string> = {}) => {
+      const answer = await fetch(`${gateway.url}${path}`, { headers: { 'x-api-key': key, ...more } })
+      return { status: answer.status, json: (await answer.json()) as Record<string, unknown> }
+    }
+    const walk = async (
+      path: string,
+      next: (json: Record<string, unknown>) => string | undefined,
+      more = {},
+    ) => {
+      const pages: unknown[] = []
+      for (let at: string | undefined = ''; at !== undefined; ) {
+        const { json } = await page(path + at, more)
+        const list = (json.data ?? json.models) as unknown[]
+        expect(list.length).toBeLessThanOrEqual(2)
+        pages.push(...list)
+        at = next(json)
+      }
+      return pages
+    }
+    const claude = { 'anthropic-version': '2023-06-01' }
+    const whole = (await page('/v1/models', claude)).json.data as unknown[]
+    const next = (json: Record<string, unknown>) => (json.has_more ? `&after_id=${json.last_id}` : undefined)
+    expect(whole.length).toBeGreaterThan(2)
+    expect(await walk('/v1/models?limit=2', next, claude)).toEqual(whole)
+    const google = (await page('/v1beta/models')).json.models
+    const token = ({ nextPageToken }: Record<string, unknown>) =>
+      nextPageToken === undefined ? undefined : `&pageToken=${nextPageToken}`
+    expect(await walk('/v1beta/models?pageSize=2', token)).toEqual(google)
+    for (const wrong of ['/v1beta/models?pageSize=0', '/v1beta/models?pageToken=nobody'])
+      expect((await page(wrong)).status).toBe(400)
+    expect((await page('/v1/models?limit=x', claude)).status).toBe(400)
+  })
+
   test('/openai/v1 is the same, a wrong method is 405 with Allow, an unknown route names what exists', async () => {
     const key = await gateway.key()
     const init = { method: 'POST', headers: { authorization: `Bearer ${key}` }, body: JSON.stringify(CHAT) }
