@@ -117,3 +117,23 @@ test('a changed soft limit is told of again; keys of one lineage count together'
   expect(said).toHaveLength(2)
   expect(said[1]).toMatchObject({ soft_usd: '0.0000002', spent_usd: '0.00000022' })
 })
+
+test('what a provider bills beyond the hold is told of, to the nano-USD; what it bills within the hold is not', () => {
+  const said: [string, string, LogFields | undefined][] = []
+  const ledger = createLedger({
+    store: createMemoryStore(),
+    journal: createMemoryJournal(),
+    clock: createTestClock(),
+    log: (level, event, fields) => void said.push([level, event, fields]),
+  })
+  const key = keyOf({ budgets: [soft('day', 10_000, 9_999)] })
+  const spend = (id: string, costNanoUsd: number) => {
+    const made = held(ledger.hold(key, id, 500))
+    ledger.settle(made, rowOf(made, { costNanoUsd }))
+  }
+  spend('a.1', 499)
+  spend('b.1', 500)
+  expect(said).toEqual([])
+  spend('c.1', 507)
+  expect(said).toMatchObject([['warn', 'budget.overrun', { overrun_usd: '0.000000007' }]])
+})
