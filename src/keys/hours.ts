@@ -9,8 +9,8 @@ const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 /** 1970-01-05, the first Monday of the epoch. */
 const FIRST_MONDAY_MS = 4 * DAY_MS
-/** A week and a day: further off nothing opens that did not open before. */
-const AHEAD_DAYS = 8
+/** Two weeks and a day: a window of one day of the week may be skipped once, when clocks are put forward over it. */
+const AHEAD_DAYS = 15
 const TIME = /^(?:([01]\d|2[0-3]):([0-5]\d)|24:00)$/
 
 /** Minutes since midnight of `08:30`; 24:00 is the end of the day. Undefined = no time of day. */

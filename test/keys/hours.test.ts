@@ -63,6 +63,12 @@ describe('opens again', () => {
       '2026-03-29T00:00:00Z',
       '2026-03-30T00:10',
     ],
+    [
+      'in two weeks, where the only one of next week is skipped',
+      hours('sun 02:10-02:50@Europe/Berlin'),
+      '2026-03-22T02:00:00Z',
+      '2026-04-05T00:10',
+    ],
     // 02:00 to 03:00 comes twice on 2026-10-25
     [
       'a second time, as the clocks are put back',
