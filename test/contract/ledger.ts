@@ -74,6 +74,7 @@ export function describeLedger(name: string, open: () => LedgerBench): void {
         availableNanoUsd: 300,
         heldByOthers: true,
         resetsAtMs: NOON + 12 * HOUR,
+        others: 1,
       })
       ledger.settle(hold, rowOf(hold, { costNanoUsd: 650 }))
       expect(short(ledger.hold(key, 'b.1', 400))).toMatchObject({
@@ -117,6 +118,7 @@ export function describeLedger(name: string, open: () => LedgerBench): void {
         availableNanoUsd: 0,
         heldByOthers: false,
         resetsAtMs: null,
+        others: 0,
       })
       const free = held(ledger.hold(key, 'c.1', 0))
       ledger.settle(free, rowOf(free, { costNanoUsd: 0 }))
