@@ -224,7 +224,10 @@ export function readingOfParts(parts: readonly Json[]): Reading {
       .map(part => part.text ?? part.delta ?? '')
       .join('')
   return {
-    text: textOf('text'),
+    text: parts
+      .filter(part => !isSummary(part))
+      .map(part => codeIn(part) ?? (isText(part) ? String(part.text ?? part.delta ?? '') : ''))
+      .join(''),
     reasoning: textOf('reasoning'),
     tools: parts
       .filter(part => part.type === 'tool-call' && part.providerExecuted !== true)
@@ -241,6 +244,21 @@ export function readingOfParts(parts: readonly Json[]): Reading {
             thought: outputTokens.reasoning ?? 0,
           },
   }
+}
+
+const isText = ({ type }: Json): boolean => type === 'text' || type === 'text-delta'
+
+const fenced = (language: string, text: string): string =>
+  `\n\`\`\`${language}\n${text.replace(/\n$/, '')}\n\`\`\`\n`
+
+/** Code that a Gemini model ran at Google, or what came of it, in the form that it has in chat: as text. Other parts have none. */
+function codeIn({ type, toolName, input, result }: Json): string | undefined {
+  if (toolName !== 'code_execution') return undefined
+  const { language, code } = (type === 'tool-call' ? argsOf(input) : {}) as Json
+  if (typeof language === 'string' && typeof code === 'string') return fenced(language.toLowerCase(), code)
+  const { outcome, output } = (type === 'tool-result' ? (result ?? {}) : {}) as Json
+  if (typeof outcome !== 'string' || !outcome.startsWith('OUTCOME_')) return undefined
+  return fenced('', `${outcome === 'OUTCOME_OK' ? '' : `${outcome}\n`}${output ?? ''}`)
 }
 
 /** Anthropic's summary of compacted history: a text part with a mark, no part of the answer. */

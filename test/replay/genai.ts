@@ -18,7 +18,7 @@ async function byGenai(body: string, stream: boolean): Promise<Found> {
   const said = (thought: boolean) =>
     parts
       .filter(part => (part.thought === true) === thought)
-      .map(part => part.text ?? '')
+      .map(part => part.text ?? codeIn(part))
       .join('')
   return {
     text: said(false),
@@ -27,6 +27,16 @@ async function byGenai(body: string, stream: boolean): Promise<Found> {
       call ? [{ name: call.name ?? '', args: call.args ?? {} }] : [],
     ),
   }
+}
+
+const fenced = (language: string, text: string): string =>
+  `\n\`\`\`${language}\n${text.replace(/\n$/, '')}\n\`\`\`\n`
+
+/** Code that ran at Google and its result, in the form that the other reader has them in. */
+function codeIn({ executableCode: ran, codeExecutionResult: result }: Part): string {
+  if (ran?.code !== undefined) return fenced(String(ran.language).toLowerCase(), ran.code)
+  if (!result) return ''
+  return fenced('', `${result.outcome === 'OUTCOME_OK' ? '' : `${result.outcome}\n`}${result.output ?? ''}`)
 }
 
 type Part = NonNullable<
