@@ -70,10 +70,14 @@ export function meter(result: ExchangeResult, target: Target, asked: Asked): Met
   return { usage: guess, bill: billFor(guess, price, 'estimated') }
 }
 
-/** Nobody asks without a token, and no text is none: such a count is one that was not made, unless the provider says what it cost. */
-const isWhole = (usage: Usage, { textBytes, contentEvents }: ExchangeResult): boolean =>
+/**
+ * Nobody asks without a token, and no text is none: such a count is one that was not made, unless the provider says what it
+ * cost. The words that stand for a prompt which was refused are nobody's output.
+ */
+const isWhole = (usage: Usage, { textBytes, contentEvents, finishReason }: ExchangeResult): boolean =>
   usage.reportedCostNanoUsd !== undefined ||
-  (usage.inputTokens > 0 && (usage.outputTokens > 0 || textBytes + contentEvents === 0))
+  (usage.inputTokens > 0 &&
+    (usage.outputTokens > 0 || textBytes + contentEvents === 0 || finishReason === 'content_filter'))
 
 /** What was really said of the counts. */
 function saidOf(usage: Usage): Partial<Usage> {
