@@ -53,10 +53,58 @@ const firstOf = ({ body }: Case): string =>
     .map(choice => choice.delta?.content ?? '')
     .join('')
 
+/** What Cohere's model says before its calls. */
+const planIn = ({ body, stream }: Case): string =>
+  (stream ? eventsOf(body) : [body])
+    .map(jsonOf)
+    .map(event => ((event.delta as Json | undefined)?.message ?? event.message) as Json | undefined)
+    .map(message => (typeof message?.tool_plan === 'string' ? message.tool_plan : ''))
+    .join('')
+
+interface GooglePart {
+  readonly text?: string
+  readonly thought?: boolean
+  readonly executableCode?: { readonly language: string; readonly code: string }
+  readonly codeExecutionResult?: { readonly outcome?: string; readonly output?: string }
+}
+
+const fenced = (language: string, text: string): string =>
+  `\n\`\`\`${language}\n${text.replace(/\n$/, '')}\n\`\`\`\n`
+
+/** A Gemini answer's text with the code that ran at Google, and what came of it, where they stood. */
+const withCode = ({ body, stream }: Case): string =>
+  (stream ? eventsOf(body) : [body])
+    .map(jsonOf)
+    .flatMap(answer => {
+      const [first] = (answer.candidates ?? []) as { content?: { parts?: readonly GooglePart[] } }[]
+      return first?.content?.parts ?? []
+    })
+    .map(({ text, thought, executableCode: ran, codeExecutionResult: result }) => {
+      if (ran !== undefined) return fenced(ran.language.toLowerCase(), ran.code)
+      if (result === undefined) return thought === true ? '' : (text ?? '')
+      const failed = result.outcome === 'OUTCOME_OK' ? '' : `${result.outcome}\n`
+      return fenced('', `${failed}${result.output ?? ''}`)
+    })
+    .join('')
+
 /** Calls that wait for a caller who speaks Responses. */
 const OWN_CALLS = new Set(['apply_patch', 'local_shell', 'shell', 'tool_search'])
 
 const RULES: readonly Rule[] = [
+  {
+    why: "what Cohere's model says before its calls is told as text; the package leaves it out",
+    // chat has it as a member of its own
+    applies: (one, inWire) => one.wire === 'cohere' && inWire !== 'chat' && planIn(one) !== '',
+    change: ({ text }, one) => ({ text: planIn(one) + text }),
+  },
+  {
+    why: 'code that ran at Google is told in the text where a wire has no place for it; the package leaves it out',
+    applies: (one, inWire) =>
+      one.wire === 'gemini' &&
+      inWire !== 'gemini' &&
+      /"(?:executableCode|codeExecutionResult)"/.test(one.body),
+    change: (_, one) => ({ text: withCode(one) }),
+  },
   {
     why: 'of several answers these wires tell the first; the package runs them together',
     applies: (one, inWire) =>
