@@ -75,7 +75,7 @@ const completion = {
   object: 'chat.completion',
   created: 1,
   model: MODEL,
-  choices: [{ index: 0, message: { role: 'assistant', content: 'Hi' }, finish_reason: 'stop' }],
+  choices: [{ index: 0, message: { role: 'assistant', content: '' }, finish_reason: 'stop' }],
   usage: { prompt_tokens: 1_000, completion_tokens: 0, total_tokens: 1_000 },
 }
 async function upstreamWith(files: Readonly<Record<string, string>> = {}): Promise<ScriptedUpstream> {

@@ -270,7 +270,8 @@ egress: { allow: ["127.0.0.1:${upstream.port}"] }
       return testCredential('vertex', secret, deps.market(), deps.send, deps.scrub)
     }
     expect(await ask('AIza-good')).toEqual({ ok: true, message: 'accepted; the provider lists 2 models' })
-    expect(await ask('AIza-bad')).toEqual({ ok: false, message: 'the provider refused this credential' })
+    const refused = { ok: false, message: 'the provider refused this credential', asked: true }
+    expect(await ask('AIza-bad')).toEqual(refused)
     expect(asked().map(({ url }) => url)).toEqual(
       Array(2).fill('/v1beta1/publishers/google/models?pageSize=50'),
     )
