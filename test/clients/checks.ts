@@ -98,9 +98,11 @@ export async function generationOf(replay: Replay, exchange: Exchange): Promise<
 
 /** Prices of these tests know neither sound nor calls of hosted tools: unless the provider says what it costs, such a bill is no exact one. */
 export const certaintyOf = (one: Recording): 'exact' | 'estimated' =>
-  reportedCost(one) === undefined && /"web_search_requests":\s*[1-9]|"modality":\s*"AUDIO"/.test(one.body)
-    ? 'estimated'
-    : 'exact'
+  reportedCost(one) === undefined && UNPRICED.test(one.body) ? 'estimated' : 'exact'
+
+/** Searches at Anthropic and at Google, sound. */
+const UNPRICED =
+  /"web_search_requests":\s*[1-9]|"groundingChunks":\s*\[\s*\{\s*"(?:web|maps)"|"webSearchQueries":\s*\[\s*"[^"]|"modality":\s*"AUDIO"/
 
 /** The ledger's row of one exchange against the tokens of the recording; gives back its bill in nano-USD. */
 export async function checkLedger(
