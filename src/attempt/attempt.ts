@@ -98,6 +98,7 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
       target: ended.target,
       failure: failure.kind,
       retryAfterMs: failure.retryAfterMs,
+      tookMs: result.totalMs,
       moveOn: failure.kind === 'content_filter' && routing.aroundContentFilter,
     })
     const isOver = result.committed || walk.attempts >= walk.most

@@ -10,6 +10,8 @@ export interface Tried {
   readonly moveOn?: boolean
   /** What the provider said about waiting. */
   readonly retryAfterMs?: number
+  /** So long it took to fail. */
+  readonly tookMs?: number
 }
 
 /** Key of a credential's own health; undefined = there is none: every place that needs none shares one that is empty. */
@@ -102,6 +104,9 @@ export function repeatTarget(
 /** A wait that the provider names and that is worth the model that was asked for. */
 const SHORT_WAIT_MS = 2_500
 
+/** Who took longer than this to fail may take as long again: the caller has waited enough. */
+const SHORT_FAILURE_MS = 10_000
+
 /**
  * The target to ask once more before `next`, which is another model: a lesser answer is worth one short pause. `left` =
  * attempts that are left, of which the other model gets one.
@@ -115,7 +120,8 @@ export function onceMore(
   const last = tried.at(-1)
   if (!last || left < 2 || modelOf(next) === modelOf(last.target) || passed.has(last.target)) return undefined
   if (tried.some(t => t !== last && t.target === last.target)) return undefined
-  const { failure, retryAfterMs } = last
+  const { failure, retryAfterMs, tookMs = 0 } = last
+  if (tookMs > SHORT_FAILURE_MS) return undefined
   const passes =
     failure === 'rate_limited'
       ? retryAfterMs !== undefined && retryAfterMs <= SHORT_WAIT_MS
