@@ -3,6 +3,7 @@ import type { AdminDeps } from '../admin/deps.ts'
 import { auditPage, auditWire, parseAuditQuery } from '../admin/audit.ts'
 import type { AuditRow } from '../store/store.ts'
 import { readableCount } from '../wire/readable.ts'
+import { Choice, Words } from './filters.tsx'
 import { Frame } from './layout.tsx'
 import { Ago, Head } from './parts.tsx'
 
@@ -142,52 +143,12 @@ function Rows({
   )
 }
 
-function Choice({
-  name,
-  label,
-  choices,
-  chosen,
-}: {
-  name: string
-  label: string
-  choices: readonly (readonly [string, string])[]
-  chosen: string
-}) {
-  const known = choices.some(([value]) => value === chosen)
-  return (
-    <div class="field">
-      <label for={`filter-${name}`}>{label}</label>
-      <select id={`filter-${name}`} name={name}>
-        {!known && (
-          <option value={chosen} selected>
-            {chosen}
-          </option>
-        )}
-        {choices.map(([value, text]) => (
-          <option value={value} selected={value === chosen}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </div>
-  )
-}
-
 function Filters({ query }: { query: URLSearchParams }) {
   return (
     <form method="get" action="/dashboard/audit" class="filters">
       <Choice name="action" label="What" choices={ACTIONS} chosen={query.get('action') ?? ''} />
       <Choice name="actor" label="Who" choices={ACTORS} chosen={query.get('actor') ?? ''} />
-      <div class="field">
-        <label for="filter-target">Target</label>
-        <input
-          id="filter-target"
-          name="target"
-          value={query.get('target') ?? ''}
-          placeholder="Any id"
-          autocomplete="off"
-        />
-      </div>
+      <Words name="target" label="Target" hint="Any id" said={query.get('target') ?? ''} />
       <button type="submit">Filter</button>
     </form>
   )

@@ -5,6 +5,7 @@ import { parseRequestQuery } from '../admin/requests.ts'
 import type { StoredRequest } from '../store/store.ts'
 import { requestCost } from '../wire/account.ts'
 import { readableCount, readableMs, readableUsd } from '../wire/readable.ts'
+import { Choice, Words } from './filters.tsx'
 import { Frame } from './layout.tsx'
 import { Ago, Head, HttpStatusPill } from './parts.tsx'
 
@@ -22,45 +23,12 @@ const CHOICES_MAX = 200
 function Filters({ deps, query }: { deps: AdminDeps; query: URLSearchParams }) {
   const chosen = query.get('key') ?? ''
   const keys = keysNewestFirst(deps).slice(0, CHOICES_MAX)
-  const known = chosen === '' || keys.some(key => key.id === chosen)
+  const choices = [['', 'All keys'], ...keys.map(({ id, name }) => [id, name] as const)] as const
   return (
     <form method="get" action="/dashboard/requests" class="filters">
-      <div class="field">
-        <label for="filter-key">Key</label>
-        <select id="filter-key" name="key">
-          <option value="">All keys</option>
-          {!known && (
-            <option value={chosen} selected>
-              {deps.keys.get(chosen)?.name ?? chosen}
-            </option>
-          )}
-          {keys.map(key => (
-            <option value={key.id} selected={key.id === chosen}>
-              {key.name}
-            </option>
-          ))}
-        </select>
-      </div>
-      <div class="field">
-        <label for="filter-model">Model</label>
-        <input
-          id="filter-model"
-          name="model"
-          value={query.get('model') ?? ''}
-          placeholder="Any model"
-          autocomplete="off"
-        />
-      </div>
-      <div class="field">
-        <label for="filter-status">Status</label>
-        <select id="filter-status" name="status">
-          {STATUSES.map(([value, text]) => (
-            <option value={value} selected={value === (query.get('status') ?? '')}>
-              {text}
-            </option>
-          ))}
-        </select>
-      </div>
+      <Choice name="key" label="Key" choices={choices} chosen={chosen} other={deps.keys.get(chosen)?.name} />
+      <Words name="model" label="Model" hint="Any model" said={query.get('model') ?? ''} />
+      <Choice name="status" label="Status" choices={STATUSES} chosen={query.get('status') ?? ''} />
       <button type="submit">Filter</button>
     </form>
   )
