@@ -12,6 +12,7 @@ const at = (path: string) => new URL(`../${path}`, import.meta.url)
 const readme = readFileSync(at('README.md'), 'utf8')
 const security = readFileSync(at('SECURITY.md'), 'utf8')
 const pack = JSON.parse(readFileSync(at('package.json'), 'utf8')) as {
+  files: string[]
   scripts: Record<string, string>
   dependencies: Record<string, string>
   devDependencies: Record<string, string>
@@ -100,6 +101,30 @@ describe('README', () => {
     const body = /-d '(\{"model":"demo\/echo".*?\})'/.exec(readme)?.[1] ?? ''
     const facts = readChat(parseBody(new TextEncoder().encode(body), body, { depthMax: 64 }))
     expect(facts.model).toBe('demo/echo')
+  })
+})
+
+describe('The package', () => {
+  const isPacked = (path: string) => pack.files.some(entry => path === entry || path.startsWith(`${entry}/`))
+
+  test('has every page that the README and its pages name or link to', () => {
+    const pages = new Set(['README.md'])
+    const linked = new Set<string>()
+    for (const page of pages) {
+      const text = readFileSync(at(page), 'utf8')
+      for (const [name] of text.matchAll(/\b[A-Z]+\.md\b/g)) pages.add(name)
+      for (const [, link = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) linked.add(link)
+    }
+    expect(pages.size).toBeGreaterThan(7)
+    const named = [...pages, ...linked, 'LICENSE']
+    expect(named.filter(path => !existsSync(at(path)))).toEqual([])
+    expect(named.filter(path => !isPacked(path))).toEqual([])
+  })
+
+  test('has no entry without a file', () => {
+    // made by the build, which may not have been run yet
+    const entries = pack.files.filter(entry => entry !== 'dist')
+    expect(entries.filter(entry => !existsSync(at(entry)))).toEqual([])
   })
 })
 
