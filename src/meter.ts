@@ -12,8 +12,7 @@ const REPORTED = 'reported'
 export const BYTES_PER_TOKEN = 3
 
 /** Nonsense counts as none, but infinity stays: it makes the bill unknown rather than free. */
-const tokens = (count: number | undefined): number =>
-  count !== undefined && count > 0 ? Math.floor(count) : 0
+const tokens = (count = 0): number => (count > 0 ? Math.floor(count) : 0)
 
 /** The counts that are paid for: billed units stand for everything, cached or not, that was read. */
 function paidFor(usage: Usage): Usage {
@@ -57,8 +56,9 @@ function picoFor(stated: Usage, rates: Rates): number {
 
 /** pico-USD for what is counted in units; 0 where the price has none of the kind. */
 function unitsCost(units: Units | undefined, price: Price): number {
-  const each = units && unitPico(price, units.kind)
-  if (units === undefined || each === undefined) return 0
+  if (units === undefined) return 0
+  const each = unitPico(price, units.kind)
+  if (each === undefined) return 0
   return Math.max(tokens(units.count), tokens(price.leastUnits?.[units.kind])) * each
 }
 
@@ -85,8 +85,8 @@ export function isStated(usage: Usage, price: Price | undefined): boolean {
  * Without a price the cost is undefined; so it is, and `unknown`, for usage that no bill can hold (above $9,007).
  */
 export function billFor(usage: Usage, price: Price | undefined, certainty: Certainty): Bill {
-  const reported = usage.reportedCostNanoUsd
-  if (reported !== undefined && reported >= 0 && Number.isSafeInteger(Math.round(reported)))
+  const reported = usage.reportedCostNanoUsd ?? -1
+  if (reported >= 0 && Number.isSafeInteger(Math.round(reported)))
     return { costNanoUsd: Math.round(reported), certainty, priceId: REPORTED }
   const isText = usage.units === undefined && usage.inputTokens + usage.outputTokens > 0
   if (price === undefined || (isText && !billsTokens(price)))
