@@ -1,9 +1,10 @@
-/** Connections of `send`: one pool per vetted origin, directly or through a proxy. */
-import { type Dispatcher, Pool, ProxyAgent } from 'undici'
+/** Connections of `send`: one pool per vetted origin, or the agent of its proxy. */
+import { type Dispatcher, Pool as ProxiedPool, ProxyAgent } from 'undici'
 import type { Log } from '../../deps.ts'
 import type { Guard, VettedOrigin } from '../../egress/guard.ts'
 import type { ProxyFor } from '../../egress/proxy.ts'
 import { createConnect, type Resolve } from './connect.ts'
+import { Pool } from './http1/pool.ts'
 
 export interface SendOptions {
   readonly guard: Guard
@@ -15,18 +16,21 @@ export interface SendOptions {
   readonly resolve?: Resolve
 }
 
-/** Where requests for one origin go. */
-export interface Route {
-  readonly dispatcher: Dispatcher
-  /** False = through a proxy, whose agent serves other origins as well. */
-  readonly direct: boolean
-  readonly origin: string
+/** Where requests for one origin go. A proxy's agent serves other origins as well. */
+export type Route =
+  | { readonly direct: true; readonly origin: string; readonly pool: Pool }
+  | { readonly direct: false; readonly origin: string; readonly dispatcher: Dispatcher }
+
+/** What has connections: `close` lets running exchanges finish; `destroy` cuts them. */
+interface Opened {
+  close(): Promise<void>
+  destroy(): Promise<void> | void
 }
 
 export interface Routes {
   /** Undefined = the guard refused, and the log says why. */
   to(origin: string): Route | undefined
-  dispatchers(): readonly Dispatcher[]
+  opened(): readonly Opened[]
 }
 
 /** Origins come from the configuration; the bound is for one that changes all the time. The first one opened is closed gracefully. */
@@ -35,6 +39,7 @@ const KEEP_ALIVE_MS = 60_000
 /** A verdict of the guard is asked for again after this long: the configuration may have been reloaded. */
 const VERDICT_MS = 1_000
 
+/** Through a proxy. */
 const LIMITS = {
   // No `connections`: undici would cap open streams with it and queue the rest in silence.
   pipelining: 1,
@@ -74,7 +79,8 @@ function createOpen(
         uri,
         connectTimeout: connectTimeoutMs,
         // A proxy that accepts and then says nothing counts as not connecting.
-        clientFactory: (origin, client) => new Pool(origin, { ...client, headersTimeout: connectTimeoutMs }),
+        clientFactory: (origin, client) =>
+          new ProxiedPool(origin, { ...client, headersTimeout: connectTimeoutMs }),
       })
       proxies.set(uri, agent)
     }
@@ -84,13 +90,13 @@ function createOpen(
     const proxy = proxyFor?.(at)
     if (proxy !== undefined) return { dispatcher: proxyAgent(proxy), direct: false, origin: at.origin }
     const connect = createConnect({ at, guard, log, timeoutMs: connectTimeoutMs, resolve })
-    return { dispatcher: new Pool(at.origin, { ...LIMITS, connect }), direct: true, origin: at.origin }
+    return { direct: true, origin: at.origin, pool: new Pool({ origin: at.origin, connect }) }
   }
 }
 
 /** Graceful: streams that still run on it end as they would have. */
 function retire(route: Route | undefined): void {
-  if (route?.direct) route.dispatcher.close().catch(() => undefined)
+  if (route?.direct) void route.pool.close()
 }
 
 /** Origins are vetted here, at first and then once a second while they are used, and their addresses at every connect. */
@@ -121,8 +127,8 @@ export function createRoutes(options: SendOptions): Routes {
         ? known.route
         : judge(text, known, nowMs)
     },
-    dispatchers: () => {
-      const direct = [...verdicts.values()].flatMap(({ route }) => (route?.direct ? [route.dispatcher] : []))
+    opened: () => {
+      const direct = [...verdicts.values()].flatMap(({ route }) => (route?.direct ? [route.pool] : []))
       return [...direct, ...proxies.values()]
     },
   }

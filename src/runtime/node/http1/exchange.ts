@@ -1,0 +1,148 @@
+/** One request on one connection of our own, for `send`: what is written, and who is told of the answer. */
+import { Buffer } from 'node:buffer'
+import type { Log } from '../../../deps.ts'
+import { GatewayError } from '../../../errors.ts'
+import type { Receiver, Upstream, UpstreamRequest } from '../../../terms.ts'
+import { failureOf } from '../failure.ts'
+import { type Headers, NAME, VALUE } from './fields.ts'
+
+const PATH = /^\/[\x21-\x7e\x80-\xff]*$/
+/** A body beyond this is written beside its head and not copied behind it. */
+const COPY_BYTES_MAX = 65_536
+
+/** The request's head without its last empty line, or undefined = it holds what would end a line or begin another. */
+export function headOf(host: string, { method, path, headers, body }: UpstreamRequest): string | undefined {
+  if (!PATH.test(path) || headers.length % 2 !== 0) return undefined
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string
+    const value = headers[i + 1] as string
+    if (!NAME.test(name) || !VALUE.test(value)) return undefined
+    head += `${name}: ${value}\r\n`
+  }
+  if (body !== undefined || method !== 'GET') head += `content-length: ${body?.length ?? 0}\r\n`
+  return head
+}
+
+/** Head and body in one piece, or two when the body is large. */
+export function written(head: string, body: Uint8Array | undefined): readonly Uint8Array[] {
+  const length = head.length + 2
+  if (body !== undefined && body.length > COPY_BYTES_MAX) return [Buffer.from(`${head}\r\n`, 'latin1'), body]
+  const bytes = Buffer.allocUnsafe(length + (body?.length ?? 0))
+  bytes.write(`${head}\r\n`, 0, 'latin1')
+  if (body !== undefined) bytes.set(body, length)
+  return [bytes]
+}
+
+/** What an exchange asks of the connection that carries it. */
+export interface Carrier {
+  pause(): void
+  resume(): void
+  /** Closes the connection. */
+  cut(): void
+}
+
+/** The receiver's side of one request: nothing is told after an end, a failure or `abort`. */
+export class Exchange implements Upstream {
+  readonly #log: Log
+  readonly #origin: string
+  /** Undefined once nothing more may be told. */
+  #to: Receiver | undefined
+  #carrier: Carrier | undefined
+  #paused = false
+
+  constructor(to: Receiver, log: Log, origin: string) {
+    this.#to = to
+    this.#log = log
+    this.#origin = origin
+  }
+
+  /** True while somebody waits for the answer. */
+  get wanted(): boolean {
+    return this.#to !== undefined
+  }
+
+  carriedBy(carrier: Carrier): void {
+    this.#carrier = carrier
+    if (this.#paused) carrier.pause()
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#carrier?.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#carrier?.resume()
+  }
+
+  /** Not connected yet: nothing is sent. */
+  abort(): void {
+    this.#to = undefined
+    const carrier = this.#carrier
+    this.#carrier = undefined
+    carrier?.cut()
+  }
+
+  head(status: number, headers: Headers): void {
+    try {
+      this.#to?.head(status, headers)
+    } catch (cause) {
+      this.#thrown(cause)
+    }
+  }
+
+  chunk(bytes: Uint8Array): void {
+    try {
+      this.#to?.chunk(bytes)
+    } catch (cause) {
+      this.#thrown(cause)
+    }
+  }
+
+  end(): void {
+    const to = this.#to
+    // before the receiver is told: it may send again at once
+    this.#carrier = undefined
+    try {
+      to?.end()
+    } catch (cause) {
+      this.#thrown(cause)
+    }
+    this.#to = undefined
+  }
+
+  fail(error: unknown): void {
+    const to = this.#to
+    this.#to = this.#carrier = undefined
+    if (to === undefined) return
+    const named = error instanceof GatewayError ? error : failureOf(error)
+    const code = (named.cause as { code?: unknown } | undefined)?.code
+    this.#log('debug', 'upstream_failed', {
+      origin: this.#origin,
+      kind: named.kind,
+      code: typeof code === 'string' ? code : undefined,
+    })
+    try {
+      to.fail(named)
+    } catch {
+      // It failed while being told of its failure: there is nobody left to tell.
+    }
+  }
+
+  /** A receiver that throws is our bug: it loses its exchange, never the process. */
+  #thrown(cause: unknown): void {
+    const to = this.#to
+    this.abort()
+    this.#log('error', 'receiver_failed', {
+      origin: this.#origin,
+      error: cause instanceof Error ? cause.message : 'not an error',
+    })
+    try {
+      to?.fail(new GatewayError('bug', 'The answer could not be processed.', { cause }))
+    } catch {
+      // As above.
+    }
+  }
+}

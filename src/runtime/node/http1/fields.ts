@@ -1,0 +1,60 @@
+/** Header fields of HTTP/1.1, for both directions of `send`: what may stand in them, and reading them. RFC 9110, section 5. */
+
+/** Names in lower case; a name that came more than once has a list. */
+export type Headers = Record<string, string | string[] | undefined>
+
+export const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+export const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+export const SPACE = 32
+export const TAB = 9
+
+/** The peer's bytes are no HTTP/1.1 answer; `code` as llhttp names it. */
+export class NotHttp extends Error {
+  override readonly name = 'NotHttp'
+  readonly code: string
+
+  constructor(code: string) {
+    super('no valid HTTP/1.1')
+    this.code = code
+  }
+}
+
+/** RFC 9112, section 5.2: a line that begins with a blank goes on with the one before it. */
+function unfold(headers: Headers, name: string, line: string): void {
+  const known = headers[name]
+  if (known === undefined || !VALUE.test(line)) throw new NotHttp('HPE_INVALID_HEADER_TOKEN')
+  const more = ` ${line.trim()}`
+  if (typeof known === 'string') headers[name] = known + more
+  else known.push(`${known.pop()}${more}`)
+}
+
+/** The fields of a head's `text` from index `from` on: CRLF between them, none at the end. Throws `NotHttp`. */
+export function headersOf(text: string, from: number): Headers {
+  const headers = Object.create(null) as Headers
+  let at = from
+  let last = ''
+  while (at < text.length) {
+    let end = text.indexOf('\r\n', at)
+    if (end < 0) end = text.length
+    const sign = text.charCodeAt(at)
+    if (sign === SPACE || sign === TAB) {
+      unfold(headers, last, text.slice(at, end))
+      at = end + 2
+      continue
+    }
+    const colon = text.indexOf(':', at)
+    if (colon < 0 || colon > end) throw new NotHttp('HPE_INVALID_HEADER_TOKEN')
+    const name = text.slice(at, colon)
+    const value = text.slice(colon + 1, end).trim()
+    if (!NAME.test(name)) throw new NotHttp('HPE_INVALID_HEADER_TOKEN')
+    if (!VALUE.test(value)) throw new NotHttp('HPE_INVALID_HEADER_VALUE')
+    const key = name.toLowerCase()
+    const known = headers[key]
+    if (known === undefined) headers[key] = value
+    else if (typeof known === 'string') headers[key] = [known, value]
+    else known.push(value)
+    last = key
+    at = end + 2
+  }
+  return headers
+}

@@ -1,0 +1,241 @@
+/** Kept connections to one origin, for `send`: one exchange at a time on each, the last one used is the next one used. */
+import type { Socket } from 'node:net'
+import type { buildConnector } from 'undici'
+import { type Answered, AnswerReader } from './answer.ts'
+import type { Headers } from './fields.ts'
+import type { Carrier, Exchange } from './exchange.ts'
+
+/** How long a connection without a request is kept, unless its peer announces less. */
+const KEEP_ALIVE_MS = 60_000
+/** A peer that says when it will close means its own clock: we close this much earlier. */
+const MARGIN_MS = 2_000
+const SWEEP_MS = 1_000
+const ANNOUNCED = /(?:^|,)\s*timeout\s*=\s*(\d{1,9})/i
+
+/** The peer closed before its answer was whole; as Node names what a reset looks like. */
+const closed = (): Error => Object.assign(new Error('the other side closed'), { code: 'ECONNRESET' })
+
+const aborted = (): Error => Object.assign(new Error('the pool was closed'), { code: 'ECONNABORTED' })
+
+/** ms that the peer will keep the connection. */
+function keptMs(headers: Headers): number {
+  const told = headers['keep-alive']
+  if (told === undefined) return KEEP_ALIVE_MS
+  const seconds = ANNOUNCED.exec(String(told))?.[1]
+  return seconds === undefined ? KEEP_ALIVE_MS : Math.min(Number(seconds) * 1_000 - MARGIN_MS, KEEP_ALIVE_MS)
+}
+
+class Connection implements Answered, Carrier {
+  /** `performance.now()` after which nothing is sent on it any more. */
+  idleUntilMs = 0
+  readonly #socket: Socket
+  readonly #pool: Pool
+  readonly #reader: AnswerReader
+  #exchange: Exchange | undefined
+  #keptMs = KEEP_ALIVE_MS
+  #paused = false
+  #isReferenced = true
+
+  constructor(socket: Socket, pool: Pool) {
+    this.#socket = socket
+    this.#pool = pool
+    this.#reader = new AnswerReader(this)
+    socket.on('data', (bytes: Buffer) => this.#read(bytes))
+    socket.on('end', () => this.#ended())
+    socket.on('error', (error: Error) => this.#lost(error))
+    socket.on('close', () => this.#lost(closed()))
+  }
+
+  get usable(): boolean {
+    return !this.#socket.destroyed && this.#socket.writable
+  }
+
+  carry(exchange: Exchange, pieces: readonly Uint8Array[]): void {
+    const socket = this.#socket
+    this.#exchange = exchange
+    this.#reader.expect()
+    if (!this.#isReferenced) {
+      this.#isReferenced = true
+      socket.ref()
+    }
+    exchange.carriedBy(this)
+    const [first, second] = pieces
+    if (second === undefined) return void socket.write(first as Uint8Array)
+    socket.cork()
+    socket.write(first as Uint8Array)
+    socket.write(second)
+    socket.uncork()
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#socket.resume()
+  }
+
+  cut(): void {
+    this.#exchange = undefined
+    this.#reader.forget()
+    this.#socket.destroy()
+  }
+
+  destroy(): void {
+    this.#lost(aborted())
+    this.#socket.destroy()
+  }
+
+  /** An idle connection must not keep a process alive that has nothing else to do. */
+  rest(): void {
+    if (!this.#isReferenced) return
+    this.#isReferenced = false
+    this.#socket.unref()
+  }
+
+  head(status: number, headers: Headers): void {
+    this.#keptMs = keptMs(headers)
+    this.#exchange?.head(status, headers)
+  }
+
+  body(bytes: Buffer): void {
+    this.#exchange?.chunk(bytes)
+  }
+
+  over(reusable: boolean): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    this.#exchange = undefined
+    // an answer that came before the request was wholly written leaves a request behind that nobody wants
+    if (reusable && this.#keptMs > 0 && this.#socket.writableLength === 0 && this.usable) {
+      if (this.#paused) this.resume()
+      this.idleUntilMs = performance.now() + this.#keptMs
+      this.#pool.keep(this)
+    } else this.#socket.destroy()
+    exchange.end()
+  }
+
+  #read(bytes: Buffer): void {
+    // nobody asked: whatever this is, it must not be taken for the next answer
+    if (this.#exchange === undefined) return void this.#socket.destroy()
+    try {
+      this.#reader.read(bytes)
+    } catch (error) {
+      this.#lost(error as Error)
+      this.#socket.destroy()
+    }
+  }
+
+  #ended(): void {
+    if (!this.#reader.closed()) this.#lost(closed())
+    this.#socket.destroy()
+  }
+
+  #lost(error: Error): void {
+    this.#pool.drop(this)
+    const exchange = this.#exchange
+    this.#exchange = undefined
+    this.#reader.forget()
+    exchange?.fail(error)
+  }
+}
+
+/** Where a pool connects to. */
+export interface PoolOptions {
+  /** `https://host:port` as the guard has vetted it. */
+  readonly origin: string
+  readonly connect: buildConnector.connector
+}
+
+/** Without a bound on connections: what runs at once is bounded before it comes here. */
+export class Pool {
+  /** `host` of the request's head. */
+  readonly host: string
+  readonly #connect: buildConnector.connector
+  readonly #target: buildConnector.Options
+  readonly #idle: Connection[] = []
+  readonly #open = new Set<Connection>()
+  /** What waits for a connection of its own. */
+  readonly #connecting = new Set<Exchange>()
+  #sweeping: NodeJS.Timeout | undefined
+  #isClosed = false
+  #emptied: (() => void) | undefined
+
+  constructor({ origin, connect }: PoolOptions) {
+    const { host, hostname, protocol, port } = new URL(origin)
+    this.host = host
+    this.#connect = connect
+    // a literal IPv6 address is dialled without its brackets
+    this.#target = { host, hostname: hostname.replace(/^\[|\]$/g, ''), protocol, port }
+  }
+
+  send(exchange: Exchange, pieces: readonly Uint8Array[]): void {
+    const nowMs = performance.now()
+    for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop()) {
+      if (kept.usable && nowMs < kept.idleUntilMs) return kept.carry(exchange, pieces)
+      kept.cut()
+    }
+    if (this.#isClosed) return process.nextTick(() => exchange.fail(aborted()))
+    this.#connecting.add(exchange)
+    this.#connect(this.#target, (error, socket) => {
+      this.#connecting.delete(exchange)
+      if (error !== null) {
+        exchange.fail(error)
+        return this.#look()
+      }
+      const connection = new Connection(socket, this)
+      this.#open.add(connection)
+      if (exchange.wanted) return connection.carry(exchange, pieces)
+      connection.idleUntilMs = performance.now() + KEEP_ALIVE_MS
+      this.keep(connection)
+    })
+  }
+
+  keep(connection: Connection): void {
+    if (this.#isClosed) return connection.cut()
+    this.#idle.push(connection)
+    this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
+  }
+
+  drop(connection: Connection): void {
+    if (!this.#open.delete(connection)) return
+    const at = this.#idle.indexOf(connection)
+    if (at >= 0) this.#idle.splice(at, 1)
+    this.#look()
+  }
+
+  /** What runs ends as it would have; resolves when the last one has. */
+  close(): Promise<void> {
+    this.#isClosed = true
+    clearInterval(this.#sweeping)
+    for (const connection of this.#idle.splice(0)) connection.cut()
+    return new Promise(resolve => {
+      this.#emptied = resolve
+      this.#look()
+    })
+  }
+
+  /** Whatever runs fails. */
+  destroy(): void {
+    this.#isClosed = true
+    clearInterval(this.#sweeping)
+    for (const exchange of [...this.#connecting]) exchange.fail(aborted())
+    for (const connection of [...this.#open]) connection.destroy()
+  }
+
+  #look(): void {
+    if (this.#open.size + this.#connecting.size === 0) this.#emptied?.()
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now()
+    const old = this.#idle.filter(each => nowMs >= each.idleUntilMs)
+    for (const each of this.#idle) each.rest()
+    for (const each of old) each.cut()
+    if (this.#idle.length > 0) return
+    clearInterval(this.#sweeping)
+    this.#sweeping = undefined
+  }
+}
