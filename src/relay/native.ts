@@ -5,6 +5,7 @@
 import type { NativeSign, NativeTap } from '../../providers/provider.ts'
 import type { Usage } from '../terms.ts'
 import { dataOf } from './event.ts'
+import { endsInCr, inLf } from './line-ends.ts'
 import { newState, type ReaderOptions, type StreamReader, withCost } from './reader.ts'
 
 const LF = 10
@@ -41,7 +42,7 @@ class Native implements NativeReader {
     if (this.state.done || this.state.failure) return undefined
     this.rest.push(chunk)
     this.restBytes += chunk.length
-    if (chunk.indexOf(LF) < 0) return this.guard()
+    if (chunk.indexOf(LF) < 0) return this.wait(chunk)
     const block = this.rest.length === 1 ? chunk : this.o.bytes.concat(this.rest)
     const { out, read } = this.take(block)
     this.rest = read < block.length ? [block.subarray(read)] : []
@@ -62,6 +63,15 @@ class Native implements NativeReader {
     if (cutShort) return this.tap.cut(usage)
     if (this.closing.length > 0) return this.o.bytes.text(this.o.bytes.concat(this.closing))
     return this.tail ? this.o.bytes.text(this.tail) : this.tap.missing()
+  }
+
+  /** No line has ended, unless lines end in a bare CR here. */
+  private wait(chunk: Uint8Array): Uint8Array | undefined {
+    const block = chunk.indexOf(CR) < 0 ? undefined : this.o.bytes.concat(this.rest)
+    if (!block || !endsInCr(block)) return this.guard()
+    this.rest = []
+    this.restBytes = 0
+    return inLf(this)(block)
   }
 
   private guard(): undefined {

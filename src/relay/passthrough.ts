@@ -4,7 +4,9 @@
  * bytes for what matters. A quote inside a JSON string is escaped, so the raw bytes `"usage":` cannot come from text.
  */
 import type { Usage } from '../terms.ts'
+import { type Edit, edited } from './edits.ts'
 import { dataOf, eventStart, hasCost, isBroken, isError, isUsageOnly, namedError, parse } from './event.ts'
+import { endsInCr, inLf } from './line-ends.ts'
 import { CRLF_CRLF, DONE, ERROR, EVENT, FINISH, LF_LF, PADS, ROLE, USAGE } from './needles.ts'
 import {
   finishOf,
@@ -17,6 +19,7 @@ import {
 } from './reader.ts'
 
 const LF = 10
+const CR = 13
 const BRACE = 125
 const DONE_TAIL = 24
 const HELD_BYTES_MAX = 65_536
@@ -60,14 +63,15 @@ class Passthrough implements StreamReader {
     if (this.rest.length > 0) {
       this.rest.push(chunk)
       this.restBytes += chunk.length
-      if (chunk.indexOf(LF) < 0) return this.checkRest()
+      if (chunk.indexOf(LF) < 0) return this.wait(chunk)
       block = this.o.bytes.concat(this.rest)
     }
     const cut = this.boundary(block)
     this.rest = cut < block.length ? [block.subarray(cut)] : []
     this.restBytes = block.length - cut
+    if (cut === 0) return this.wait(chunk)
     this.checkRest()
-    if (cut === 0 || this.state.failure) return undefined
+    if (this.state.failure) return undefined
     const whole = cut === block.length ? block : block.subarray(0, cut)
     return this.state.content ? this.flow(whole) : this.peek(whole)
   }
@@ -80,10 +84,17 @@ class Passthrough implements StreamReader {
     return this.state.content ? this.flow(block) : this.peek(block)
   }
 
+  /** No event has ended, unless lines end in a bare CR here. */
+  private wait(chunk: Uint8Array): Uint8Array | undefined {
+    const block = chunk.indexOf(CR) < 0 ? undefined : this.o.bytes.concat(this.rest)
+    if (!block || !endsInCr(block)) return this.checkRest()
+    this.rest = []
+    return inLf(this)(block)
+  }
+
   private checkRest(): undefined {
-    if (this.restBytes > this.o.eventBytesMax) {
+    if (this.restBytes > this.o.eventBytesMax)
       this.state.failure = { kind: 'oversized', message: 'an event was too large' }
-    }
     return undefined
   }
 
@@ -215,13 +226,11 @@ class Passthrough implements StreamReader {
     if (!chunk) return body
     const usage = this.o.usageOf(chunk)
     if (usage) this.state.usage = usage
-    if (!wantsUsage && isUsageOnly(chunk)) {
-      if (start === 0 && end === body.length) return undefined
-      return bytes.concat([body.subarray(0, start), body.subarray(end)])
-    }
+    if (!wantsUsage && isUsageOnly(chunk))
+      return end - start === body.length ? undefined : edited(body, [{ start, end, bytes: undefined }], bytes)
     const cost = wantsUsage && usage && costOf ? costOf(usage) : undefined
     if (cost === undefined || hasCost(chunk)) return body
-    return bytes.concat([body.subarray(0, start), bytes.of(withCost(text, cost)), body.subarray(end)])
+    return edited(body, [{ start, end, bytes: bytes.of(withCost(text, cost)) }], bytes)
   }
 
   /** `[DONE]` is kept back: it goes out after the settlement. What comes behind it is not part of the answer. */
@@ -244,7 +253,7 @@ class Passthrough implements StreamReader {
   private dropBroken(block: Uint8Array): Uint8Array {
     const { bytes } = this.o
     const separatorBytes = this.separator.length
-    let broken: [number, number][] | undefined
+    let broken: Edit[] | undefined
     let start = 0
     let text = 0
     let events = 0
@@ -256,22 +265,14 @@ class Passthrough implements StreamReader {
       text += isKnown ? end - start - this.overhead : Math.max(1, this.measure(block.subarray(start, end)))
       events++
       if (block[end - separatorBytes - 1] !== BRACE && isBroken(bytes.text(block.subarray(start, end)))) {
-        broken = broken ?? []
-        broken.push([start, end])
+        broken ??= []
+        broken.push({ start, end, bytes: undefined })
       }
       start = end
     }
     this.state.textBytes += text
     this.state.contentEvents += events
-    if (!broken) return block
-    const kept: Uint8Array[] = []
-    let from = 0
-    for (const [a, b] of broken) {
-      kept.push(block.subarray(from, a))
-      from = b
-    }
-    kept.push(block.subarray(from))
-    return bytes.concat(kept)
+    return broken ? edited(block, broken, bytes) : block
   }
 
   /** Bytes of text in an event. Learns the width of the frame around it, unless that is never the same: some hosts pad. */

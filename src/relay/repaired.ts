@@ -3,6 +3,7 @@ import type { Repair } from '../../providers/provider.ts'
 import type { Bytes } from '../deps.ts'
 import { parseAnswer } from '../wire/raw-json.ts'
 import { dataOf, parse } from './event.ts'
+import { endsInCr, inLf } from './line-ends.ts'
 import type { StreamReader } from './reader.ts'
 
 const LF = 10
@@ -39,7 +40,7 @@ class Repaired implements StreamReader {
     if (this.state.done || this.state.failure) return undefined
     this.rest.push(chunk)
     this.restBytes += chunk.length
-    if (chunk.indexOf(LF) < 0) return this.guard()
+    if (chunk.indexOf(LF) < 0) return this.wait(chunk)
     const block = this.rest.length === 1 ? chunk : this.bytes.concat(this.rest)
     const out: Uint8Array[] = []
     let start = 0
@@ -64,6 +65,15 @@ class Repaired implements StreamReader {
     if (out.length > 0) take(this.reader.push(this.bytes.concat(out)))
     take(this.reader.end())
     return parts.length === 0 ? undefined : this.bytes.concat(parts)
+  }
+
+  /** No line has ended, unless lines end in a bare CR here. */
+  private wait(chunk: Uint8Array): Uint8Array | undefined {
+    const block = chunk.indexOf(CR) < 0 ? undefined : this.bytes.concat(this.rest)
+    if (!block || !endsInCr(block)) return this.guard()
+    this.rest = []
+    this.restBytes = 0
+    return inLf(this)(block)
   }
 
   private guard(): undefined {

@@ -79,7 +79,7 @@ export function gatherWhole(answer: string, written: Written): void {
 
 /** Adds the events of a piece of a stream; one that was cut off at its end is left out. */
 export function gatherEvents(stream: string, written: Written): void {
-  for (const line of stream.split(/\r?\n/)) {
+  for (const line of stream.split(/\r\n|\n|\r/)) {
     if (!line.startsWith('data:')) continue
     try {
       gather(JSON.parse(line.slice(5)), written)
