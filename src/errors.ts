@@ -161,3 +161,6 @@ export class GatewayError extends Error {
     return FAILURES[this.kind].type
   }
 }
+
+/** What went wrong, in the thrown thing's own words; for logs. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

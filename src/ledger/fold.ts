@@ -1,5 +1,6 @@
 /** Moves settled attempts from memory into the store, off the request path, in batches small enough not to be felt. */
 import type { Log } from '../deps.ts'
+import { reasonOf } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { AttemptRow } from '../terms.ts'
 import type { BucketRef } from './lease.ts'
@@ -96,12 +97,11 @@ export function createFolder(input: {
       if (isChecked) await store.ping()
       if (part.some(isUnknown)) await store.commit(chargeNotes(part.filter(isUnknown)))
       const rows = part.map(settled => settled.row)
-      const done = store.fold(rows, bucketsOf, detailOf)
-      if (done !== undefined) await done
+      await store.fold(rows, bucketsOf, detailOf)
     } catch (error) {
       failures++
       // A row that alone is refused must not hold up the others: smaller batches find it, the end of the queue takes it.
-      if (part.length === 1 && queue.length > 1) queue.push(queue.shift() as Settled)
+      if (part.length === 1) queue.push(queue.shift() as Settled)
       size = Math.max(1, Math.floor(part.length / 2))
       throw error
     }
@@ -115,12 +115,9 @@ export function createFolder(input: {
   }
 
   function step(): Promise<void> {
-    if (running === undefined) {
-      const mine = batch().finally(() => {
-        if (running === mine) running = undefined
-      })
-      running = mine
-    }
+    running ??= batch().finally(() => {
+      running = undefined
+    })
     return running
   }
 
@@ -140,7 +137,7 @@ export function createFolder(input: {
       clearTimeout(timer)
     }
     eager = urgent
-    const delay = failures === 0 ? IDLE_MS : Math.min(RETRY_MS_MAX, IDLE_MS * 2 ** Math.min(failures, 6))
+    const delay = failures === 0 ? IDLE_MS : Math.min(RETRY_MS_MAX, IDLE_MS * 2 ** failures)
     timer = setTimeout(background, urgent ? 0 : delay)
   }
 
@@ -152,11 +149,7 @@ export function createFolder(input: {
       if (stuck !== undefined) stuck = await probe(store)
       await fold()
     } catch (error) {
-      log('error', 'ledger.fold_failed', {
-        rows: queue.length,
-        failures,
-        reason: error instanceof Error ? error.message : String(error),
-      })
+      log('error', 'ledger.fold_failed', { rows: queue.length, failures, reason: reasonOf(error) })
       if (stuck === undefined) await look()
     }
     busy = false

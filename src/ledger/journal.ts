@@ -1,5 +1,6 @@
 /** The journal port and its lines: what the ledger said, append-only, so that a killed process forgets nothing. */
 import type { HoldFacts } from '../deps.ts'
+import { requestIdOf } from '../ids.ts'
 import { packDetail, unpackDetail } from '../store/packed.ts'
 import type { AttemptRow } from '../terms.ts'
 import type { BucketRef } from './lease.ts'
@@ -63,6 +64,9 @@ const FACT_NAMES = [
 // A fact that is added and not listed is a type error.
 const allFacts: Exclude<keyof HoldFacts, (typeof FACT_NAMES)[number]> extends never ? true : never = true
 
+/** What a line may hold: of a number or a text every member is undefined. */
+type Line = Readonly<Record<string, unknown>>
+
 /** Values in a fixed order: half the time and a third of the bytes of named members. Written out by hand, like the detail of a row. */
 const packHold = (hold: HoldEntry) => ({
   say: allFacts && hold.say,
@@ -85,10 +89,10 @@ const packHold = (hold: HoldEntry) => ({
   ],
 })
 
-function parseHold(value: object): HoldEntry | undefined {
-  const { id, nanoUsd, of, facts } = value as Record<string, unknown>
+function parseHold({ id, nanoUsd, of, facts }: Line): HoldEntry | undefined {
   if (typeof id !== 'string' || typeof nanoUsd !== 'number' || !Array.isArray(of)) return undefined
   const [atMs, keyId, lineage, project, buckets] = of
+  if (!Array.isArray(buckets)) return undefined
   const named = Array.isArray(facts)
     ? Object.fromEntries(FACT_NAMES.map((name, i) => [name, facts[i]]).filter(([, fact]) => fact != null))
     : undefined
@@ -110,27 +114,32 @@ export const settlement = (
   buckets: readonly BucketRef[],
 ): Extract<Entry, { say: 'settle' }> => ({ say: 'settle', row, buckets, detail: packDetail(row) })
 
-function parseSettlement(value: object): Entry | undefined {
-  if (!('named' in value && 'detail' in value && 'buckets' in value)) return undefined
-  const { named, detail, buckets } = value
+function parseSettlement({ named, detail, buckets }: Line): Entry | undefined {
   if (!Array.isArray(named) || typeof named[0] !== 'string' || !Array.isArray(buckets)) return undefined
   const [id, createdAtMs, keyId, answerId] = named
   const row = unpackDetail({ id, createdAtMs, keyId, answerId }, detail)
   return row && { say: 'settle', row, buckets, detail: JSON.stringify(detail) }
 }
 
+function parseExtend({ id, nanoUsd }: Line): Entry | undefined {
+  return typeof id === 'string' && typeof nanoUsd === 'number' ? { say: 'extend', id, nanoUsd } : undefined
+}
+
+function parseLine(line: string): Line | null {
+  try {
+    return JSON.parse(line) as Line | null
+  } catch {
+    return null
+  }
+}
+
 /** A line's entry; undefined = not one of ours (torn or damaged). */
 export function parseEntry(line: string): Entry | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    if (typeof value !== 'object' || value === null || !('say' in value)) return undefined
-    if (value.say === 'settle') return parseSettlement(value)
-    if (value.say === 'hold') return parseHold(value)
-    if (value.say !== 'extend') return undefined
-    return 'id' in value && typeof value.id === 'string' && 'nanoUsd' in value ? (value as Entry) : undefined
-  } catch {
-    return undefined
-  }
+  const value = parseLine(line)
+  if (value?.say === 'settle') return parseSettlement(value)
+  if (value?.say === 'hold') return parseHold(value)
+  if (value?.say === 'extend') return parseExtend(value)
+  return undefined
 }
 
 /**
@@ -144,7 +153,7 @@ export function interruptedRow(hold: HoldEntry, nanoUsd: number, last: boolean):
   const budgeted = hold.buckets.length > 0
   return {
     id: hold.id,
-    requestId: dot > 0 ? hold.id.slice(0, dot) : hold.id,
+    requestId: requestIdOf(hold.id),
     attempt: dot > 0 && Number.isSafeInteger(attempt) ? attempt : 1,
     last,
     createdAtMs: hold.atMs,

@@ -1,5 +1,6 @@
 /** Forgets old requests in the background, in pieces too small to be felt; their sums stay for good. Runs beside the ledger. */
 import type { Clock, Log } from '../deps.ts'
+import { reasonOf } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 
 const DAY_MS = 86_400_000
@@ -57,8 +58,7 @@ export function createRetention(input: {
 
   const look = () =>
     forget().catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error)
-      log('warn', 'ledger.requests_not_forgotten', { reason })
+      log('warn', 'ledger.requests_not_forgotten', { reason: reasonOf(error) })
     })
   const timer = setInterval(() => void look(), LOOK_MS)
   // A process that has nothing else to do must not stay for this; Workers have no such thing.
