@@ -54,13 +54,15 @@ export function parseCsv(text: string): string[][] {
 }
 
 type Line = (name: string) => string
-type Reader = (line: Line, at: number) => Omit<Invoiced, 'day' | 'model'> & { day: string; model: string }
+/** One line of a file; figures left out are not told by its format. */
+type Reader = (line: Line, at: number) => Pick<Invoiced, 'day' | 'model'> & Partial<Invoiced>
 
 function numberIn(line: Line, name: string, at: number): number {
   const text = line(name).trim()
   // a quoted number may group its thousands
   const plain = /^-?\d{1,3}(,\d{3})+(\.\d+)?$/.test(text) ? text.replaceAll(',', '') : text
-  const value = plain === '' ? 0 : Number(plain)
+  // an empty cell is none: Number('') = 0
+  const value = Number(plain)
   if (Number.isFinite(value)) return value
   throw new InvoiceError(`line ${at}: ${name} is not a number: ${JSON.stringify(text.slice(0, 40))}`)
 }
@@ -79,15 +81,10 @@ function dayIn(text: string, at: number): string {
 /** OpenAI gives epoch seconds, and beside them the same as ISO 8601, at times without a zone: UTC both. */
 function openAiDay(line: Line, at: number): string {
   const seconds = numberIn(line, 'start_time', at)
-  if (seconds > 0) return new Date(seconds * 1_000).toISOString().slice(0, 10)
-  return dayIn(line('start_time_iso'), at)
-}
-
-const NOTHING = {
-  requests: undefined,
-  inputTokens: undefined,
-  outputTokens: undefined,
-  costNanoUsd: undefined,
+  if (seconds <= 0) return dayIn(line('start_time_iso'), at)
+  const date = new Date(seconds * 1_000)
+  if (date.getUTCFullYear() <= 9_999) return date.toISOString().slice(0, 10)
+  throw new InvoiceError(`line ${at}: start_time ${seconds} is not a time in epoch seconds`)
 }
 
 /** Columns as the consoles write them (OpenAI: platform.openai.com/usage; Anthropic: platform.claude.com/usage and /cost), seen in 2025 and 2026. */
@@ -97,7 +94,6 @@ const READERS: Readonly<
   'openai-usage': {
     columns: ['start_time', 'model', 'num_model_requests', 'input_tokens', 'output_tokens'],
     read: (line, at) => ({
-      ...NOTHING,
       day: openAiDay(line, at),
       model: line('model'),
       requests: numberIn(line, 'num_model_requests', at),
@@ -113,13 +109,12 @@ const READERS: Readonly<
         throw new InvoiceError(`line ${at}: amounts in ${currency}: only usd can be compared`)
       // `gpt-5-nano, input_tokens`: the model, then what of it.
       const [model = ''] = line('line_item').split(',')
-      return { ...NOTHING, day: openAiDay(line, at), model, costNanoUsd: nanoOf(line, 'amount_value', at) }
+      return { day: openAiDay(line, at), model, costNanoUsd: nanoOf(line, 'amount_value', at) }
     },
   },
   'anthropic-usage': {
     columns: ['usage_date_utc', 'model_version', 'usage_input_tokens_no_cache', 'usage_output_tokens'],
     read: (line, at) => ({
-      ...NOTHING,
       day: dayIn(line('usage_date_utc'), at),
       model: line('model_version'),
       inputTokens: sumOf(
@@ -139,7 +134,6 @@ const READERS: Readonly<
   'anthropic-cost': {
     columns: ['usage_date_utc', 'model', 'token_type', 'cost_usd'],
     read: (line, at) => ({
-      ...NOTHING,
       day: dayIn(line('usage_date_utc'), at),
       model: line('model'),
       costNanoUsd: nanoOf(line, 'cost_usd', at),
@@ -180,8 +174,7 @@ export function readInvoice(text: string): {
       costNanoUsd: plus(read.costNanoUsd, before?.costNanoUsd),
     })
   }
-  const order = (a: Invoiced, b: Invoiced) => (`${a.day} ${a.model}` < `${b.day} ${b.model}` ? -1 : 1)
-  return { format, data: [...byPlace.values()].sort(order) }
+  return { format, data: [...byPlace.keys()].sort().map(place => byPlace.get(place) as Invoiced) }
 }
 
 /** A model's name without the date of its snapshot and without what consoles write differently: `Claude Haiku 4.5`, `claude-haiku-4-5-20251001` → `claudehaiku45`. */

@@ -2,7 +2,8 @@
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-const ZONE = /^[A-Za-z][A-Za-z0-9_+-]{0,31}(\/[A-Za-z0-9_+-]{1,32}){0,2}$/
+/** What the runtime takes for a zone too: `+02:00`, which knows no summer time. */
+const OFFSET = /^[+-]/
 
 /** A formatter costs milliseconds to make; there are some 600 zones at most. */
 const formats = new Map<string, Intl.DateTimeFormat>()
@@ -28,7 +29,7 @@ function formatOf(zone: string): Intl.DateTimeFormat {
 
 /** Is this a zone that the runtime knows, as in `Europe/Berlin`? */
 export function isZone(text: string): boolean {
-  if (!ZONE.test(text)) return false
+  if (OFFSET.test(text)) return false
   try {
     formatOf(text)
     return true
@@ -37,7 +38,10 @@ export function isZone(text: string): boolean {
   }
 }
 
-/** `europe/berlin` → `Europe/Berlin`; `UTC` for all of its names. Throws RangeError for what is no zone. */
+/**
+ * `europe/berlin` → `Europe/Berlin`; `UTC` for all of its names, which newer runtimes give back as they were written
+ * (ECMA-402 with canonical-tz). Throws RangeError for what is no zone.
+ */
 export function canonicalZone(text: string): string {
   const { timeZone } = formatOf(text).resolvedOptions()
   return /^(Etc\/)?(UTC|UCT|GMT|Universal|Zulu|Greenwich|GMT[+-]?0)$/.test(timeZone) ? 'UTC' : timeZone

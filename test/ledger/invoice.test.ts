@@ -76,6 +76,106 @@ describe('exports', () => {
   })
 })
 
+describe('cells', () => {
+  const costs = (lines: string) => readInvoice(`usage_date_utc,model,token_type,cost_usd\n${lines}`).data
+
+  it('are read without the space around them, be it in the heading, a day, a number or a currency', () => {
+    expect(
+      readInvoice(OPENAI_COST.replace(',amount_value,', ', Amount_Value ,').replace(',usd,', ', USD ,')).data,
+    ).toMatchObject([{ day: '2026-11-20', costNanoUsd: 503_835_980 }])
+    expect(costs(' 2026-11-20 ,m,input, 0.5 \n2026-11-20,m,output," 1,000 "\n')).toMatchObject([
+      { day: '2026-11-20', costNanoUsd: 1_000_500_000_000 },
+    ])
+  })
+
+  it('thousands may be grouped before a fraction and after a sign, however many digits come first', () => {
+    for (const [text, usd] of [
+      ['"12,004"', 12_004],
+      ['"-123,004.25"', -123_004.25],
+      ['"1,000.5"', 1_000.5],
+      ['', 0],
+    ] as const)
+      expect(costs(`2026-11-20,m,input,${text}\n`)[0]?.costNanoUsd).toBe(usd * 1e9)
+    expect(() => costs('2026-11-20,m,input,"1,000.x"\n')).toThrow(/is not a number/)
+  })
+
+  it('that are wrong are quoted to their first 40 characters, with what to write instead', () => {
+    const long = 'x'.repeat(500)
+    expect(() => costs(`2026-11-20,m,input,${long}\n`)).toThrow(
+      `line 2: cost_usd is not a number: "${'x'.repeat(40)}"`,
+    )
+    expect(() => costs(`2026-11-20,m,input,${long}\n`)).toThrow(/"x{40}"$/)
+    expect(() => costs(`${long},m,input,1\n`)).toThrow(/^line 2: "x{40}" is not a date, as in 2026-11-22$/)
+    expect(() => costs('on 2026-11-20,m,input,1\n')).toThrow(/"on 2026-11-20" is not a date/)
+  })
+
+  it('an unknown file is told which columns are looked for', () => {
+    const failed = (() => {
+      try {
+        return readInvoice('a,b\n')
+      } catch (error) {
+        return error
+      }
+    })()
+    expect(failed).toMatchObject({ name: 'InvoiceError' })
+    expect(String(failed)).toMatch(
+      /: openai-usage \(start_time, model, .*\); openai-cost \(start_time, amount_value, /,
+    )
+  })
+})
+
+describe('days and models', () => {
+  const usage = (...lines: string[]) =>
+    readInvoice(
+      `start_time,start_time_iso,model,num_model_requests,input_tokens,output_tokens\n${lines.join('\n')}\n`,
+    ).data
+  const noon = Date.UTC(2026, 10, 20, 12) / 1_000
+
+  it('OpenAI’s epoch seconds tell the day; the text beside them only where there are none', () => {
+    expect(usage(`${noon},2031-01-01T00:00:00+14:00,m,1,1,1`)).toMatchObject([{ day: '2026-11-20' }])
+    for (const none of ['', '0', '-1'])
+      expect(usage(`${none},2026-11-21T00:00:00,m,1,1,1`)).toMatchObject([{ day: '2026-11-21' }])
+    // milliseconds, and what is no time at all
+    for (const odd of [noon * 1_000, 1e20])
+      expect(() => usage(`${odd},2026-11-20T12:00:00,m,1,1,1`)).toThrow(
+        /^line 2: start_time \d+ is not a time in epoch seconds$/,
+      )
+    expect(usage('253402300799,,m,1,1,1')).toMatchObject([{ day: '9999-12-31' }])
+  })
+
+  it('come in order, whatever the order of the file', () => {
+    const lines = [
+      [86_400, 'b'],
+      [0, 'b'],
+      [86_400, 'a'],
+      [0, 'a'],
+      [0, 'b'],
+    ] as const
+    expect(
+      usage(...lines.map(([after, model]) => `${noon + after},,${model},1,1,1`)).map(
+        ({ day, model, requests }) => `${day} ${model} ${requests}`,
+      ),
+    ).toEqual(['2026-11-20 a 1', '2026-11-20 b 2', '2026-11-21 a 1', '2026-11-21 b 1'])
+  })
+
+  it('a line without a model counts if it has any use, and one without use if it names a model', () => {
+    expect(usage(`${noon},,,0,0,0`)).toEqual([])
+    for (const figures of ['0,5,0', '0,0,5'])
+      expect(usage(`${noon},,,${figures}`)).toMatchObject([{ model: '' }])
+    const cost = (line: string) =>
+      readInvoice(`start_time,amount_value,amount_currency,line_item\n${noon},${line}\n`).data
+    expect(cost('0.5,usd,')).toMatchObject([{ model: '', costNanoUsd: 5e8 }])
+    expect(cost('0,usd,')).toEqual([])
+    expect(usage(`${noon},,idle,0,0,0`)).toMatchObject([{ model: 'idle', inputTokens: 0 }])
+  })
+
+  it('what Anthropic writes into a cache in one column, as it once did, is input too', () => {
+    const columns =
+      'usage_date_utc,model_version,usage_input_tokens_no_cache,usage_input_tokens_cache_write,usage_output_tokens'
+    expect(readInvoice(`${columns}\n2026-11-20,m,10,5,1\n`).data).toMatchObject([{ inputTokens: 15 }])
+  })
+})
+
 describe('names', () => {
   it('are the same without the date of the snapshot and what a console writes differently', () => {
     for (const [a, b] of [
@@ -84,7 +184,10 @@ describe('names', () => {
       ['gpt-4.1-mini', 'GPT-4.1 mini'],
     ] as const)
       expect(plainName(a)).toBe(plainName(b))
+    expect(plainName('Claude Haiku 4.5')).toBe('claudehaiku45')
     expect(plainName('gpt-5')).not.toBe(plainName('gpt-5-mini'))
+    // only at the end is a date that of the snapshot
+    expect(plainName('gpt-5-2025-08-07-fast')).not.toBe(plainName('gpt-5-fast'))
   })
 })
 
@@ -95,5 +198,7 @@ describe('CSV', () => {
       ['1\n2', ''],
       ['last'],
     ])
+    // a quote that does not begin the cell, and a mark that does not begin the file, are text
+    expect(parseCsv('\uFEFF5" disk,b\uFEFFc\n')).toEqual([['5" disk', 'b\uFEFFc']])
   })
 })

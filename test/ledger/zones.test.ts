@@ -1,11 +1,12 @@
 /** Calendar windows in a named zone: summer time, midnights that do not exist or come twice, a day that was skipped. */
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { asWindow, bucketLeaves, bucketStart, parseWindow } from '../../src/ledger/windows.ts'
-import { isZone } from '../../src/ledger/zones.ts'
+import { canonicalZone, isZone } from '../../src/ledger/zones.ts'
 import type { BudgetWindow } from '../../src/terms.ts'
 
 const at = (text: string) => Date.parse(text)
+afterEach(() => vi.restoreAllMocks())
 
 test.each<[BudgetWindow, string, string, string]>([
   ['day@Europe/Berlin', '2026-01-15T22:59:59Z', '2026-01-14T23:00:00Z', '2026-01-15T23:00:00Z'],
@@ -70,5 +71,26 @@ test.each([
   'day@../etc/passwd',
   `day@${'a'.repeat(200)}`,
 ])('refuses %j', text => expect(asWindow(text)).toBeUndefined())
-test('zones that one knows', () =>
-  expect(['UTC', 'Etc/GMT+5', 'America/Argentina/Buenos_Aires'].map(isZone)).toEqual([true, true, true]))
+test('zones that one knows', () => {
+  for (const zone of ['UTC', 'Etc/GMT+5', 'America/Argentina/Buenos_Aires', 'europe/berlin'])
+    expect([zone, isZone(zone)]).toEqual([zone, true])
+  // an offset has no summer time, so it is no zone, though the runtime would take it for one
+  for (const text of ['+02:00', '-08', 'Mars/Base', 'Europe/Berlin ', ''])
+    expect([text, isZone(text)]).toEqual([text, false])
+})
+
+const UTC_NAMES = [
+  'UTC GMT UCT Zulu Universal Greenwich GMT0 GMT+0 GMT-0',
+  'Etc/UTC Etc/GMT Etc/UCT Etc/Zulu Etc/Universal Etc/Greenwich Etc/GMT0 Etc/GMT+0 Etc/GMT-0',
+].flatMap(names => names.split(' '))
+
+test('UTC has one name, whether the runtime knows that or gives names back as they were written', () => {
+  for (const name of UTC_NAMES) expect([name, canonicalZone(name)]).toEqual([name, 'UTC'])
+  for (const name of [...UTC_NAMES, 'Etc/GMT+5', 'Etc/GMT-10', 'Europe/London']) {
+    const given = new Intl.DateTimeFormat('en-US', { timeZone: name }).resolvedOptions()
+    vi.spyOn(Intl.DateTimeFormat.prototype, 'resolvedOptions').mockReturnValue({ ...given, timeZone: name })
+    expect([name, canonicalZone(name)]).toEqual([name, UTC_NAMES.includes(name) ? 'UTC' : name])
+    vi.restoreAllMocks()
+  }
+  expect(() => canonicalZone('Mars/Base')).toThrow(RangeError)
+})
