@@ -4,7 +4,7 @@
  */
 import { Bag } from '../bag.ts'
 import type { Clock, Hold, HoldFacts, Ledger, Log, Shortfall } from '../deps.ts'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, reasonOf } from '../errors.ts'
 import { requestIdOf, timeOfId } from '../ids.ts'
 import type { Store, StoredRequest } from '../store/store.ts'
 import type { AttemptRow, Key, Project } from '../terms.ts'
@@ -114,17 +114,17 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     isChecked: journal !== undefined,
   })
   let flushing: Promise<void> | undefined
-  let answering: Promise<void> | undefined
+  let answering = Promise.resolve()
 
   /** Nothing waits for the store now, so the open holds are all that the journal has to remember. */
   function tidy(bytesMin = ROTATE_BYTES): void {
     if (journal === undefined || folder.pending() > 0 || journal.size() < bytesMin) return
     const lines: string[] = []
-    for (const hold of open.items) for (const line of hold.lines) if (line !== undefined) lines.push(line)
+    for (const hold of open.items) lines.push(...hold.lines)
     try {
       journal.rotate(lines)
     } catch (error) {
-      log('warn', 'ledger.rotate_failed', { reason: error instanceof Error ? error.message : String(error) })
+      log('warn', 'ledger.rotate_failed', { reason: reasonOf(error) })
     }
   }
 
@@ -196,7 +196,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
 
   function durable(): Promise<void> {
     const flush = journal === undefined ? folder.fold() : journal.flush()
-    if (flush === flushing && answering !== undefined) return answering
+    if (flush === flushing) return answering
     flushing = flush
     answering = flush.catch(cause => {
       throw unavailable(cause)

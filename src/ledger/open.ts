@@ -4,7 +4,7 @@ import type { Hold } from '../deps.ts'
 import type { Taken } from './budgets.ts'
 import type { BucketRef } from './lease.ts'
 
-/** A hold as the ledger keeps it. `lines` are its journal lines, carried into a new segment while it is open. */
+/** A hold as the ledger keeps it. `lines` are its one or two journal lines, carried into a new segment while it is open. */
 export interface OpenHold extends Hold, Placed {
   heldNanoUsd: number
   askedNanoUsd: number
@@ -12,7 +12,7 @@ export interface OpenHold extends Hold, Placed {
   chargedNanoUsd: number | undefined
   readonly taken: Taken
   readonly refs: readonly BucketRef[]
-  readonly lines: [hold: string, extend?: string]
+  readonly lines: string[]
 }
 
 /** Money of one open hold in one budget. `owner` as in owners.ts. */
