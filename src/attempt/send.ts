@@ -143,6 +143,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     wantsUsage: facts.wantsUsageEvent,
     costOf,
     eventBytesMax: config.limits.eventBytes,
+    scrub: deps.scrub,
   }
   const render: RenderContext = {
     model: job.model,

@@ -2,10 +2,8 @@
  * Lines that end in a bare CR, as https://html.spec.whatwg.org/multipage/server-sent-events.html allows beside LF and CRLF:
  * for the readers that cut events out of bytes, which look for LF. Nobody sends them but old hosts, so nobody else pays.
  */
+import { CR, LF } from './ascii.ts'
 import type { StreamReader } from './reader.ts'
-
-const LF = 10
-const CR = 13
 
 /** Does the first line of these bytes end so? False too while the LF that would make it CRLF may still come. */
 export function endsInCr(block: Uint8Array): boolean {

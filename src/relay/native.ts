@@ -4,12 +4,12 @@
  */
 import type { NativeSign, NativeTap } from '../../providers/provider.ts'
 import type { Usage } from '../terms.ts'
+import { CR, LF } from './ascii.ts'
+import { withoutSecrets } from './comments.ts'
+import { type Edit, edited } from './edits.ts'
 import { dataOf } from './event.ts'
 import { endsInCr, inLf } from './line-ends.ts'
 import { newState, type ReaderOptions, type StreamReader, withCost } from './reader.ts'
-
-const LF = 10
-const CR = 13
 
 export interface NativeReader extends StreamReader {
   /** What the caller still gets once everything is settled; `cutShort` = the budget ended the stream. */
@@ -82,13 +82,14 @@ class Native implements NativeReader {
 
   /** Every whole event of the block, up to the one that fails or ends the stream. */
   private take(block: Uint8Array): { out: Uint8Array | undefined; read: number } {
-    const edits: { start: number; end: number; bytes: Uint8Array }[] = []
+    const edits: Edit[] = []
     let start = 0
     let stop = 0
     for (;;) {
       const end = eventEnd(block, start)
       if (end < 0) break
-      const text = this.o.bytes.text(block.subarray(start, end))
+      const came = this.o.bytes.text(block.subarray(start, end))
+      const text = withoutSecrets(came, this.o.scrub)
       const data = dataOf(text)
       const sign = data === undefined ? {} : this.tap.event(data, nameOf(text), end - start)
       this.note(sign)
@@ -99,13 +100,13 @@ class Native implements NativeReader {
       if (sign.done) {
         this.state.done = true
         // what may stand behind the terminator is no part of the answer
-        this.tail = shown === text ? block.subarray(start, end) : this.o.bytes.of(shown)
+        this.tail = shown === came ? block.subarray(start, end) : this.o.bytes.of(shown)
         return { out: this.release(block.subarray(0, stop), edits), read: block.length }
       }
       if (sign.closing || this.closing.length > 0)
-        this.closing.push(shown === text ? block.subarray(start, end) : this.o.bytes.of(shown))
+        this.closing.push(shown === came ? block.subarray(start, end) : this.o.bytes.of(shown))
       else {
-        if (shown !== text) edits.push({ start, end, bytes: this.o.bytes.of(shown) })
+        if (shown !== came) edits.push({ start, end, bytes: this.o.bytes.of(shown) })
         stop = end
       }
       start = end
@@ -131,17 +132,9 @@ class Native implements NativeReader {
   }
 
   /** Bytes for the caller, with the cost written in where it was asked for; before content they wait. */
-  private release(
-    bytes: Uint8Array,
-    edits: readonly { start: number; end: number; bytes: Uint8Array }[],
-  ): Uint8Array | undefined {
+  private release(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array | undefined {
     const parts = this.held
-    let from = 0
-    for (const edit of edits) {
-      parts.push(bytes.subarray(from, edit.start), edit.bytes)
-      from = edit.end
-    }
-    if (from < bytes.length) parts.push(bytes.subarray(from))
+    if (bytes.length > 0) parts.push(edits.length > 0 ? edited(bytes, edits, this.o.bytes) : bytes)
     if (!this.state.content || parts.length === 0) return undefined
     this.held = []
     return parts.length === 1 ? parts[0] : this.o.bytes.concat(parts)

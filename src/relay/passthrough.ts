@@ -4,23 +4,15 @@
  * bytes for what matters. A quote inside a JSON string is escaped, so the raw bytes `"usage":` cannot come from text.
  */
 import type { Usage } from '../terms.ts'
+import { BRACE, COLON, CR, LF } from './ascii.ts'
+import { withoutSecrets } from './comments.ts'
 import { type Edit, edited } from './edits.ts'
 import { dataOf, eventStart, hasCost, isBroken, isError, isUsageOnly, namedError, parse } from './event.ts'
+import { Frame } from './frame.ts'
 import { endsInCr, inLf } from './line-ends.ts'
-import { CRLF_CRLF, DONE, ERROR, EVENT, FINISH, LF_LF, PADS, ROLE, USAGE } from './needles.ts'
-import {
-  finishOf,
-  hasContent,
-  newState,
-  type ReaderOptions,
-  type StreamReader,
-  textLength,
-  withCost,
-} from './reader.ts'
+import { CRLF_CRLF, DONE, ERROR, EVENT, FINISH, LF_LF, USAGE } from './needles.ts'
+import { finishOf, hasContent, newState, type ReaderOptions, type StreamReader, withCost } from './reader.ts'
 
-const LF = 10
-const CR = 13
-const BRACE = 125
 const DONE_TAIL = 24
 const HELD_BYTES_MAX = 65_536
 
@@ -45,15 +37,13 @@ class Passthrough implements StreamReader {
   private held: Uint8Array[] = []
   private heldBytes = 0
   private separator: Uint8Array = LF_LF
-  /** Bytes of an event that are not text, learned from the first content events. */
-  private overhead = Number.POSITIVE_INFINITY
-  /** So wide is every frame, not only a first one. */
-  private measured = false
+  private readonly frame: Frame
   /** Choices that have ended, where there are several. */
   private readonly ended = new Set<unknown>()
 
   constructor(options: Options) {
     this.o = options
+    this.frame = new Frame(options.bytes)
     this.state.unfinished = options.choices > 1 ? options.choices : 0
   }
 
@@ -126,7 +116,7 @@ class Passthrough implements StreamReader {
       const text = this.o.bytes.text(event)
       const data = dataOf(text)
       if (data === undefined) {
-        this.keep(event)
+        this.keep(event, text)
         return true
       }
       if (data === '[DONE]') {
@@ -143,12 +133,12 @@ class Passthrough implements StreamReader {
       if (typeof chunk.id === 'string' && chunk.id !== '') this.state.answerId ??= chunk.id
       if (hasContent(chunk)) {
         this.state.content = true
-        this.measure(event, chunk)
+        this.frame.measure(event, chunk)
         committedAt = start
         return false
       }
       // Azure's first chunk and role chunks wait; a usage-only event before content is not for a caller who did not ask
-      if (this.o.wantsUsage || !isUsageOnly(chunk)) this.keep(event)
+      if (this.o.wantsUsage || !isUsageOnly(chunk)) this.keep(event, text)
       return true
     })
     if (committedAt < 0) return undefined
@@ -159,16 +149,17 @@ class Passthrough implements StreamReader {
   }
 
   /** Held back until content commits them; a host that sends comments for minutes must not fill our memory. */
-  private keep(event: Uint8Array): void {
+  private keep(event: Uint8Array, text: string): void {
     this.heldBytes += event.length
-    if (this.heldBytes <= HELD_BYTES_MAX) this.held.push(event)
+    const shown = withoutSecrets(text, this.o.scrub)
+    if (this.heldBytes <= HELD_BYTES_MAX) this.held.push(shown === text ? event : this.o.bytes.of(shown))
   }
 
   private flow(block: Uint8Array): Uint8Array | undefined {
     const { finishReason, unfinished } = this.state
     if (finishReason === undefined || unfinished > 0) this.state.finishReason ??= this.finishIn(block)
     // cut before it is counted: the words of an error are no output that anybody pays for
-    const body = this.dropBroken(this.cutError(this.cutDone(block)))
+    const body = this.cleaned(this.cutError(this.cutDone(block)))
     return body.length === 0 ? undefined : this.usageIn(body)
   }
 
@@ -249,39 +240,37 @@ class Passthrough implements StreamReader {
     }
   }
 
-  /** Counts events and text; an event cut short inside (it does not end in `}`) is dropped, or strict clients would die of it. */
-  private dropBroken(block: Uint8Array): Uint8Array {
-    const { bytes } = this.o
-    const separatorBytes = this.separator.length
-    let broken: Edit[] | undefined
+  /**
+   * Counts events and text; an event cut short inside (it does not end in `}`) is dropped, or strict clients would die of
+   * it. Comments are looked at: one stands at an event's beginning, or the event has more lines than one.
+   */
+  private cleaned(block: Uint8Array): Uint8Array {
+    const { bytes, scrub } = this.o
+    let edits: Edit[] | undefined
     let start = 0
     let text = 0
     let events = 0
     while (start < block.length) {
-      const found = bytes.find(block, this.separator, start)
-      const end = found < 0 ? block.length : found + separatorBytes
-      // a first event often has the role as well: with so wide a frame, what comes after would count for next to nothing
-      const isKnown = this.measured && end - start > this.overhead
-      text += isKnown ? end - start - this.overhead : Math.max(1, this.measure(block.subarray(start, end)))
+      const lf = block.indexOf(LF, start)
+      const isOneLine = block[lf + 1] === LF
+      const found = isOneLine ? lf : bytes.find(block, this.separator, start)
+      const end = isOneLine ? lf + 2 : found < 0 ? block.length : found + this.separator.length
+      text += this.frame.textIn(block, start, end)
       events++
-      if (block[end - separatorBytes - 1] !== BRACE && isBroken(bytes.text(block.subarray(start, end)))) {
-        broken ??= []
-        broken.push({ start, end, bytes: undefined })
+      const isWhole = block[found - 1] === BRACE
+      if (!isWhole || lf < found || block[start] === COLON) {
+        const said = bytes.text(block.subarray(start, end))
+        const shown = !isWhole && isBroken(said) ? '' : withoutSecrets(said, scrub)
+        if (shown !== said) {
+          edits ??= []
+          edits.push({ start, end, bytes: shown === '' ? undefined : bytes.of(shown) })
+        }
       }
       start = end
     }
     this.state.textBytes += text
     this.state.contentEvents += events
-    return broken ? edited(block, broken, bytes) : block
-  }
-
-  /** Bytes of text in an event. Learns the width of the frame around it, unless that is never the same: some hosts pad. */
-  private measure(event: Uint8Array, chunk = parse(dataOf(this.o.bytes.text(event)) ?? '')): number {
-    const said = chunk ? textLength(chunk) : 0
-    if (said === 0 || PADS.some(pad => this.o.bytes.find(event, pad) >= 0)) return said
-    this.measured = this.overhead < Number.POSITIVE_INFINITY || this.o.bytes.find(event, ROLE) < 0
-    this.overhead = Math.min(this.overhead, event.length - said)
-    return said
+    return edits ? edited(block, edits, bytes) : block
   }
 
   private chunkAt(block: Uint8Array, at: number): Record<string, unknown> | undefined {

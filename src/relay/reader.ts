@@ -39,6 +39,8 @@ export interface ReaderOptions {
   /** Nano-USD of this usage, to be shown as `usage.cost`; undefined = not asked for or not known. */
   readonly costOf: ((usage: Usage) => number | undefined) | undefined
   readonly eventBytesMax: number
+  /** For comments that pass to the caller; absent = nothing is struck out. */
+  readonly scrub?: (text: string) => string
 }
 
 export function newState(): StreamState {

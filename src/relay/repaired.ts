@@ -2,12 +2,10 @@
 import type { Repair } from '../../providers/provider.ts'
 import type { Bytes } from '../deps.ts'
 import { parseAnswer } from '../wire/raw-json.ts'
+import { CR, LF } from './ascii.ts'
 import { dataOf, parse } from './event.ts'
 import { endsInCr, inLf } from './line-ends.ts'
 import type { StreamReader } from './reader.ts'
-
-const LF = 10
-const CR = 13
 
 export function createRepaired(
   reader: StreamReader,
