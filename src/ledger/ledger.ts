@@ -10,7 +10,7 @@ import type { Store, StoredRequest } from '../store/store.ts'
 import type { AttemptRow, Key, Project } from '../terms.ts'
 import type { Alert } from './alerts.ts'
 import { type BudgetUse, createBudgets } from './budgets.ts'
-import { createFolder, type Settled } from './fold.ts'
+import { createFolder } from './fold.ts'
 import { type Entry, formatEntry, type Journal, settlement } from './journal.ts'
 import type { BucketRef } from './lease.ts'
 import { type OpenHold, type OpenMoney, openMoneyOf } from './open.ts'
@@ -99,17 +99,16 @@ export function createLedger(input: LedgerInput): LedgerOwner {
   const { store, journal, clock, log } = input
   const waiters = createWaiters()
   const { wake } = waiters
-  const slices = input.holder && createSlices({ store, holder: input.holder, clock, log, wake })
-  const budgets = withRenewals(createBudgets(slices || undefined), waiters.wakeAll)
+  const slices = input.holder ? createSlices({ store, holder: input.holder, clock, log, wake }) : undefined
+  const budgets = withRenewals(createBudgets(slices), waiters.wakeAll)
   const rates = createRates(clock.monotonic, input.limitsOf)
   const warn = warner(log, input.alert)
   const open = new Bag<OpenHold>()
-  const onFolded = slices && ((part: readonly Settled[]) => noteFolded(slices, part))
   const folder = createFolder({
     store,
     log,
     onEmpty: tidy,
-    onFolded: onFolded || undefined,
+    onFolded: slices && (part => noteFolded(slices, part)),
     monotonic: clock.monotonic,
     isChecked: journal !== undefined,
   })

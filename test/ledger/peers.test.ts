@@ -142,7 +142,12 @@ test('T87 the queue of rows is bounded as well: what is full refuses new work an
       return error
     }
   }
-  expect(refusal()).toMatchObject({ kind: 'storage_unavailable', status: 503, shouldRetry: true })
+  expect(refusal()).toMatchObject({
+    kind: 'storage_unavailable',
+    status: 503,
+    shouldRetry: true,
+    cause: { message: 'too many settlements wait for the store' },
+  })
   expect(served).toBe(30_001)
   isOpen = true
   await until(async () => {
