@@ -1,4 +1,4 @@
-/** The listeners on Node: inference goes straight from node:http into the pipeline, everything else through Hono. */
+/** node:http's side of the listeners on Node: inference that the lane left goes straight into the pipeline, everything else through Hono. */
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
@@ -131,9 +131,12 @@ export interface ListenerOptions {
   /** The unix socket: file permissions have let the caller in. */
   readonly trusted?: boolean
   readonly secure?: boolean
+  /** Who answers inference; absent = the pipeline. */
+  readonly serve?: typeof serve
 }
 
-export function createListener({ deps, app, peerOf, trusted, secure }: ListenerOptions): RequestListener {
+export function createListener(options: ListenerOptions): RequestListener {
+  const { deps, app, peerOf, trusted, secure, serve: answer = serve } = options
   const peer = (request: IncomingMessage): string => {
     const forwarded = request.headers['x-forwarded-for']
     return peerOf(request.socket.remoteAddress, Array.isArray(forwarded) ? forwarded.join(',') : forwarded)
@@ -156,6 +159,6 @@ export function createListener({ deps, app, peerOf, trusted, secure }: ListenerO
     const endpoint = endpointAt(path)
     if (endpoint === undefined || request.method !== endpoint.method) return void rest(request, response)
     const call = new NodeCall(request, path, mark < 0 ? '' : url.slice(mark + 1), peer(request), deps)
-    void serve(call, new NodeSink(response, request), endpoint, deps)
+    void answer(call, new NodeSink(response, request), endpoint, deps)
   }
 }

@@ -1,13 +1,12 @@
 /** `switchgate serve` on Node: opens the gateway, listens, drains on SIGTERM. */
 import { chmodSync, readFileSync, rmSync, unwatchFile, watchFile } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { RequestListener } from 'node:http'
+import type { Server } from 'node:http'
 import { createRedactor } from '../../redact.ts'
 import { noteThat } from './audit.ts'
 import { firstStart, firstStartText } from './first-start.ts'
 import { FolderInUse } from './folder.ts'
-import { createListener, type ListenerOptions } from './listener.ts'
+import { makeServer } from './lane/server.ts'
+import type { ListenerOptions } from './listener.ts'
 import { createLog, logSettings } from './log.ts'
 import { type App, type Gateway, openGateway } from './open.ts'
 import { unconfigured } from '../../catalog/local.ts'
@@ -26,54 +25,9 @@ const LOOK_MS = 30_000
 /** Time for what was broken off to be settled and told. */
 const BREAK_OFF_MS_MAX = 2_000
 
-/** Slow senders and idle sockets are bounded; a stream that is being answered is not. */
-const SERVER_OPTIONS = {
-  headersTimeout: 10_000,
-  requestTimeout: 60_000,
-  connectionsCheckingInterval: 1_000,
-  keepAliveTimeout: 65_000,
-  maxHeaderSize: 16_384,
-  highWaterMark: 65_536,
-  noDelay: true,
-}
-
 interface Listening {
   readonly server: Server
   readonly url: string
-}
-
-/** What cannot be read as HTTP is refused in the same words as everything else; there is no request to name. */
-function protocolError(code: string | undefined): string {
-  const [status, words] =
-    code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? ['408 Request Timeout', 'The request did not arrive in time.']
-      : code === 'HPE_HEADER_OVERFLOW'
-        ? ['431 Request Header Fields Too Large', 'The request headers are larger than 16 KiB.']
-        : ['400 Bad Request', 'The request is not valid HTTP/1.1.']
-  const body = JSON.stringify({
-    error: { message: words, type: 'invalid_request_error', param: null, code: 'invalid_request' },
-  })
-  const head = [
-    `HTTP/1.1 ${status}`,
-    'content-type: application/json',
-    `content-length: ${body.length}`,
-    'connection: close',
-  ]
-  return `${head.join('\r\n')}\r\n\r\n${body}`
-}
-
-function makeServer(listener: RequestListener, tls: Settings['tls']): Server {
-  const server = tls
-    ? createTlsServer(
-        { ...SERVER_OPTIONS, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) },
-        listener,
-      )
-    : createServer(SERVER_OPTIONS, listener)
-  server.maxHeadersCount = 100
-  server.on('clientError', (error, socket) => {
-    if (socket.writable) socket.end(protocolError((error as NodeJS.ErrnoException).code))
-  })
-  return server as Server
 }
 
 function urlOf(server: Server, host: string, secure: boolean): string {
@@ -139,8 +93,13 @@ async function run(
   const gateway = await openGateway({ settings, log, redactor, origin: planned })
   await gateway.supply.look(gateway.deps.send)
   const peerOf = createPeerOf(trusted)
-  const listener = (app: App, more: Partial<ListenerOptions> = {}) =>
-    createListener({ deps: gateway.deps, app, peerOf, secure, ...more })
+  const listener = (app: App, more: Partial<ListenerOptions> = {}): ListenerOptions => ({
+    deps: gateway.deps,
+    app,
+    peerOf,
+    secure,
+    ...more,
+  })
   const listening: Listening[] = []
   try {
     const data = await open(
@@ -177,18 +136,19 @@ async function run(
   return stopped(gateway, listening, log, settings)
 }
 
-async function open(listener: RequestListener, place: Place, tls: Settings['tls']): Promise<Listening> {
-  const server = makeServer(listener, tls)
+async function open(listener: ListenerOptions, place: Place, tls: Settings['tls']): Promise<Listening> {
+  const pems = tls && { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) }
+  const server = makeServer({ ...listener, tls: pems })
   await listenAt(server, place)
   return { server, url: urlOf(server, place.host, tls !== undefined) }
 }
 
 /** The command line's way in: `<data>/switchgate.sock`, 0600. A path too long for a socket is done without. */
-async function openSocket(gateway: Gateway, listener: RequestListener): Promise<Listening | undefined> {
+async function openSocket(gateway: Gateway, listener: ListenerOptions): Promise<Listening | undefined> {
   const path = gateway.folder.file('switchgate.sock')
   // the folder's lock is ours: a socket file that lies there is a dead one's
   rmSync(path, { force: true })
-  const server = makeServer(listener, undefined)
+  const server = makeServer(listener)
   try {
     const before = process.umask(0o177)
     try {

@@ -1,0 +1,205 @@
+/** One request of the lane and its answer: Call and Sink in one, between a connection and the pipeline. */
+import { Buffer } from 'node:buffer'
+import type { Socket } from 'node:net'
+import { GatewayError } from '../../../errors.ts'
+import { refuseEncoded, tooLarge } from '../../../http/web.ts'
+import type { Call, Sink } from '../../../terms.ts'
+import { answerHead, type Framing } from './answer-head.ts'
+import type { RequestHead } from './head.ts'
+
+/** Up to here head, size line and bytes are copied into one buffer: one write is cheaper than three. */
+const COPY_BYTES_MAX = 16_384
+const NOTHING = new Uint8Array(0)
+
+/** What an exchange needs of the connection that it runs on. */
+export interface Line {
+  readonly socket: Socket
+  /** True when no further request is wanted: the answer says so. */
+  readonly closing: boolean
+  /** Somebody wants the body now. */
+  readOn(): void
+  /** The answer has ended; `close` = it said that the connection ends with it. */
+  ended(close: boolean): void
+}
+
+export interface ExchangeFacts {
+  readonly id: string
+  readonly path: string
+  readonly query: string
+  readonly peer: string
+  readonly startedAtMs: number
+}
+
+interface Reader {
+  resolve(body: Uint8Array): void
+  reject(error: GatewayError): void
+}
+
+const left = () => new GatewayError('cancelled', 'the caller left while sending')
+
+function uncork(socket: Socket): void {
+  socket.uncork()
+}
+
+export class LaneExchange implements Call, Sink {
+  readonly id: string
+  readonly method = 'POST'
+  readonly path: string
+  readonly query: string
+  readonly peer: string
+  readonly startedAtMs: number
+  /** Bytes of the body that have not come yet. */
+  missing: number
+  private readonly line: Line
+  private readonly request: RequestHead
+  private first: Buffer | undefined = undefined
+  private more: Buffer[] | undefined = undefined
+  private reader: Reader | undefined = undefined
+  private resume: (() => void) | undefined = undefined
+  private leave: (() => void) | undefined = undefined
+  /** The caller is gone. */
+  private gone = false
+  /** The answer has ended, or nobody waits for it. */
+  private over = false
+  private close = false
+  private headed = false
+  private framing: Framing = 'chunked'
+  /** Leaves with the first bytes of the body, so that both are one write. */
+  private unsent = ''
+
+  constructor(line: Line, request: RequestHead, facts: ExchangeFacts) {
+    this.line = line
+    this.request = request
+    this.id = facts.id
+    this.path = facts.path
+    this.query = facts.query
+    this.peer = facts.peer
+    this.startedAtMs = facts.startedAtMs
+    this.missing = request.length
+  }
+
+  header(name: string): string | undefined {
+    return this.request.value(name)
+  }
+
+  /** Bytes of the body that wait here because nobody has asked for it yet. */
+  get unread(): number {
+    return this.reader === undefined ? this.request.length - this.missing : 0
+  }
+
+  /** Takes what belongs to the body and returns what stands behind it. */
+  take(bytes: Buffer): Buffer {
+    const own = bytes.length > this.missing ? bytes.subarray(0, this.missing) : bytes
+    this.missing -= own.length
+    if (this.first === undefined) this.first = own
+    else {
+      this.more ??= [this.first]
+      this.more.push(own)
+    }
+    if (this.missing === 0) this.reader?.resolve(this.body())
+    return bytes.subarray(own.length)
+  }
+
+  private body(): Uint8Array {
+    return this.more ? Buffer.concat(this.more) : (this.first ?? NOTHING)
+  }
+
+  async read(bytesMax: number): Promise<Uint8Array> {
+    refuseEncoded(this.header('content-encoding'))
+    if (this.request.length > bytesMax) throw tooLarge(bytesMax)
+    if (this.missing === 0) return this.body()
+    if (this.gone) throw left()
+    return new Promise((resolve, reject) => {
+      this.reader = { resolve, reject }
+      this.line.readOn()
+    })
+  }
+
+  /** The caller has gone, or is being sent away. */
+  abandon(): void {
+    if (this.gone) return
+    this.gone = true
+    this.reader?.reject(left())
+    if (this.over) return
+    this.over = true
+    this.leave?.()
+  }
+
+  drained(): void {
+    if (!this.over) this.resume?.()
+  }
+
+  head(status: number, headers: readonly string[]): void {
+    if (this.headed) throw new Error('an answer has one head')
+    // a body that was not read to its end would be taken for the next request
+    const close = this.missing > 0 || this.line.closing
+    const { text, framing } = answerHead(status, headers, close)
+    this.headed = true
+    this.close = close
+    this.framing = framing
+    this.unsent = text
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const { socket } = this.line
+    if (this.over || bytes.length === 0 || !socket.writable) return true
+    if (!this.headed) this.head(200, [])
+    // what is written in one turn leaves together
+    if (socket.writableCorked === 0) {
+      socket.cork()
+      process.nextTick(uncork, socket)
+    }
+    return this.put(bytes, false)
+  }
+
+  end(bytes: Uint8Array = NOTHING): void {
+    if (this.over) return
+    if (!this.headed) this.head(200, ['content-length', String(bytes.length)])
+    this.over = true
+    const { socket } = this.line
+    if (socket.writable) {
+      this.put(bytes, true)
+      if (socket.writableCorked > 0) socket.uncork()
+    }
+    this.line.ended(this.close)
+  }
+
+  /** Writes the head if it has not left yet, these bytes in their frame, and with `last` the end of the body. */
+  private put(bytes: Uint8Array, last: boolean): boolean {
+    const { socket } = this.line
+    const count = this.framing === 'none' ? 0 : bytes.length
+    const chunked = this.framing === 'chunked'
+    const before = chunked && count > 0 ? `${this.unsent}${count.toString(16)}\r\n` : this.unsent
+    const after = chunked ? `${count > 0 ? '\r\n' : ''}${last ? '0\r\n\r\n' : ''}` : ''
+    this.unsent = ''
+    if (count === 0) return before.length + after.length === 0 || socket.write(before + after, 'latin1')
+    if (before.length + after.length === 0) return socket.write(bytes)
+    if (count < COPY_BYTES_MAX) {
+      const whole = Buffer.allocUnsafe(before.length + count + after.length)
+      whole.write(before, 0, 'latin1')
+      whole.set(bytes, before.length)
+      if (after !== '') whole.write(after, before.length + count, 'latin1')
+      return socket.write(whole)
+    }
+    socket.cork()
+    if (before !== '') socket.write(before, 'latin1')
+    let goOn = socket.write(bytes)
+    if (after !== '') goOn = socket.write(after, 'latin1')
+    socket.uncork()
+    return goOn
+  }
+
+  onDrain(resume: () => void): void {
+    this.resume = resume
+  }
+
+  onClose(leave: () => void): void {
+    this.leave = leave
+    if (this.gone) leave()
+  }
+
+  abort(): void {
+    this.over = true
+    this.line.socket.destroy()
+  }
+}
