@@ -207,8 +207,8 @@ describe('refusals', () => {
 it('a note is made for what was counted somewhere, and for nothing else', () => {
   const row = rowOf({ attemptId: 'a.1', key })
   const buckets = [{ window: 'day', bucketStartMs: 0 }] as const
-  expect(chargeNotes([{ row, buckets: [], detail: undefined }])).toEqual([])
-  expect(chargeNotes([{ row, buckets, detail: undefined }])).toEqual([
+  expect(chargeNotes([{ row, buckets: [], detail: '' }])).toEqual([])
+  expect(chargeNotes([{ row, buckets, detail: '' }])).toEqual([
     { op: 'put_setting', name: 'charged.a.1', value: '[{"window":"day","bucketStartMs":0}]' },
   ])
 })
