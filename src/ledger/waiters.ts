@@ -22,7 +22,7 @@ export function createWaiters(): Waiters {
         const done = () => {
           clearTimeout(timer)
           waiting.delete(done)
-          if (waiting.size === 0 && byLineage.get(lineage) === waiting) byLineage.delete(lineage)
+          if (waiting.size === 0) byLineage.delete(lineage)
           resolve()
         }
         const timer = setTimeout(done, Math.max(0, withinMs))
