@@ -182,6 +182,16 @@ export interface Extensions {
   readonly includeUsage: boolean
 }
 
+/** The model that is asked first, and those after it: `models` alone names them all, as at OpenRouter. */
+export function modelsOf(
+  model: string | undefined,
+  { fallbackModels }: Pick<Extensions, 'fallbackModels'>,
+): { readonly model: string | undefined; readonly fallbackModels: readonly string[] } {
+  return model === undefined
+    ? { model: fallbackModels[0], fallbackModels: fallbackModels.slice(1) }
+    : { model, fallbackModels }
+}
+
 const ID_CHARS_MAX = 256
 const TAGS_MAX = 16
 const TAG_CHARS_MAX = 64

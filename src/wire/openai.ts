@@ -1,7 +1,7 @@
 /** OpenAI's chat request as the gateway reads it: quick checks of the handful of fields that routing and money need. */
 import type { Capability, StreamGuarantee, Units, Usage } from '../terms.ts'
 import type { Body, Member } from './body.ts'
-import { isObject, type Preferences, readExtensions, wrong } from './extensions.ts'
+import { isObject, modelsOf, type Preferences, readExtensions, wrong } from './extensions.ts'
 
 export type MediaKind = 'image' | 'audio' | 'pdf'
 
@@ -246,7 +246,7 @@ function numberOrAbsent(json: Body['json'], name: string): void {
 export function readChat(body: Body): ChatFacts {
   const { json } = body
   const extensions = readExtensions(json)
-  const model = readModel(json.model)
+  const { model, fallbackModels } = modelsOf(readModel(json.model), extensions)
   const found: Found = { media: [], mediaChars: 0 }
   const messageCount = readMessages(json.messages, found)
   const stream = boolean(json.stream, 'stream')
@@ -267,7 +267,7 @@ export function readChat(body: Body): ChatFacts {
     wantsCost: extensions.includeUsage || (stream && asked),
     maxOutputTokens: limits.length === 0 ? undefined : Math.max(...limits),
     n: positive(json.n, 'n', ANSWERS_MAX) ?? 1,
-    fallbackModels: extensions.fallbackModels,
+    fallbackModels,
     preferences: extensions.preferences,
     sessionId: extensions.sessionId,
     user: extensions.user,

@@ -1,6 +1,6 @@
 /** Reads what `/v1/embeddings` and `/v1/completions` have in common: prompts that are no messages, and the fields for routing. */
 import type { Body } from './body.ts'
-import { isObject, readExtensions, wrong } from './extensions.ts'
+import { isObject, modelsOf, readExtensions, wrong } from './extensions.ts'
 import type { ChatFacts } from './openai.ts'
 
 const MODEL_CHARS_MAX = 512
@@ -56,13 +56,12 @@ export function promptFacts(body: Body, prompts: readonly (string | number)[]): 
   let textBytes = 0
   for (const one of prompts) textBytes += typeof one === 'number' ? one : encoder.encode(one).length
   return {
-    model,
+    ...modelsOf(model, extensions),
     stream: streams,
     wantsUsageEvent: streams && (asked || extensions.includeUsage),
     wantsCost: extensions.includeUsage || asked,
     maxOutputTokens: undefined,
     n: 1,
-    fallbackModels: extensions.fallbackModels,
     preferences: extensions.preferences,
     sessionId: extensions.sessionId,
     user: extensions.user,

@@ -71,6 +71,54 @@ describe('a session', () => {
   })
 })
 
+describe('`models` without `model`', () => {
+  const ask = async (path: string, body: object, draft: object = {}) =>
+    fetch(`${gate.url}${path}`, {
+      method: 'POST',
+      headers: { 'x-api-key': await gate.key(draft), 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+  const { messages } = CHAT
+  const models = ['house-model@beta', 'house-model@alpha']
+
+  test.each([
+    ['/v1/chat/completions', { messages }],
+    ['/v1/messages', { messages, max_tokens: 50 }],
+    ['/v1/responses', { input: 'Say hello.' }],
+  ])('%s asks the first of them, and the others after it', async (path, body) => {
+    const answer = await ask(path, { ...body, models })
+    expect([answer.status, providerOf(answer)]).toEqual([200, 'beta'])
+    const sent = second.seen.at(-1)?.json()
+    expect(sent).toMatchObject({ model: 'house-model' })
+    expect(sent).not.toHaveProperty('models')
+    second.script = response => sendJson(response, 503, { error: { message: 'down' } })
+    const next = await ask(path, { ...body, models })
+    expect([next.status, providerOf(next)]).toEqual([200, 'alpha'])
+    expect(next.headers.get('x-switchgate-attempts')).toMatch(/^[12]$/)
+  })
+
+  test('it counts before the key’s own default, and a name that means nothing is no hindrance', async () => {
+    const wrong = { messages, models: ['no-such-model'] }
+    expect((await ask('/v1/chat/completions', wrong, { defaultModel: 'house-model' })).status).toBe(404)
+    const odd = await ask('/v1/chat/completions', {
+      messages,
+      models: ['no-such-model', 'house-model@alpha'],
+    })
+    expect([odd.status, providerOf(odd)]).toEqual([200, 'alpha'])
+  })
+
+  test('an empty list names nothing: the key’s default, else a refusal that says what to send', async () => {
+    const own = await ask('/v1/chat/completions', { messages, models: [] }, { defaultModel: 'house-model' })
+    expect(own.status).toBe(200)
+    const none = await ask('/v1/chat/completions', { messages, models: [] })
+    expect(none.status).toBe(400)
+    expect(await none.json()).toMatchObject({ error: { param: 'model', code: 'invalid_request' } })
+    const unknown = await ask('/v1/chat/completions', { messages, models: ['no-such-model'] })
+    expect(unknown.status).toBe(404)
+    expect(await unknown.json()).toMatchObject({ error: { code: 'model_not_found', param: 'model' } })
+  })
+})
+
 describe('explain', () => {
   const explain = (body: unknown, query = '') =>
     gate.gateway.whole.fetch(

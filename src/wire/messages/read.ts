@@ -1,7 +1,7 @@
 /** Anthropic's Messages request as the gateway reads it: quick checks of what routing and money need. Source: docs.claude.com/en/api/messages. */
 import type { Capability } from '../../terms.ts'
 import type { Body } from '../body.ts'
-import { isObject, readExtensions, wrong } from '../extensions.ts'
+import { isObject, modelsOf, readExtensions, wrong } from '../extensions.ts'
 import type { ChatFacts, Media } from '../openai.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -146,14 +146,13 @@ export function readCountRequest(body: Body): ChatFacts {
   for (const { key, valueStart, valueEnd } of body.members)
     if (PROMPT_MEMBERS.has(key)) textBytes += valueEnd - valueStart
   return {
-    model: readModel(json.model),
+    ...modelsOf(readModel(json.model), extensions),
     stream: stream === true,
     // A stream of this wire tells its usage unasked.
     wantsUsageEvent: stream === true,
     wantsCost: extensions.includeUsage,
     maxOutputTokens: whole(json.max_tokens, 'max_tokens', 1),
     n: 1,
-    fallbackModels: extensions.fallbackModels,
     preferences: extensions.preferences,
     sessionId: extensions.sessionId,
     user: extensions.user ?? endUser(metadata),
