@@ -229,7 +229,7 @@ export async function checkLedger(input: CheckInput): Promise<Check[]> {
   // The running hour changes under the hand that counts it.
   const hours = range(since, Math.floor(nowMs / HOUR_MS) * HOUR_MS, HOUR_MS)
   const today = Math.floor(nowMs / DAY_MS) * DAY_MS
-  const days = dayStarts.filter(startMs => startMs >= since - DAY_MS && startMs < today)
+  const days = dayStarts.filter(startMs => startMs + DAY_MS > since && startMs < today)
   return [
     { name: 'rows = hourly sums', ...(await sumsAgree(input, ['rows', 'hours'], hours, HOUR_MS)) },
     { name: 'hourly sums = daily sums', ...(await sumsAgree(input, ['hours', 'days'], days, DAY_MS)) },
