@@ -18,14 +18,18 @@ export const HOSTED = 'it does not speak the Responses wire, whose own tools wer
 const isIn = ({ region }: Site, regions: readonly string[]): boolean =>
   region !== undefined && regions.some(wish => region === wish || region.startsWith(`${wish}-`))
 
-/** The contract's `models` and `providers` of a key: canonical id, `model@provider`, `*@provider`, alias. */
+/** The contract's `models` and `providers` of a key: canonical id, `model@provider`, `*@provider`, alias, which may have its provider too. */
 function keyNames(key: Key, listing: Listing, alias: string | undefined): boolean {
   const { provider, model } = listing.offer
   if (key.providers && !key.providers.includes(provider)) return false
   if (!key.models) return true
   return key.models.some(
     entry =>
-      entry === model || entry === alias || entry === `${model}@${provider}` || entry === `*@${provider}`,
+      entry === model ||
+      entry === alias ||
+      entry === `${model}@${provider}` ||
+      entry === `*@${provider}` ||
+      (alias !== undefined && entry === `${alias}@${provider}`),
   )
 }
 

@@ -107,7 +107,7 @@ function upstreamIds(bare: Shelf, exact: Shelf, catalog: Catalog): Shelf {
   return shelf
 }
 
-/** Rules 2 to 5 over the goods of these sites. */
+/** Rules 2 to 5 over the goods of these sites: `sold` is what stands in the shelves, `asItIs` what may be asked for unseen. */
 function createRules(goods: readonly Goods[], sites: readonly Site[], catalog: Catalog) {
   const shelves = stock(goods, catalog)
   const bare = sealed(shelves.bare)
@@ -115,25 +115,26 @@ function createRules(goods: readonly Goods[], sites: readonly Site[], catalog: C
   const upstream = sealed(upstreamIds(shelves.bare, shelves.exact, catalog))
   const byName = new Map(sites.map(site => [site.name, site]))
 
-  const asItIs = (name: string, sign: number): Found | undefined => {
+  const asItIs = (name: string): Found | undefined => {
+    const sign = name.lastIndexOf('@')
     const site = sign < 1 ? undefined : byName.get(name.slice(sign + 1))
     const wanted = name.slice(0, sign)
     if (site === undefined || canonicalOf(wanted, catalog) !== undefined || bare.has(wanted)) return undefined
     return SENDABLE.test(wanted) ? found([unknownListing(site, wanted)]) : undefined
   }
 
-  const find = (name: string): Found | undefined => {
-    const sold = bare.get(name)
-    if (sold) return sold
+  const sold = (name: string): Found | undefined => {
+    const anywhere = bare.get(name)
+    if (anywhere) return anywhere
     const sign = name.lastIndexOf('@')
     const shop = sign < 0 ? undefined : at.get(name.slice(sign + 1))
     const there = shop?.get(name.slice(0, sign))
     if (there) return there
     const slash = name.indexOf('/')
     const below = slash < 0 ? undefined : at.get(name.slice(0, slash))?.get(name.slice(slash + 1))
-    return below ?? upstream.get(name) ?? asItIs(name, sign)
+    return below ?? upstream.get(name)
   }
-  return { find, bare, at }
+  return { sold, asItIs, find: (name: string) => sold(name) ?? asItIs(name), bare, at }
 }
 
 type Rules = ReturnType<typeof createRules>
@@ -163,6 +164,40 @@ function aliased(
   return { kind: 'not_sold', message: told }
 }
 
+/** The part of an alias that one provider sells. A rule keeps its requests even where nothing is left of it: no other is theirs. */
+function partAt(whole: Found, provider: string): Found {
+  const here = (listings: readonly Listing[]) => listings.filter(({ site }) => site.name === provider)
+  const choices = whole.choices?.map(choice => ({
+    ...choice,
+    listings: here(choice.listings),
+    parts: choice.parts.map(({ listings, weight }) => ({ listings: here(listings), weight })),
+  }))
+  return { ...whole, listings: here(whole.listings), ...(choices && { choices }) }
+}
+
+/** `<alias>@<provider>`, for the providers that sell here; undefined = no such alias, or nobody of that name. */
+function createAliasesAt(aliases: ReadonlyMap<string, Resolution>, sites: readonly Site[]) {
+  const providers = new Set(sites.map(site => site.name))
+  const parts = new Map<string, Found>()
+  for (const [alias, whole] of aliases)
+    if (whole.kind === 'found')
+      for (const provider of new Set(whole.listings.map(({ site }) => site.name)))
+        parts.set(`${alias}@${provider}`, partAt(whole, provider))
+
+  return (name: string): Resolution | undefined => {
+    const part = parts.get(name)
+    if (part) return part
+    const sign = name.lastIndexOf('@')
+    const alias = name.slice(0, Math.max(0, sign))
+    const whole = aliases.get(alias)
+    if (!whole || !providers.has(name.slice(sign + 1))) return undefined
+    if (whole.kind !== 'found') return whole
+    const there = [...new Set(whole.listings.map(({ site }) => site.name))]
+    const message = `the alias ${alias} has no model at ${name.slice(sign + 1)}, but at ${there.slice(0, 5).join(', ')}`
+    return { kind: 'not_sold', message }
+  }
+}
+
 /** Builds `Market.resolve`. A name that is known but sold by nobody here does not stop the later rules; only what none of them finds is refused. */
 export function createResolver(input: ResolverInput): (name: string) => Resolution {
   const rules = createRules(input.goods, input.sites, input.catalog)
@@ -173,7 +208,9 @@ export function createResolver(input: ResolverInput): (name: string) => Resoluti
     Object.entries(input.aliases).map(([alias, config]) => [alias, aliased(alias, config, byRules, refuse)]),
   )
 
-  const whole = (name: string): Resolution | undefined => aliases.get(name) ?? byRules(name)
+  const aliasAt = createAliasesAt(aliases, input.sites)
+  const whole = (name: string): Resolution | undefined =>
+    aliases.get(name) ?? rules.sold(name) ?? aliasAt(name) ?? rules.asItIs(name)
 
   return name => {
     const match = whole(name)

@@ -35,6 +35,11 @@ export function nobodyLeft(
       retryAfterMs,
     })
   }
+  // a rule of an alias stands for models that nobody sells here
+  if (excluded.length === 0) {
+    const message = `What '${model}' stands for in a request like this is not for sale here.`
+    return new GatewayError('unknown_model', message, { param: 'model' })
+  }
   const only = (...reasons: string[]) =>
     excluded.length > 0 && excluded.every(e => reasons.includes(e.reason))
   if (only(FORBIDDEN))

@@ -113,6 +113,29 @@ describe('an alias', () => {
     expect(models(planned({ model: 'smart', ...more }, key, nowMs))).toEqual(expected)
   })
 
+  test('at one provider is the part that is sold there, by the same rules and shares', () => {
+    expect(models(planned({ model: 'smart@two' }))).toEqual(['big@two'])
+    expect(models(planned({ model: 'split@one' })).sort()).toEqual(['big@one', 'small@one'])
+    expect(models(planned({ model: 'ladder@two' }))).toEqual(['tiny@two'])
+    const trial = { json: { metadata: { tier: 'trial' } } }
+    expect(models(planned({ model: 'smart@two', ...trial }))).toEqual(['tiny@two'])
+    // the rule keeps its requests: what it allows is not sold there, and what others allow is not for them
+    expect(refused(() => planned({ model: 'smart@one', ...trial }))).toBe(
+      "What 'smart@one' stands for in a request like this is not for sale here.",
+    )
+  })
+
+  test('at one provider may be asked with a key that may use the alias', () => {
+    expect(models(planned({ model: 'ladder@two' }, { models: ['ladder'] }))).toEqual(['tiny@two'])
+    for (const model of ['ladder@two', 'ladder'])
+      expect(models(planned({ model }, { models: ['ladder@two'] }))).toEqual(['tiny@two'])
+    expect(refused(() => planned({ model: 'ladder@one' }, { models: ['ladder@two'] }))).toContain(
+      'may not use',
+    )
+    expect(refused(() => planned({ model: 'ladder@two' }, { models: ['smart'] }))).toContain('may not use')
+    expect(refused(() => planned({ model: 'ladder@two' }, { providers: ['one'] }))).toContain('may not use')
+  })
+
   test('its own ceiling holds whatever the caller wishes', () => {
     const wish = { preferences: { maxPrice: { prompt: 100 } } }
     expect(models(planned({ model: 'smart', ...wish }))).toEqual(['big@two'])
