@@ -84,7 +84,7 @@ export function createFolder(input: {
     try {
       stuck = await probe(store)
     } catch (error) {
-      if (stuck === undefined) log('error', 'ledger.store_stuck', { rows: queue.length })
+      log('error', 'ledger.store_stuck', { rows: queue.length })
       stuck = error instanceof Error ? error : new Error(String(error))
     }
   }
@@ -130,14 +130,14 @@ export function createFolder(input: {
   }
 
   function schedule(): void {
-    if (stopped || busy || queue.length === 0) return
+    if (stopped || busy) return
     const urgent = failures === 0 && queue.length >= EAGER_ROWS
     if (timer !== undefined) {
       if (!urgent || eager) return
       clearTimeout(timer)
     }
     eager = urgent
-    const delay = failures === 0 ? IDLE_MS : Math.min(RETRY_MS_MAX, IDLE_MS * 2 ** failures)
+    const delay = Math.min(RETRY_MS_MAX, IDLE_MS * 2 ** failures)
     timer = setTimeout(background, urgent ? 0 : delay)
   }
 

@@ -187,6 +187,27 @@ describe('forgetting', () => {
     ])
   })
 
+  it('what settles while it closes is not in the store, so the journal keeps it', async () => {
+    const { ledger, store, said } = rig()
+    const fold = store.fold
+    let open = () => {}
+    const gate = new Promise<void>(resolve => {
+      open = resolve
+    })
+    vi.spyOn(store, 'fold').mockImplementation(async (...given) => {
+      await gate
+      await fold(...given)
+    })
+    const [first, late] = [held(ledger.hold(key, 'a.1', 5)), held(ledger.hold(key, 'late.1', 5))]
+    ledger.settle(first, rowOf(first))
+    const closed = ledger.close()
+    ledger.settle(late, rowOf(late, { costNanoUsd: 4 }))
+    open()
+    await closed
+    expect(ledger.pending()).toBe(1)
+    expect(said().at(-1)).toMatchObject({ say: 'settle', row: { id: 'late.1', costNanoUsd: 4 } })
+  })
+
   it('an empty journal is left alone', async () => {
     const { ledger, journal } = rig()
     const rotate = vi.spyOn(journal, 'rotate')
