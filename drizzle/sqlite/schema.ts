@@ -260,6 +260,32 @@ export const partsDaily = sqliteTable(
   },
 )
 
+/**
+ * `partsDaily` without key, model, provider and project, of days that are over: what a view of a month by user or tag
+ * reads. Made from it afterwards (src/store/closing.ts), so that no request pays for it.
+ */
+export const closedParts = sqliteTable(
+  'closed_parts',
+  {
+    dayMs: integer('day_ms').notNull(),
+    kind: partNames.kind,
+    user: partNames.user,
+    tag: partNames.tag,
+    ...spendSums,
+  },
+  table => [primaryKey({ columns: [table.kind, table.dayMs, table.user, table.tag] })],
+)
+
+/**
+ * Which days those are. They hold as long as the day has as many attempts as when they were made: a late row adds one, a
+ * correction takes `attempts` away. `begun` counts the tries, so that of two at once only the later one ends.
+ */
+export const closedDays = sqliteTable('closed_days', {
+  dayMs: integer('day_ms').primaryKey(),
+  begun: integer().notNull(),
+  attempts: integer(),
+})
+
 /** Last use and all money of each key: a list of keys reads this alone. */
 export const keyUse = sqliteTable('key_use', {
   keyId: text('key_id').primaryKey(),

@@ -9,11 +9,12 @@ import {
   spendDaily,
   spendHourly,
 } from '../../drizzle/sqlite/schema.ts'
+import { reopenDay } from './closing.ts'
 import { addKeyUse, bucketSums, rollUp } from './fold.ts'
 import { DETAIL_NAMES, packDetail } from './packed.ts'
 import type { Maybe, SqlDriver, Statement } from './sql.ts'
 import type { Correction } from './store.ts'
-import { daily, type Group, hourlySums, keySums, partSums, valuesOf } from './sums.ts'
+import { daily, dayOf, type Group, hourlySums, keySums, partSums, valuesOf } from './sums.ts'
 
 const dialect = new SQLiteSyncDialect()
 const statement = (query: SQL): Statement => dialect.sqlToQuery(query) as Statement
@@ -70,6 +71,7 @@ export function createCorrect(
         ...addPartDays(valuesOf(daily(parts))),
         ...addUse(use),
         ...bucketStatements(correction),
+        reopenDay(dayOf(from.createdAtMs)),
       ]
     })
     return driver.batch([...statements, ...also])

@@ -234,6 +234,7 @@ export function createMemoryStore(): Store {
     endings: async (fromMs, toMs) => endingsIn(tables, fromMs, toMs),
     forgetRequests: async (beforeMs, most) => forgetRows(tables, beforeMs, most),
     oldestDay: async () => oldestDay(tables),
+    closeDays: async () => 0,
     keyUse: async () => useOfKeys(tables),
     auditRows: async query => auditPageOf(tables.audit, query),
     backup: async () => {

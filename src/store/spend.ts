@@ -3,11 +3,13 @@ import { type SQL, sql } from 'drizzle-orm'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import {
   attemptFacts,
+  closedParts,
   partsDaily,
   partsHourly,
   spendDaily,
   spendHourly,
 } from '../../drizzle/sqlite/schema.ts'
+import { daysChecked } from './closing.ts'
 import type { Statement } from './sql.ts'
 import type { SpendGroup, SpendQuery, SummedFrom } from './store.ts'
 import { DAY_MS, dayOf, HOUR_MS, hourOf } from './sums.ts'
@@ -63,7 +65,7 @@ const summed = sql.join(
 interface Stretch {
   readonly fromMs: number
   readonly toMs: number
-  readonly keys: SQL
+  readonly keyIds?: readonly string[] | undefined
 }
 
 /** One select of `start_ms, key_id, project, model, provider, user, tag` and the nine sums, and what its sums do in a view. */
@@ -75,26 +77,40 @@ interface Source {
   readonly fromNobody?: true
 }
 
+const isNamed = (groupBy: readonly SpendGroup[]): boolean =>
+  groupBy.some(group => ['key', 'project', 'model', 'provider'].includes(group))
+const userAndTag = sql`nullif(user, '') as user, nullif(tag, '') as tag`
+const noNames = sql`null as key_id, null as project, null as model, null as provider`
+
 /** Parts without the names that no group asks for. Their key begins with time, user and tag, so that this sorts nothing. */
 function partRows({ parts, start }: Sums, kind: string, within: SQL, groupBy: readonly SpendGroup[]): SQL {
-  const named = groupBy.some(group => ['key', 'project', 'model', 'provider'].includes(group))
-  const user = sql`nullif(user, '') as user, nullif(tag, '') as tag`
-  if (named)
-    return sql`select ${start} as start_ms, key_id, project, model, provider, ${user}, ${kept}
+  if (isNamed(groupBy))
+    return sql`select ${start} as start_ms, key_id, project, model, provider, ${userAndTag}, ${kept}
       from ${parts} where kind = ${kind} and ${within}`
-  return sql`select start_ms, null as key_id, null as project, null as model, null as provider, ${user}, ${kept}
+  return sql`select start_ms, ${noNames}, ${userAndTag}, ${kept}
     from (select ${start} as start_ms, user, tag, ${summed} from ${parts} where kind = ${kind} and ${within}
       group by ${start}, user, tag)`
+}
+
+/** The same of whole days: those that are closed (closing.ts) have it ready. One statement, lest a day is counted twice or never. */
+function partDays(kind: string, within: SQL): SQL {
+  const those = (isClosed: SQL) =>
+    sql`kind = ${kind} and day_ms in (select day_ms from days where is_closed = ${isClosed})`
+  return sql`with days as materialized (${daysChecked(within)})
+    select day_ms as start_ms, ${noNames}, ${userAndTag}, ${kept} from ${closedParts} where ${those(sql`1`)}
+    union all ${partRows(DAYS, kind, those(sql`0`), [])}`
 }
 
 /**
  * What of the roll-ups a view needs. Only rows that name an end user or a tag are summed by them; the others are the
  * rest: what all rows have, less what those have.
  */
-function fromSums(from: Sums, { fromMs, toMs, keys }: Stretch, groupBy: readonly SpendGroup[]): Source[] {
+function fromSums(from: Sums, { fromMs, toMs, keyIds }: Stretch, groupBy: readonly SpendGroup[]): Source[] {
   const { start } = from
-  const within = sql`${start} >= ${fromMs} and ${start} < ${toMs}${keys}`
-  const part = (kind: string) => partRows(from, kind, within, groupBy)
+  const span = sql`${start} >= ${fromMs} and ${start} < ${toMs}`
+  const within = sql`${span}${keyFilter(keyIds)}`
+  const mayBeClosed = from === DAYS && keyIds === undefined && !isNamed(groupBy)
+  const part = (kind: string) => (mayBeClosed ? partDays(kind, span) : partRows(from, kind, within, groupBy))
   const spend = sql`select ${start} as start_ms, key_id, project, model, provider, null as user, null as tag, ${kept}
     from ${from.spend} where ${within}`
   const sources: Source[] = [{ rows: spend, sign: 1 }]
@@ -105,7 +121,7 @@ function fromSums(from: Sums, { fromMs, toMs, keys }: Stretch, groupBy: readonly
 }
 
 /** The same columns computed from single attempts. A left join: rows without tags are the group null. */
-function fromAttempts({ fromMs, toMs, keys }: Stretch, groupBy: readonly SpendGroup[]): SQL {
+function fromAttempts({ fromMs, toMs, keyIds }: Stretch, groupBy: readonly SpendGroup[]): SQL {
   const byTag = groupBy.includes('tag')
   const tag = byTag ? sql`tags.value` : sql`null`
   const join = byTag ? sql` left join json_each(${attemptFacts.tags}) as tags on tags.value <> ''` : sql``
@@ -116,50 +132,52 @@ function fromAttempts({ fromMs, toMs, keys }: Stretch, groupBy: readonly SpendGr
     case when certainty = 'estimated' then coalesce(cost_nano_usd, 0) else 0 end as estimated_nano_usd,
     case when certainty = 'unknown' then coalesce(cost_nano_usd, 0) else 0 end as unknown_nano_usd,
     last and cost_nano_usd is null as unpriced_requests
-    from ${attemptFacts}${join} where created_at_ms >= ${fromMs} and created_at_ms < ${toMs}${keys}`
+    from ${attemptFacts}${join} where created_at_ms >= ${fromMs} and created_at_ms < ${toMs}${keyFilter(keyIds)}`
 }
 
-const upTo = (ms: number, startOf: (ms: number) => number, sizeMs: number): number => startOf(ms + sizeMs - 1)
-
-/** Splits a span into what whole units of the size cover, and what is left before and after them: pieces of one unit each. */
-function split(fromMs: number, toMs: number, startOf: (ms: number) => number, sizeMs: number) {
-  const first = upTo(fromMs, startOf, sizeMs)
-  const last = startOf(toMs)
-  if (first > last || fromMs >= toMs) return { whole: undefined, rest: [[fromMs, toMs]] }
-  const rest: number[][] = []
-  if (fromMs < first) rest.push([fromMs, first])
-  if (last < toMs) rest.push([last, toMs])
-  return { whole: first < last ? { fromMs: first, toMs: last } : undefined, rest }
+/** Units of time that have their sums, and what is less than one: the largest is read as far as it goes. */
+interface Unit {
+  readonly sums: Sums
+  readonly startOf: (ms: number) => number
+  readonly sizeMs: number
 }
+const BY_DAY: Unit = { sums: DAYS, startOf: dayOf, sizeMs: DAY_MS }
+const BY_HOUR: Unit = { sums: HOURS, startOf: hourOf, sizeMs: HOUR_MS }
 
-/** Whole days from the days' sums (unless hours are asked for), whole hours from the hours', the edges from the rows. */
-function sourcesOf({ fromMs, toMs, nowMs, groupBy, keyIds }: SpendQuery): Source[] {
-  const keys = keyFilter(keyIds)
-  const byHour = groupBy.includes('hour')
-  // Nothing is later than now: the running hour, and the running day, are in their sums as far as they are.
-  const open = nowMs !== undefined && toMs > nowMs
-  const endMs = open ? upTo(toMs, byHour ? hourOf : dayOf, byHour ? HOUR_MS : DAY_MS) : toMs
-  const sources: Source[] = []
-  const days = byHour ? { whole: undefined, rest: [[fromMs, endMs]] } : split(fromMs, endMs, dayOf, DAY_MS)
-  if (days.whole) sources.push(...fromSums(DAYS, { ...days.whole, keys }, groupBy))
-  for (const [from = 0, to = 0] of days.rest) {
-    const hours = split(from, to, hourOf, HOUR_MS)
-    if (hours.whole) sources.push(...fromSums(HOURS, { ...hours.whole, keys }, groupBy))
-    for (const [edge = 0, end = 0] of hours.rest) {
-      const hourMs = hourOf(edge)
-      const hourEnds = hourMs + HOUR_MS
-      const [beforeMs, afterMs] = [edge - hourMs, Math.min(hourEnds, nowMs ?? hourEnds) - end]
-      const rows = (fromMs: number, toMs: number) => fromAttempts({ fromMs, toMs, keys }, groupBy)
-      // Of the piece of an hour and the rest of it the shorter is read; most views end now, and nothing is later.
-      if (end - edge <= beforeMs + Math.max(0, afterMs)) sources.push({ rows: rows(edge, end), sign: 1 })
-      else {
-        sources.push(...fromSums(HOURS, { fromMs: hourMs, toMs: hourEnds, keys }, groupBy))
-        if (beforeMs > 0) sources.push({ rows: rows(hourMs, edge), sign: -1 })
-        if (end < hourEnds) sources.push({ rows: rows(end, hourEnds), sign: -1 })
-      }
-    }
+/** The same, taken away instead of added. */
+const lessThat = (sources: readonly Source[]): Source[] =>
+  sources.map(source => ({ ...source, sign: source.sign === 1 ? -1 : 1 }))
+
+/** Whole units of the first kind from their sums; of what is left less than that from the next kind, at last from the rows. */
+function sourcesBetween(fromMs: number, toMs: number, units: readonly Unit[], query: SpendQuery): Source[] {
+  const { groupBy, keyIds, nowMs } = query
+  const [unit, ...smaller] = units
+  if (unit === undefined || fromMs >= toMs)
+    return [{ rows: fromAttempts({ fromMs, toMs, keyIds }, groupBy), sign: 1 }]
+  const { sums, startOf, sizeMs } = unit
+  const between = (from: number, to: number) => (from < to ? sourcesBetween(from, to, smaller, query) : [])
+  const whole = (from: number, to: number) =>
+    from < to ? fromSums(sums, { fromMs: from, toMs: to, keyIds }, groupBy) : []
+  /** Less than a unit. Of the piece and the rest of the unit the shorter is read; most views end now, and nothing is later. */
+  const piece = (from: number, to: number): Source[] => {
+    const start = startOf(from)
+    const end = Math.min(start + sizeMs, Math.max(to, nowMs ?? Number.POSITIVE_INFINITY))
+    if (to - from <= from - start + (end - to)) return between(from, to)
+    return [...whole(start, start + sizeMs), ...lessThat([...between(start, from), ...between(to, end)])]
   }
-  return sources
+  const [first, last] = [startOf(fromMs + sizeMs - 1), startOf(toMs)]
+  if (first > last) return piece(fromMs, toMs)
+  return [
+    ...whole(first, last),
+    ...(fromMs < first ? piece(fromMs, first) : []),
+    ...(last < toMs ? piece(last, toMs) : []),
+  ]
+}
+
+/** Days have no sums by hour. */
+function sourcesOf(query: SpendQuery): Source[] {
+  const units = query.groupBy.includes('hour') ? [BY_HOUR] : [BY_DAY, BY_HOUR]
+  return sourcesBetween(query.fromMs, query.toMs, units, query)
 }
 
 /** A part of a view: a statement whose rows hold the groups in the order asked for, then the nine sums. */
@@ -194,7 +212,7 @@ export function summedParts(
   toMs: number,
   groupBy: readonly SpendGroup[],
 ): ViewPart[] {
-  const stretch = { fromMs, toMs, keys: sql`` }
+  const stretch = { fromMs, toMs }
   if (from === 'rows') return [partOf({ rows: fromAttempts(stretch, groupBy), sign: 1 }, groupBy)]
   return fromSums(from === 'hours' ? HOURS : DAYS, stretch, groupBy).map(source => partOf(source, groupBy))
 }

@@ -13,6 +13,7 @@ import {
 } from '../../drizzle/sqlite/schema.ts'
 import { GatewayError } from '../errors.ts'
 import { auditPage } from './audit.ts'
+import { closeDays } from './closing.ts'
 import { createCorrect } from './correct.ts'
 import { createFold } from './fold.ts'
 import { type Database, endingsIn, forgetRows, oldestDay, oneRequest, requestPage } from './requests.ts'
@@ -172,6 +173,7 @@ export function createSqliteStore(driver: SqlDriver): Store {
     endings: (fromMs, toMs) => guarded(() => endingsIn(db, fromMs, toMs)),
     forgetRequests: (beforeMs, most) => guarded(() => forgetRows(db, driver, beforeMs, most)),
     oldestDay: () => guarded(() => oldestDay(db)),
+    closeDays: (beforeMs, goOn) => guarded(() => closeDays(driver, beforeMs, goOn)),
     keyUse: () => guarded(() => db.select().from(keyUse)),
     auditRows: query => guarded(() => auditPage(db, query)),
     backup: path => driver.backup(path),

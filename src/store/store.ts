@@ -257,6 +257,11 @@ export interface Store {
   forgetRequests(beforeMs: number, most: number): Promise<number>
   /** Start of the UTC day of the oldest attempt that is kept, epoch ms; undefined = there is none. */
   oldestDay(): Promise<number | undefined>
+  /**
+   * Adds up days that had ended by then by end user and tag alone, so that views of many days read less; nothing else
+   * changes. How many it were. `goOn` is waited for between steps of about a millisecond; false = enough for now.
+   */
+  closeDays(beforeMs: number, goOn: () => Promise<boolean>): Promise<number>
   /** Total spend and last use per key. */
   keyUse(): Promise<readonly KeyUse[]>
   /** Rows of the audit log, at most `limit`. */

@@ -1,7 +1,7 @@
 /** What reading a large ledger relies on, against the store that computes every view from the rows: filters, pages, sums of users and tags, what is forgotten. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../../src/store/memory.ts'
-import type { RequestQuery, SpendGroup, Store } from '../../src/store/store.ts'
+import type { RequestQuery, SpendGroup, SpendQuery, Store } from '../../src/store/store.ts'
 import { attemptRow, createDice, HOUR, randomRows, T0 } from '../store/rows.ts'
 
 const DAY = 24 * HOUR
@@ -125,6 +125,90 @@ export function describeReading(name: string, open: () => Promise<Store>): void 
           expect(await store.spend(query), JSON.stringify(query)).toEqual(await reference.spend(query))
         }
       }
+    })
+
+    it('sums days that are closed as it does open ones, also when a row comes late or is corrected', async () => {
+      const rows = randomRows(80, 25)
+      const midnight = T0 - (T0 % DAY)
+      const months = { fromMs: midnight - 30 * DAY, toMs: midnight + 30 * DAY }
+      const same = async (when: string) => {
+        for (const query of [
+          { ...months, groupBy: ['user'] },
+          { ...months, groupBy: ['tag', 'day'] },
+          { ...months, groupBy: ['key', 'user'] },
+          { fromMs: T0 - 20 * HOUR, toMs: T0 + 2 * HOUR, groupBy: ['user', 'tag'] },
+        ] satisfies SpendQuery[])
+          expect(await store.spend(query), `${when} ${query.groupBy}`).toEqual(await reference.spend(query))
+      }
+      await fold(rows)
+      const close = () => store.closeDays(midnight + DAY, async () => true)
+      // of three days two have ended
+      expect(await close()).toBe(name === 'memory' ? 0 : 2)
+      await same('closed')
+      expect(await close()).toBe(0)
+      const late = attemptRow({
+        requestId: 'req_late',
+        createdAtMs: T0,
+        user: 'user-9',
+        tags: ['red', 'new'],
+      })
+      await fold([late])
+      await same('late')
+      expect(await close()).toBe(name === 'memory' ? 0 : 1)
+      await same('closed again')
+      const paid = { from: late, to: { ...late, costNanoUsd: 77_000 }, buckets: [] }
+      await store.correct([paid])
+      await reference.correct([paid])
+      await same('corrected')
+      expect(await close()).toBe(name === 'memory' ? 0 : 1)
+      await same('closed for good')
+    })
+
+    it('a day whose closing was stopped, or outdated in the middle, stays open', async () => {
+      if (name === 'memory') return
+      const midnight = T0 - (T0 % DAY)
+      await fold(randomRows(40, 26))
+      let late = 0
+      const lateRow = () =>
+        attemptRow({ requestId: `req_late${late}`, user: `user-${late++}`, tags: ['red'], createdAtMs: T0 })
+      const query = { fromMs: midnight - 3 * DAY, toMs: midnight + DAY, groupBy: ['user', 'tag'] as const }
+      const same = async () => expect(await store.spend(query)).toEqual(await reference.spend(query))
+      // stopped after each step in turn
+      for (let steps = 0; steps < 4; steps++) {
+        let left = steps
+        expect(await store.closeDays(midnight, async () => left-- > 0)).toBe(0)
+        await same()
+      }
+      // corrected between two steps: what was added up before has the old cost
+      const first = lateRow()
+      await fold([first])
+      let costNanoUsd = first.costNanoUsd ?? 0
+      for (let step = 0; step < 6; step++) {
+        let left = step
+        await fold([lateRow()])
+        await store.closeDays(midnight + DAY, async () => {
+          if (left-- !== 0) return true
+          const from = { ...first, costNanoUsd }
+          costNanoUsd += 1_000
+          const change = { from, to: { ...first, costNanoUsd }, buckets: [] }
+          await store.correct([change])
+          await reference.correct([change])
+          await store.closeDays(midnight + DAY, async () => false)
+          return true
+        })
+        expect(left).toBeLessThan(0)
+        await same()
+      }
+      // outdated: a row comes when part of its day is added up
+      await fold([lateRow()])
+      await store.closeDays(midnight + DAY, async () => {
+        await fold([lateRow()])
+        return true
+      })
+      await same()
+      await store.closeDays(midnight + DAY, async () => true)
+      await same()
+      expect(await store.closeDays(midnight + DAY, async () => true)).toBe(0)
     })
 
     it('forgets the oldest rows, so many at a time, and keeps every sum', async () => {

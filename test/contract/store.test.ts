@@ -53,7 +53,15 @@ describe('D1', () => {
   })
   afterAll(() => proxy?.dispose())
 
-  const SUMS = ['spend_hourly', 'spend_daily', 'parts_hourly', 'parts_daily', 'key_use']
+  const SUMS = [
+    'spend_hourly',
+    'spend_daily',
+    'parts_hourly',
+    'parts_daily',
+    'closed_parts',
+    'closed_days',
+    'key_use',
+  ]
   const tables = [
     'keys',
     'credentials',

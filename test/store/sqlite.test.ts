@@ -25,7 +25,7 @@ import { openD1 } from '../../src/runtime/worker/d1.ts'
 import { valuesOfAttempt } from '../../src/store/attempts.ts'
 import { SCHEMA_VERSION, SchemaVersionError } from '../../src/store/version.ts'
 import type { AttemptRow, Key } from '../../src/terms.ts'
-import { attemptRow, createDice, HOUR, keyRow, T0 } from './rows.ts'
+import { attemptRow, createDice, HOUR, keyRow, randomRows, T0 } from './rows.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'switchgate-sqlite-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -177,6 +177,27 @@ describe('schema versions', () => {
       { id: row.id, cost_nano_usd: row.costNanoUsd },
     ])
     migrated.close()
+  })
+
+  it('takes the sums of version 5 along, and closes the days that are in them', async () => {
+    const path = newPath()
+    const store = openSqlite(path)
+    await store.fold(randomRows(60, 27), noBuckets)
+    const query = { ...always, groupBy: ['user', 'tag'] as const }
+    const before = await store.spend(query)
+    await store.close()
+    // as the program before left it
+    const old = new Database(path)
+    old.exec('drop table closed_parts; drop table closed_days; delete from schema_version where version > 5')
+    old.close()
+    const migrated = openSqlite(path)
+    expect(await migrated.spend(query)).toEqual(before)
+    expect(await migrated.closeDays(T0 + 48 * HOUR, async () => true)).toBe(3)
+    expect(await migrated.spend(query)).toEqual(before)
+    await migrated.close()
+    const closed = new Database(path)
+    expect(closed.prepare('select count(*) from closed_days where attempts > 0').pluck().get()).toBe(3)
+    closed.close()
   })
 
   it('reads every fact of the view over the ledger from the place where the row was packed', async () => {
