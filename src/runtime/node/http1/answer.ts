@@ -119,7 +119,8 @@ export class AnswerReader {
     const text = bytes.toString('latin1', at, end)
     const lineEnd = text.indexOf('\r\n')
     const line = STATUS_LINE.exec(lineEnd < 0 ? text : text.slice(0, lineEnd))
-    if (line === null) throw new NotHttp('HPE_INVALID_STATUS')
+    if (line === null)
+      throw new NotHttp(text.startsWith('HTTP/') ? 'HPE_INVALID_STATUS' : 'HPE_INVALID_CONSTANT')
     const headers = headersOf(text, lineEnd < 0 ? text.length : lineEnd + 2)
     const status = Number(line[2])
     const start = end + HEAD_END.length

@@ -19,29 +19,13 @@ export class NotHttp extends Error {
   }
 }
 
-/** RFC 9112, section 5.2: a line that begins with a blank goes on with the one before it. */
-function unfold(headers: Headers, name: string, line: string): void {
-  const known = headers[name]
-  if (known === undefined || !VALUE.test(line)) throw new NotHttp('HPE_INVALID_HEADER_TOKEN')
-  const more = ` ${line.trim()}`
-  if (typeof known === 'string') headers[name] = known + more
-  else known.push(`${known.pop()}${more}`)
-}
-
 /** The fields of a head's `text` from index `from` on: CRLF between them, none at the end. Throws `NotHttp`. */
 export function headersOf(text: string, from: number): Headers {
   const headers = Object.create(null) as Headers
   let at = from
-  let last = ''
   while (at < text.length) {
     let end = text.indexOf('\r\n', at)
     if (end < 0) end = text.length
-    const sign = text.charCodeAt(at)
-    if (sign === SPACE || sign === TAB) {
-      unfold(headers, last, text.slice(at, end))
-      at = end + 2
-      continue
-    }
     const colon = text.indexOf(':', at)
     if (colon < 0 || colon > end) throw new NotHttp('HPE_INVALID_HEADER_TOKEN')
     const name = text.slice(at, colon)
@@ -53,7 +37,6 @@ export function headersOf(text: string, from: number): Headers {
     if (known === undefined) headers[key] = value
     else if (typeof known === 'string') headers[key] = [known, value]
     else known.push(value)
-    last = key
     at = end + 2
   }
   return headers
