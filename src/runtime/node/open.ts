@@ -15,7 +15,7 @@ import type { AdminGate } from '../../keys/admin.ts'
 import type { KeyBook } from '../../keys/book.ts'
 import type { ProjectBook } from '../../keys/projects.ts'
 import { createLedger, type LedgerOwner } from '../../ledger/ledger.ts'
-import { createRetention } from '../../ledger/retention.ts'
+import { startUpkeep } from '../../ledger/upkeep.ts'
 import type { Redactor } from '../../redact.ts'
 import { createExperience } from '../../route/experience.ts'
 import { createPressure } from '../../route/pressure.ts'
@@ -195,7 +195,7 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
     closed: () => (vault.sealed ? 'sealed' : draining ? 'draining' : undefined),
   }
   const days = () => supply.config().retention.requestsDays
-  const retention = createRetention({ store, clock: nodeClock, log, days })
+  const upkeep = startUpkeep({ store, clock: nodeClock, log, days })
   const planes = mount(deps, { ...books, ...options, vault, masterKey, audit, ledger, supply, own, meters })
   return {
     deps,
@@ -214,7 +214,7 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
     },
     breakOff: () => watch.stopAll(),
     async close() {
-      retention.stop()
+      upkeep.stop()
       graces.stop()
       await Promise.all([send.destroy(), signing.close()])
       await kept.close()
