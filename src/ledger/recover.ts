@@ -1,5 +1,6 @@
 /** What a starting process takes over: the journal of the one before it, and the budget windows that the store remembers. */
 import type { Log } from '../deps.ts'
+import { reasonOf } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { AttemptRow, Budget } from '../terms.ts'
 import type { Budgets } from './budgets.ts'
@@ -94,8 +95,7 @@ async function foldAll(store: Store, all: readonly Settled[], log: Log): Promise
         } catch (error) {
           await store.ping()
           refused.push(one)
-          const reason = error instanceof Error ? error.message : String(error)
-          log('error', 'ledger.row_refused', { attempt: one.row.id, reason })
+          log('error', 'ledger.row_refused', { attempt: one.row.id, reason: reasonOf(error) })
         }
     }
   }
