@@ -199,6 +199,7 @@ describe('CSV', () => {
       ['last'],
     ])
     // a quote that does not begin the cell, and a mark that does not begin the file, are text
-    expect(parseCsv('\uFEFF5" disk,b\uFEFFc\n')).toEqual([['5" disk', 'b\uFEFFc']])
+    expect(parseCsv('\uFEFF5" disk,c\n')).toEqual([['5" disk', 'c']])
+    expect(parseCsv('a,b\uFEFFc\n')).toEqual([['a', 'b\uFEFFc']])
   })
 })
