@@ -16,16 +16,17 @@ export function labelOf(group: SpendGroup, value: SqlValue): string | null {
 export function orderSpend(groupBy: readonly SpendGroup[], rows: SpendRow[]): SpendRow[] {
   const times = groupBy.filter(name => name === 'day' || name === 'hour')
   const names = groupBy.filter(name => name !== 'day' && name !== 'hour')
-  const compare = (a: SpendRow, b: SpendRow, name: SpendGroup): number => {
+  return rows.sort(
+    (a, b) => compareBy(times, a, b) || b.costNanoUsd - a.costNanoUsd || compareBy(names, a, b),
+  )
+}
+
+function compareBy(names: readonly SpendGroup[], a: SpendRow, b: SpendRow): number {
+  for (const name of names) {
     const [left, right] = [a.group[name] ?? '', b.group[name] ?? '']
-    return left < right ? -1 : left > right ? 1 : 0
+    if (left !== right) return left < right ? -1 : 1
   }
-  return rows.sort((a, b) => {
-    for (const name of times) if (compare(a, b, name) !== 0) return compare(a, b, name)
-    if (a.costNanoUsd !== b.costNanoUsd) return b.costNanoUsd - a.costNanoUsd
-    for (const name of names) if (compare(a, b, name) !== 0) return compare(a, b, name)
-    return 0
-  })
+  return 0
 }
 
 type Answer = readonly (readonly SqlValue[])[]
@@ -51,21 +52,41 @@ export function spendView(
   )
 }
 
+/** Sums by their names: a map in a map for each name but the last, because a caller may name anything and no separator is safe. */
+type Sums = Map<SqlValue, Sums | SqlValue[]>
+
+/** The sum of these names, made where there is none. */
+function sumAt(sums: Sums, names: readonly SqlValue[], all: SqlValue[][]): SqlValue[] {
+  let within = sums
+  const last = names.length - 1
+  for (let i = 0; i < last; i++) {
+    let next = within.get(names[i] ?? null)
+    if (next === undefined) {
+      next = new Map()
+      within.set(names[i] ?? null, next)
+    }
+    within = next as Sums
+  }
+  let sum = within.get(names[last] ?? null) as SqlValue[] | undefined
+  if (sum === undefined) {
+    sum = [...names, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    within.set(names[last] ?? null, sum)
+    all.push(sum)
+  }
+  return sum
+}
+
 /** The parts of a view added up, one row a group. */
 function summedUp(
   groupBy: readonly SpendGroup[],
   parts: readonly ViewPart[],
   answers: readonly Answer[],
 ): SqlValue[][] {
-  const sums = new Map<string, SqlValue[]>()
+  const sums: Sums = new Map()
+  const all: SqlValue[][] = []
   const width = groupBy.length
   const add = (names: readonly SqlValue[], values: readonly SqlValue[], sign: number) => {
-    const at = JSON.stringify(names)
-    let sum = sums.get(at)
-    if (sum === undefined) {
-      sum = [...names, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-      sums.set(at, sum)
-    }
+    const sum = sumAt(sums, names, all)
     for (let i = width; i < values.length; i++) sum[i] = Number(sum[i]) + sign * Number(values[i])
   }
   const user = groupBy.indexOf('user')
@@ -75,7 +96,7 @@ function summedUp(
       add(names, values, sign)
       if (fromNobody) add(names.with(user, null), values, -sign)
     }
-  return [...sums.values()]
+  return all
 }
 
 /** `labelOf` that writes each time once: a view by hour and key has many rows an hour. */
@@ -99,8 +120,10 @@ function spendRowOf(
   name: typeof labelOf,
 ): SpendRow {
   const sum = (position: number): number => Number(values[groupBy.length + position])
+  const group: Partial<Record<SpendGroup, string | null>> = {}
+  for (const [i, of] of groupBy.entries()) group[of] = name(of, values[i] ?? null)
   return {
-    group: Object.fromEntries(groupBy.map((group, i) => [group, name(group, values[i] ?? null)])),
+    group,
     requests: sum(0),
     attempts: sum(1),
     inputTokens: sum(2),

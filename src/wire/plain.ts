@@ -5,8 +5,10 @@ import { usdFromNano } from '../price.ts'
 /** Text that stands in JSON as a number exactly as written. ES2025 `JSON.rawJSON`, in Node ≥ 22 and workerd. */
 const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON
 
+const ZERO = rawJson('0')
+
 /** A JSON number in USD whose text is a plain decimal: `JSON.stringify` alone would print 1.5e-7. */
-export const usd = (nano: number): unknown => rawJson(usdFromNano(nano))
+export const usd = (nano: number): unknown => (nano === 0 ? ZERO : rawJson(usdFromNano(nano)))
 
 /** As `usd`; null stays null. */
 export const usdOrNull = (nano: number | null): unknown => (nano === null ? null : usd(nano))

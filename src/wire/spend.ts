@@ -93,7 +93,7 @@ function spendLine(row: SpendRow, query: SpendQuery, keyName: (id: string) => st
   for (const group of query.groupBy) line[group] = row.group[group] ?? null
   const keyId = row.group.key
   if (query.groupBy.includes('key') && typeof keyId === 'string') line.key_name = keyName(keyId) ?? null
-  return { ...line, ...spendFigures(row) }
+  return Object.assign(line, spendFigures(row))
 }
 
 /** Rows of a view added up. */
