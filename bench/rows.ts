@@ -288,6 +288,8 @@ async function gatewayOver(folder: string): Promise<Gateway> {
 async function measure(folder: string): Promise<void> {
   const gateway = await gatewayOver(folder)
   const nowMs = Date.now()
+  // as a gateway that has been running for an hour has done
+  await gateway.deps.store.closeDays(nowMs, async () => true)
   const cookie = await signIn(gateway)
   const timings: Timing[] = []
   for (const path of paths(nowMs)) {
