@@ -30,8 +30,8 @@ export class Slice {
   needNanoUsd = Number.POSITIVE_INFINITY
   wantNanoUsd = 0
   asking = false
-  /** The last ask that was not granted: how much, when on the monotonic clock, and of the window that began when. */
-  denied: { readonly nanoUsd: number; readonly atMs: number; readonly sinceMs: number } | undefined
+  /** An ask that was not granted a moment ago: how much, and of the window that began when. */
+  denied: { readonly nanoUsd: number; readonly sinceMs: number } | undefined
   used = false
   /** Attempts that draw on it. */
   holds = 0

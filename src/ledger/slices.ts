@@ -3,6 +3,7 @@
  * more when that is short, and gives back what it does not need. Part of the ledger; one process alone has none of this.
  */
 import type { Clock, Log } from '../deps.ts'
+import { reasonOf } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { BudgetWindow } from '../terms.ts'
 import type { Settled } from './fold.ts'
@@ -11,9 +12,7 @@ import { windowStart } from './windows.ts'
 
 /** What is not used for so long is given back, and slices are renewed. */
 const TICK_MS = 100
-/** An answer is believed for so long; then it is asked again. */
-const FRESH_MS = 100
-/** How often those who wait for money of another process look for it. */
+/** A refusal is believed for so long; then those who wait for money of another process look again. */
 const LOOK_MS = 50
 /** A slice is meant to serve so many requests like the one that was short. */
 const AHEAD = 4
@@ -83,10 +82,10 @@ export function createSlices(input: {
       const missing = Math.max(0, need - Math.max(0, slice.spareNanoUsd))
       const sinceMs = await lease(slice, missing, Math.max(missing, want))
       const isShort = slice.spareNanoUsd < need
-      slice.denied = isShort ? { nanoUsd: need, atMs: clock.monotonic(), sinceMs } : undefined
+      slice.denied = isShort ? { nanoUsd: need, sinceMs } : undefined
       if (isShort) setTimeout(look, LOOK_MS, slice)
     } catch (error) {
-      log('warn', 'ledger.lease_failed', { reason: error instanceof Error ? error.message : String(error) })
+      log('warn', 'ledger.lease_failed', { reason: reasonOf(error) })
       setTimeout(look, LOOK_MS, slice)
     } finally {
       slice.asking = false
@@ -121,11 +120,8 @@ export function createSlices(input: {
     }
   }
 
-  const isFresh = ({ denied, span }: Slice, nanoUsd: number): boolean =>
-    denied !== undefined &&
-    nanoUsd >= denied.nanoUsd &&
-    clock.monotonic() - denied.atMs < FRESH_MS &&
-    denied.sinceMs === windowStart(span, clock.now())
+  const isDenied = ({ denied, span }: Slice, nanoUsd: number): boolean =>
+    denied !== undefined && nanoUsd >= denied.nanoUsd && denied.sinceMs === windowStart(span, clock.now())
 
   function fits(slice: Slice, nanoUsd: number, limitNanoUsd: number): boolean {
     if (limitNanoUsd < slice.limitNanoUsd) {
@@ -138,7 +134,7 @@ export function createSlices(input: {
     }
     slice.limitNanoUsd = limitNanoUsd
     if (slice.spareNanoUsd >= nanoUsd && clock.now() < slice.untilMs) return true
-    if (!isFresh(slice, nanoUsd)) ask(slice, nanoUsd, nanoUsd * AHEAD)
+    if (!isDenied(slice, nanoUsd)) ask(slice, nanoUsd, nanoUsd * AHEAD)
     return false
   }
 
@@ -165,7 +161,7 @@ export function createSlices(input: {
         if (!wasUsed && !slice.used && slice.isIdle() && slice.owner.includes('/')) all.delete(key)
       }
     } catch (error) {
-      log('warn', 'ledger.lease_failed', { reason: error instanceof Error ? error.message : String(error) })
+      log('warn', 'ledger.lease_failed', { reason: reasonOf(error) })
     }
   }
 
@@ -188,12 +184,12 @@ export function createSlices(input: {
       if (limitNanoUsd < slice.limitNanoUsd) return true
       slice.limitNanoUsd = limitNanoUsd
       if (slice.spareNanoUsd >= nanoUsd && clock.now() < slice.untilMs) return false
-      if (isFresh(slice, nanoUsd)) return false
+      if (isDenied(slice, nanoUsd)) return false
       ask(slice, nanoUsd, nanoUsd * AHEAD)
       return true
     },
     isSpent: (slice, nanoUsd, limitNanoUsd) =>
-      isFresh(slice, nanoUsd) &&
+      isDenied(slice, nanoUsd) &&
       (slice.othersNanoUsd === 0 || slice.spentNanoUsd + slice.unfoldedNanoUsd >= limitNanoUsd) &&
       slice.spentNanoUsd + slice.unfoldedNanoUsd + nanoUsd > limitNanoUsd,
     folded(owner, window, nanoUsd) {
