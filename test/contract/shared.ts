@@ -70,8 +70,7 @@ export function describeShared(name: string, open: () => SharedBench): void {
       const ledger = createLedger({
         store,
         journal: bench.journal(name),
-        // Answers of the store are believed for a moment by the monotonic clock, which must move here.
-        clock: { now: clock.now, monotonic: () => performance.now() },
+        clock,
         log,
         ...(holder !== undefined && { holder }),
       })

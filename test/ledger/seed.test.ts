@@ -1,10 +1,10 @@
 /** Daily limits after a restart: of keys, projects, models and users, as full as the day has left them. */
-import { expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Admission, RateRefusal } from '../../src/deps.ts'
-import { createRates } from '../../src/ledger/rates.ts'
+import { createRates, laneId } from '../../src/ledger/rates.ts'
 import { seedDailyRates } from '../../src/ledger/seed.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
-import type { Limits, Project } from '../../src/terms.ts'
+import type { AttemptRow, Limits, Project } from '../../src/terms.ts'
 import { attemptRow } from '../store/rows.ts'
 import { keyOf, NOON } from './parts.ts'
 
@@ -95,4 +95,63 @@ it('what was used in the running hour has drained since then only', async () => 
     return Array.from({ length: 20 }, () => ask()).filter(limit => limit === undefined).length
   }
   expect([await admitted(0), await admitted(1), await admitted(30)]).toEqual([0, 0, 4])
+})
+
+describe('what a restart reads and fills', () => {
+  async function filled(own: Partial<Limits>, projects: readonly Project[], ...used: Partial<AttemptRow>[]) {
+    const store = createMemoryStore()
+    await store.fold(
+      used.map((changes, n) =>
+        attemptRow({ requestId: `req_${n}`, createdAtMs: NOON, project: 'blue', ...changes }),
+      ),
+      () => [],
+    )
+    const spend = vi.spyOn(store, 'spend')
+    const seed = vi.fn()
+    const key = keyOf({ lineage: 'line00000001', limits: { ...NONE, ...own }, project: 'blue' })
+    const rates = { ...createRates(() => 0), seed }
+    await seedDailyRates({ store, rates, keys: [key], projects, organisation: 'organisation', nowMs: NOON })
+    const groups = new Set(
+      spend.mock.calls.map(([{ groupBy }]) => groupBy.filter(name => name !== 'hour').join()),
+    )
+    return { seeds: Object.fromEntries(seed.mock.calls), groups: [...groups] }
+  }
+  const limited = (rpd: number | null) => ({ ...NONE, rpm: 9, rpd })
+
+  it.each<[string, Partial<Limits>]>([
+    ['nobody has a limit', {}],
+    ['limits are of minutes', { rpm: 5, perUser: limited(null), perModel: { big: limited(null) } }],
+  ])('nothing, where %s', async (_what, own) => {
+    expect(await filled(own, [projectOf('blue', own)], { model: 'big' })).toEqual({ seeds: {}, groups: [] })
+  })
+
+  it('each limit by the day that a request counts in, and no other', async () => {
+    const own = { perModel: { big: limited(5), small: limited(null) } }
+    const blue = projectOf('blue', { rpd: 50, perUser: limited(7) })
+    const organisation = projectOf('organisation', { perUser: limited(null), rpd: 90 })
+    const { seeds, groups } = await filled(
+      own,
+      [blue, organisation, projectOf('red', { rpd: 3 })],
+      { model: 'big', user: 'ann' },
+      { model: 'small', user: 'ann' },
+      { model: 'toString', user: null },
+      { model: 'big', user: 'bob', keyId: 'gone', project: null },
+    )
+    expect(seeds).toEqual({
+      [laneId('key', 'line00000001', 'model', 'big')]: 1,
+      [laneId('project', 'blue')]: 3,
+      [laneId('project', 'blue', 'user', 'ann')]: 2,
+      [laneId('organisation', '')]: 4,
+    })
+    expect(groups).toEqual(['key,project,model,user'])
+  })
+
+  it('no more than the limits need to be told apart, and nothing that has drained', async () => {
+    const old = { createdAtMs: NOON - 20 * HOUR }
+    expect(await filled({ rpd: 24 }, [], { model: 'big', user: 'ann' }, old)).toEqual({
+      seeds: { [laneId('key', 'line00000001')]: 1 },
+      groups: ['key,project'],
+    })
+    expect(await filled({ rpd: 24 }, [], old)).toMatchObject({ seeds: {} })
+  })
 })
