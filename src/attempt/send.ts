@@ -24,6 +24,7 @@ import type { Target } from '../route/plan.ts'
 import type { Send, UpstreamRequest, Usage } from '../terms.ts'
 import type { Body } from '../wire/body.ts'
 import { withLongIntegers } from '../wire/exact.ts'
+import { FUNCTION_WORDS, withTools } from '../wire/functions.ts'
 import type { RenderContext, StreamWriter } from '../wire/inbound.ts'
 import { usageOfAnswer } from '../wire/openai.ts'
 import { withToolNames } from '../wire/tool-names.ts'
@@ -57,29 +58,30 @@ export interface Carried {
   ending?: (result: ExchangeResult, metered: Metered) => string
 }
 
-/** The request in the chat wire; translated once, whatever the number of targets. */
-function chatBody(job: Job): Body {
+/** The request in the chat wire, for other wires in its words of today; translated once, whatever the number of targets. */
+function chatBody(job: Job, codec: ChatCodec): Body {
   job.chatBody ??= job.inbound.toChat?.(withLongIntegers(job.body), job.facts) ?? job.body
-  return job.chatBody
+  return codec.decode ? withTools(job.chatBody) : job.chatBody
 }
 
 /** A host whose wire is OpenAI's as it is gets a translated body without what it would refuse; losses are told in the caller's words. */
 function throughChat(job: Job, codec: ChatCodec, request: ChatRequest): Encoded {
   const { inbound, call, body: asked } = job
-  const chat = chatBody(job)
+  const chat = chatBody(job, codec)
   const body = codec.decode || inbound.toChat ? withLongIntegers(chat) : chat
   const fitted = codec.decode ? undefined : inbound.fit?.(body, request.offer, request.quirks)
   const names = namesFor(job, codec, chat)
   const told = names ? withToolNames(fitted?.body ?? body, names) : (fitted?.body ?? body)
-  if (inbound.words === undefined) return codec.encode({ ...request, body: told })
+  const words = inbound.words ?? (chat === asked ? undefined : FUNCTION_WORDS)
+  if (words === undefined) return codec.encode({ ...request, body: told })
   try {
     const encoded = codec.encode({ ...request, body: told })
     const quirks = codec.decode ? undefined : request.quirks
     const lost = inbound.lost?.(asked, quirks, name => call.header(name)) ?? []
     const dropped = [...lost, ...(fitted?.dropped ?? []), ...encoded.dropped]
-    return { ...encoded, dropped: callersNames(dropped, inbound.words, asked.json) }
+    return { ...encoded, dropped: callersNames(dropped, words, asked.json) }
   } catch (error) {
-    throw callersError(error, inbound.words, asked.json)
+    throw callersError(error, words, asked.json)
   }
 }
 
@@ -132,7 +134,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     newId: deps.newId,
     ...keeping(deps.signatures, job.caller, target),
     quirks: site.quirks,
-    request: native ? job.body.json : chatBody(job).json,
+    request: native ? job.body.json : chatBody(job, codec).json,
   }
   const usageOf = (answer: Record<string, unknown>) => usageOfAnswer(answer, site.quirks)
   const costOf = facts.wantsCost
@@ -178,7 +180,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
       raw: facts.raw === true,
       codec,
       native,
-      answerAs: native ? undefined : answerAs(job, render, namesFor(job, codec, chatBody(job))),
+      answerAs: native ? undefined : answerAs(job, codec, render, namesFor(job, codec, chatBody(job, codec))),
       provider: site.provider,
       providerName: site.name,
       context,
@@ -289,8 +291,9 @@ function plainReader(
     const { n, prompts } = job.facts
     return createPassthrough({ ...options, choices: n * (prompts?.length ?? 1) })
   }
-  const names = namesFor(job, codec, chatBody(job))
+  const names = namesFor(job, codec, chatBody(job, codec))
   const open = (out: ChunkSink) =>
-    decodeStream?.(context, sinkWith(out, names)) ?? createChatDecoder(sinkWith(out, names), options.usageOf)
+    decodeStream?.(context, sinkWith(job, out, names)) ??
+    createChatDecoder(sinkWith(job, out, names), options.usageOf)
   return createTranslated(open, writer, options)
 }

@@ -1,6 +1,7 @@
 /** A stream that is in the chat wire already, for callers who speak another: parses each event and hands it on. */
 import type { ChunkSink, StreamDecoder } from '../../providers/provider.ts'
 import type { Usage } from '../terms.ts'
+import { withToolCalls } from '../wire/functions.ts'
 import { parseAnswer } from '../wire/raw-json.ts'
 import { isError, parse } from './event.ts'
 
@@ -17,7 +18,7 @@ export function createChatDecoder(
       const usage = usageOf(chunk)
       if (usage) out.usage(usage)
       if (isError(chunk)) return out.fail('overloaded', 'error event')
-      out.chunk(chunk)
+      out.chunk(withToolCalls(chunk, 'delta'))
     },
     end() {},
   }

@@ -144,9 +144,9 @@ function textOf(answer: Loose): number {
   let length = 0
   for (const choice of answer.choices) {
     if (isObject(choice) && typeof choice.text === 'string') length += utf8Length(choice.text)
-    const message = isObject(choice) ? choice.message : undefined
+    const message = isObject(choice) ? (choice.message ?? choice.delta) : undefined
     if (!isObject(message)) continue
-    for (const name of ['content', 'reasoning_content', 'tool_calls', 'refusal']) {
+    for (const name of ['content', 'reasoning_content', 'tool_calls', 'function_call', 'refusal']) {
       const value = message[name]
       if (typeof value === 'string') length += utf8Length(value)
       else if (value) length += utf8Length(JSON.stringify(value))

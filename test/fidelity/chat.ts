@@ -1,6 +1,7 @@
 /** `/v1/chat/completions` in the fidelity matrix: what a chat request can ask for, and how each wire says it. */
 import { PNG } from '../clients/bodies.ts'
 import {
+  type Arrival,
   callsWith,
   type Feature,
   holds,
@@ -52,6 +53,17 @@ const results = [
 const use = (id: string, city: string) => ({ type: 'tool_use', id, name: 'weather', input: { city } })
 const says = holds
 const linked = callsWith('{"city":"Bern"}', '{"city":"Basel"}')
+/** Two calls at Claude, each with its own result. */
+const linkedAtClaude: Arrival = ({ body }) => {
+  const all = (pattern: RegExp) => [...JSON.stringify(body.messages).matchAll(pattern)].map(found => found[1])
+  const ids = all(/"type":"tool_use","id":"(\w+)"/g)
+  return (
+    all(/"input":\{"city":"(\w+)"\}/g).join() === 'Bern,Basel' &&
+    all(/"type":"tool_result","tool_use_id":"\w+","content":(?:\[.*?"text":)?"(\d)"/g).join() === '7,9' &&
+    ids.join() === all(/"tool_use_id":"(\w+)"/g).join() &&
+    new Set(ids).size === 2
+  )
+}
 
 const messages: readonly Feature[] = [
   {
@@ -325,7 +337,51 @@ const tools: readonly Feature[] = [
   },
   {
     name: '`functions`, `function_call`',
-    more: { functions: [{ name: 'weather', parameters: schema }], function_call: 'auto' },
+    more: {
+      functions: [{ name: 'weather', description: 'Tells it.', parameters: schema }],
+      function_call: { name: 'weather' },
+    },
+    arrives: {
+      cohere: { tools: [{ type: 'function', function: { name: 'weather' } }], tool_choice: 'REQUIRED' },
+      messages: {
+        tools: [{ name: 'weather', input_schema: { required: ['city'] } }],
+        tool_choice: { type: 'tool', name: 'weather' },
+      },
+      gemini: {
+        tools: [{ functionDeclarations: [{ name: 'weather' }] }],
+        toolConfig: { functionCallingConfig: { mode: 'ANY', allowedFunctionNames: ['weather'] } },
+      },
+    },
+  },
+  {
+    name: '`function_call` in the history, and its result',
+    more: {
+      messages: [
+        { role: 'user', content: 'Bern, then Basel?' },
+        ...['Bern', 'Basel'].flatMap((city, i) => [
+          {
+            role: 'assistant',
+            content: null,
+            function_call: { name: 'weather', arguments: JSON.stringify({ city }) },
+          },
+          { role: 'function', name: 'weather', content: i === 0 ? '7' : '9' },
+        ]),
+      ],
+    },
+    names: ['messages', 'function_call'],
+    arrives: {
+      cohere: linked,
+      messages: linkedAtClaude,
+      gemini: {
+        contents: [
+          { role: 'user' },
+          { role: 'model', parts: [{ functionCall: { name: 'weather', args: { city: 'Bern' } } }] },
+          { role: 'user', parts: [{ functionResponse: { name: 'weather' } }] },
+          { role: 'model', parts: [{ functionCall: { name: 'weather', args: { city: 'Basel' } } }] },
+          { role: 'user', parts: [{ functionResponse: { name: 'weather' } }] },
+        ],
+      },
+    },
   },
 ]
 

@@ -65,6 +65,8 @@ export const CONVERSE: Readonly<Record<string, Arrival>> = {
   '`tools`: functions': offered('weather'),
   'tools under a `namespace`': offered('crm__weather'),
   'parallel calls and their results': paired,
+  '`functions`, `function_call`': chosen('"tool":{"name":"weather"}', 'weather'),
+  '`function_call` in the history, and its result': paired,
   'a call without a result': standsIn,
   '`is_error` of a result': holds('"toolResult"', 'Error: no such city'),
   'image in a tool result': ({ body }) => {
