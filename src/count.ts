@@ -19,6 +19,9 @@ const BYTES_MAX = 2_097_152
 /** Characters counted in one turn of the event loop: some 10 ms. */
 const TURN_CHARS = 32_768
 
+/** Properties within properties: how often Gemini reads what is deeper was not measured. */
+const LEVELS_MAX = 2
+
 /** What is called with may be a slice of a text; ends of slices add a token at most. */
 function* slices(text: string): Generator<string> {
   for (let at = 0; at < text.length; ) {
@@ -39,13 +42,9 @@ function cut(text: string, most: number): number {
 /** What was counted of a request, by how it was counted: offers of one family, and of families that count alike, share it. */
 const counts = new WeakMap<ChatFacts, Map<string, Promise<Counts>>>()
 
-function countedOnce(
-  facts: ChatFacts,
-  family: Family,
-  count: (weighs: boolean) => Promise<Counts>,
-): Promise<Counts> {
-  const { factor, node, repeatsNames } = family
-  const how = JSON.stringify([factor === undefined, node === undefined, repeatsNames])
+function countedOnce(facts: ChatFacts, family: Family, count: () => Promise<Counts>): Promise<Counts> {
+  const { factor, vocabulary, node, repeats, spaced } = family
+  const how = JSON.stringify([factor === undefined, vocabulary, node === undefined, repeats, spaced])
   let known = counts.get(facts)
   if (known === undefined) {
     known = new Map()
@@ -53,7 +52,7 @@ function countedOnce(
   }
   let found = known.get(how)
   if (found === undefined) {
-    found = count(factor !== undefined)
+    found = count()
     known.set(how, found)
   }
   return found
@@ -63,7 +62,7 @@ function countedOnce(
 async function countAll(
   texts: readonly string[],
   tokenizer: Pick<Tokenizer, 'count' | 'weigh'>,
-  weighs: boolean,
+  { factor, vocabulary }: Family,
   pause: Deps['pause'],
 ): Promise<Counts> {
   const sum: Counts = { tokens: 0, words: 0, bytes: 0 }
@@ -75,7 +74,8 @@ async function countAll(
         turn = 0
       }
       turn += slice.length
-      const one = weighs ? tokenizer.weigh(slice) : { tokens: tokenizer.count(slice) }
+      const one =
+        factor === undefined ? { tokens: tokenizer.count(slice) } : tokenizer.weigh(slice, vocabulary)
       for (const [name, count] of Object.entries(one)) sum[name as keyof Counts] += count
     }
   return sum
@@ -94,10 +94,11 @@ export async function tightInputTokens(
   if (!family || facts.textBytes > BYTES_MAX) return undefined
   const prompt = readPrompt(facts)
   if (!prompt.known || (family.schemaUnknown && facts.needs.has('json_schema'))) return undefined
+  if (family.repeats && prompt.outline.levels > LEVELS_MAX) return undefined
   const tokenizer = tokens?.()
   if (!tokenizer) return undefined
-  const counted = await countedOnce(facts, family, weighs =>
-    countAll(textsOf(prompt, family), tokenizer, weighs, pause),
+  const counted = await countedOnce(facts, family, () =>
+    countAll(textsOf(prompt, family), tokenizer, family, pause),
   )
   const bound = boundOf(counted, prompt, facts, family, upstream) + boundBeside(facts, upstream)
   return Math.min(Math.ceil(bound), boundInputTokens(facts, upstream))

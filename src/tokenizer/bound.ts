@@ -19,9 +19,14 @@ export interface Counts {
 
 /** What is counted for this family: everything that was said, and schemas as it reads them. */
 export function textsOf({ texts, schemas, outline }: Prompt, family: Family): readonly string[] {
-  if (family.node === undefined) return [...texts, ...schemas]
-  return family.repeatsNames ? [...texts, ...outline.texts, ...outline.again] : [...texts, ...outline.texts]
+  if (family.node === undefined) return [...texts, ...(family.spaced ? schemas.map(spaced) : schemas)]
+  const said = [...texts, ...outline.texts]
+  return family.repeats ? [...said, ...outline.again, ...outline.inner] : said
 }
+
+/** No string of JSON holds the end of a line, so that each is between two members. */
+const spaced = (json: string): string =>
+  JSON.stringify(JSON.parse(json), null, 1).replace(/,\n */g, ', ').replace(/\n */g, '')
 
 /** Not rounded. Media and tools that the provider runs are not in it. */
 export function boundOf(
@@ -44,17 +49,22 @@ export function boundOf(
     counts.words * factor +
     counts.bytes +
     prompt.ids +
-    prompt.sealedChars * SEALED_TOKENS +
+    prompt.sealedChars * (family.sealed ?? SEALED_TOKENS) +
     request +
     prompt.messages * message +
     prompt.replies * reply +
     prompt.calls * call +
-    prompt.outline.nodes * (family.node ?? 0) +
+    schemaFrame(prompt, family) +
     (toolCount > 0 ? toolsFrame(family, facts) + toolCount * tool : 0) +
     (prompt.formatted ? FORMAT_FRAME : 0) +
     (thinks ? thinking : 0)
   )
 }
+
+const schemaFrame = (
+  { outline: { nodes, innerNodes, stated } }: Prompt,
+  { node = 0, stated: each = 0, repeats }: Family,
+): number => (nodes + (repeats ? innerNodes : 0)) * node + stated * each
 
 const toolsFrame = ({ tools, toolsOfResponses }: Family, { asked }: ChatFacts): number =>
   asked === undefined ? tools : (toolsOfResponses ?? tools)

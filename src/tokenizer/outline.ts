@@ -10,7 +10,24 @@ export interface Outline {
   readonly again: string[]
   /** Objects, and halves for each value of a list. */
   nodes: number
+  /** Descriptions that say something, and other members that have a frame of their own. */
+  stated: number
+  /** Texts in objects that are properties themselves; places there. */
+  readonly inner: string[]
+  innerNodes: number
+  /** How many properties lie within each other at most. */
+  levels: number
 }
+
+export const noOutline = (): Outline => ({
+  texts: [],
+  again: [],
+  nodes: 0,
+  stated: 0,
+  inner: [],
+  innerNodes: 0,
+  levels: 0,
+})
 
 /** Words of schemas and of tools, which stand in the frame. */
 const WORDS: ReadonlySet<string> = new Set([
@@ -23,6 +40,7 @@ const WORDS: ReadonlySet<string> = new Set([
   'parameters',
   'input_schema',
   'parametersJsonSchema',
+  'parameters_json_schema',
   'schema',
   'json_schema',
   'format',
@@ -35,6 +53,7 @@ const WORDS: ReadonlySet<string> = new Set([
   'strict',
   'additionalProperties',
 ])
+const STATED: ReadonlySet<string> = new Set(['description', 'format', 'enum', 'anyOf', 'nullable'])
 const TYPES: ReadonlySet<unknown> = new Set([
   'function',
   'custom',
@@ -46,23 +65,34 @@ const TYPES: ReadonlySet<unknown> = new Set([
 ])
 const DEPTH_MAX = 64
 
-/** Adds this schema, or tool, or list of them. */
-export function outline(value: unknown, found: Outline, depth = 0): void {
-  if (Array.isArray(value)) for (const one of value) listed(one, found, depth)
-  else if (typeof value === 'object' && value !== null) place(value, found, depth)
-  else found.texts.push(String(value))
+/** Adds this schema, or tool, or list of them. `level` = how many properties it is in. */
+export function outline(value: unknown, found: Outline, depth = 0, level = 0): void {
+  if (Array.isArray(value)) for (const one of value) listed(one, found, depth, level)
+  else if (typeof value === 'object' && value !== null) place(value, found, depth, level)
+  else say(String(value), found, level)
 }
 
-function listed(value: unknown, found: Outline, depth: number): void {
+function say(text: string, { texts, inner }: Outline, level: number): void {
+  texts.push(text)
+  if (level > 1) inner.push(text)
+}
+
+function frame(nodes: number, found: Outline, level: number): void {
+  found.nodes += nodes
+  if (level > 1) found.innerNodes += nodes
+}
+
+function listed(value: unknown, found: Outline, depth: number, level: number): void {
   if (typeof value !== 'object' || value === null) {
-    found.nodes += 0.5
+    frame(0.5, found, level)
     if (TYPES.has(value)) return
   }
-  outline(value, found, depth + 1)
+  outline(value, found, depth + 1, level)
 }
 
-function place(value: object, found: Outline, depth: number): void {
-  found.nodes++
+function place(value: object, found: Outline, depth: number, level: number): void {
+  frame(1, found, level)
+  if (level > found.levels) found.levels = level
   // deeper than anybody writes one: as it stands, each bracket a frame
   if (depth > DEPTH_MAX) {
     const text = JSON.stringify(value)
@@ -73,23 +103,28 @@ function place(value: object, found: Outline, depth: number): void {
   for (const [name, member] of Object.entries(value)) {
     if (name === 'properties' && typeof member === 'object' && member !== null && !Array.isArray(member)) {
       for (const [property, schema] of Object.entries(member)) {
-        found.texts.push(property)
-        outline(schema, found, depth + 1)
+        say(property, found, level + 1)
+        outline(schema, found, depth + 1, level + 1)
       }
       continue
     }
     if (name === 'required' && Array.isArray(member)) {
-      const known = 'properties' in value && typeof value.properties === 'object' ? value.properties : null
-      for (const one of member)
-        if (typeof one === 'string' && known !== null && Object.hasOwn(known, one)) found.again.push(one)
-        else listed(one, found, depth)
+      required(member, value, found, depth, level)
       continue
     }
     if (!WORDS.has(name)) {
-      found.texts.push(name)
-      found.nodes += 0.5
+      say(name, found, level)
+      frame(0.5, found, level)
     }
+    if (STATED.has(name) && member !== '') found.stated++
     if (typeof member === 'boolean' || (name === 'type' && TYPES.has(member))) continue
-    outline(member, found, depth + 1)
+    outline(member, found, depth + 1, level)
   }
+}
+
+function required(names: readonly unknown[], of: object, found: Outline, depth: number, level: number): void {
+  const known = 'properties' in of && typeof of.properties === 'object' ? of.properties : null
+  for (const one of names)
+    if (typeof one === 'string' && known !== null && Object.hasOwn(known, one)) found.again.push(one)
+    else listed(one, found, depth, level)
 }

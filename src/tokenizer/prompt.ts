@@ -3,7 +3,7 @@
  * count. Media are left out: they have rules of their own.
  */
 import type { ChatFacts } from '../wire/openai.ts'
-import { type Outline, outline } from './outline.ts'
+import { noOutline, type Outline, outline } from './outline.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -111,7 +111,7 @@ export function readPrompt(facts: ChatFacts): Prompt {
     read(said, found, 0)
   }
   const schemas: string[] = []
-  const words: Outline = { texts: [], again: [], nodes: 0 }
+  const words = noOutline()
   for (const name of SCHEMAS) {
     const schema = json[name]
     if (schema == null || (Array.isArray(schema) && schema.length === 0)) continue
@@ -130,7 +130,7 @@ function promptsOf(prompts: readonly (string | number)[]): Prompt {
   return {
     texts,
     schemas: [],
-    outline: { texts: [], again: [], nodes: 0 },
+    outline: noOutline(),
     ids,
     messages: 0,
     replies: 0,

@@ -4,20 +4,20 @@
  */
 import { merge } from './merge.ts'
 import { pieceEnd } from './split.ts'
-import { readVocabulary } from './vocabulary.ts'
+import { type Elsewhere, readVocabulary } from './vocabulary.ts'
 
 export interface Tokenizer {
   /** Tokens of the text. Names of special tokens in it are text like any other. */
   count(text: string): number
   /** Ranks of the tokens, in order. */
   encode(text: string): number[]
-  /** The text for a vocabulary that is not this one. */
-  weigh(text: string): Weight
+  /** The text for a vocabulary that is not this one: one whose cuts are known token by token, or any. */
+  weigh(text: string, vocabulary?: Elsewhere): Weight
 }
 
 /** What other byte-level vocabularies agree on, and what they do not. */
 export interface Weight {
-  /** Tokens, in this vocabulary, of words in the letters of ASCII: all have learnt from much of that. */
+  /** Tokens, in this vocabulary, of words in the letters of ASCII: all have learnt from much of that. Of a known one, its own, of everything. */
   readonly words: number
   /** Bytes of everything else, of which each may be a token: digits, marks, white space, other scripts. */
   readonly bytes: number
@@ -27,7 +27,7 @@ const encoder = new TextEncoder()
 
 /** `data` = a vocabulary as `readVocabulary` takes it. */
 export function createTokenizer(data: Uint8Array): Tokenizer {
-  const vocabulary = readVocabulary(data)
+  const known = readVocabulary(data)
 
   function weigh(text: string): Weight {
     const bytes = encoder.encode(text)
@@ -39,7 +39,7 @@ export function createTokenizer(data: Uint8Array): Tokenizer {
       const to = from + utf8Bytes(text, at, end)
       // the last unit tells a word from what is none; a word with other letters is longer in bytes than in units
       if (to - from > end - at || !isLetter(text.charCodeAt(end - 1))) others += to - from
-      else words += vocabulary.rank(bytes, from, to) < 0 ? merge(bytes, from, to, vocabulary) : 1
+      else words += known.rank(bytes, from, to) < 0 ? merge(bytes, from, to, known) : 1
       at = end
       from = to
     }
@@ -48,14 +48,14 @@ export function createTokenizer(data: Uint8Array): Tokenizer {
 
   function walk(text: string, tell?: (rank: number) => void): number {
     const bytes = encoder.encode(text)
-    const told = tell && ((start: number, end: number) => tell(vocabulary.rank(bytes, start, end)))
+    const told = tell && ((start: number, end: number) => tell(known.rank(bytes, start, end)))
     let tokens = 0
     let from = 0
     for (let at = 0; at < text.length; ) {
       const end = pieceEnd(text, at)
       const to = from + utf8Bytes(text, at, end)
-      const whole = vocabulary.rank(bytes, from, to)
-      if (whole < 0) tokens += merge(bytes, from, to, vocabulary, told)
+      const whole = known.rank(bytes, from, to)
+      if (whole < 0) tokens += merge(bytes, from, to, known, told)
       else {
         tokens++
         tell?.(whole)
@@ -66,9 +66,22 @@ export function createTokenizer(data: Uint8Array): Tokenizer {
     return tokens
   }
 
+  /**
+   * Each token here, cut as they cut it. Words, numbers and marks end at the same places there, so that what is one token here
+   * is exact; of what is several, a part of a word may stand otherwise in the whole: recorded and other texts came to 0.71 to 1.06 of this.
+   */
+  function cut(text: string, vocabulary: Elsewhere): number {
+    let tokens = 0
+    walk(text, rank => {
+      tokens += known.cost(rank, vocabulary)
+    })
+    return tokens
+  }
+
   return {
     count: text => walk(text),
-    weigh,
+    weigh: (text, vocabulary) =>
+      vocabulary === undefined ? weigh(text) : { words: cut(text, vocabulary), bytes: 0 },
     encode(text) {
       const ranks: number[] = []
       walk(text, rank => ranks.push(rank))

@@ -1,18 +1,27 @@
 /** The tokens of a byte-level vocabulary by their bytes: a hash table in typed arrays, 5 MB for 200,000 tokens. Used by the tokenizer. */
 
+/** Vocabularies that are not at hand: Mistral's since Nemo (131,072 tokens), and Gemma 3's, which Gemini's counts are (o200k_base.md). */
+export type Elsewhere = 'tekken' | 'gemma'
+
 export interface Vocabulary {
   /** Bytes of the longest token. */
   readonly longest: number
+  /** Into how many tokens another vocabulary cuts the text of this one; where that is not known, a token for each byte. */
+  cost(rank: number, vocabulary: Elsewhere): number
   /** Rank of the token that has exactly these bytes; -1 = there is none. */
   rank(bytes: Uint8Array, from: number, to: number): number
 }
+
+/** Where a byte of the costs has each, four bits wide; the largest says that it is as many as there are bytes, or fewer. */
+const SHIFTS: Readonly<Record<Elsewhere, number>> = { tekken: 0, gemma: 4 }
+const COST_MAX = 15
 
 /** Slots for each token: probes stay short. */
 const ROOM = 2
 
 /**
  * Reads `data`: how many tokens there are (4 bytes, little-endian), the length of each (a byte) in order of rank, then
- * their bytes. Throws when that does not add up.
+ * their bytes; after them, if at all, a byte of costs for each. Throws when that does not add up.
  */
 export function readVocabulary(data: Uint8Array): Vocabulary {
   const size = data.length < 4 ? 0 : new DataView(data.buffer, data.byteOffset).getUint32(0, true)
@@ -26,7 +35,9 @@ export function readVocabulary(data: Uint8Array): Vocabulary {
     if (length > longest) longest = length
   }
   starts[size] = at
-  if (size === 0 || at !== data.length) throw new Error('The data of the tokenizer are damaged.')
+  const costs = data.subarray(at)
+  if (size === 0 || at > data.length || (costs.length > 0 && costs.length !== size))
+    throw new Error('The data of the tokenizer are damaged.')
 
   const mask = 2 ** Math.ceil(Math.log2(size * ROOM)) - 1
   const slots = new Int32Array(mask + 1).fill(-1)
@@ -52,7 +63,12 @@ export function readVocabulary(data: Uint8Array): Vocabulary {
       slot = (slot + 1) & mask
     }
   }
-  return { longest, rank }
+
+  function cost(of: number, vocabulary: Elsewhere): number {
+    const found = ((costs[of] ?? 0xff) >> SHIFTS[vocabulary]) & COST_MAX
+    return found < COST_MAX ? found : (starts[of + 1] ?? 0) - (starts[of] ?? 0)
+  }
+  return { longest, rank, cost }
 }
 
 /** FNV-1a, with its high bits folded into the low ones that pick the slot. */

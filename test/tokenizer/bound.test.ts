@@ -7,7 +7,7 @@ import { boundInputTokens } from '../../src/estimate.ts'
 import { createTokens } from '../../src/runtime/node/tokens.ts'
 import type { Offer } from '../../src/terms.ts'
 import { familyOf } from '../../src/tokenizer/families.ts'
-import { type Outline, outline } from '../../src/tokenizer/outline.ts'
+import { noOutline, type Outline, outline } from '../../src/tokenizer/outline.ts'
 import { parseBody } from '../../src/wire/body.ts'
 import { type ChatFacts, readChat } from '../../src/wire/openai.ts'
 import {
@@ -53,7 +53,7 @@ describe.skipIf(!presentTexts)('recorded prompts', () => {
     return found
   }
 
-  test('never below what was billed; the median at most 1.5, but for Gemini and Mistral', async () => {
+  test('never below what was billed; the median at most 1.5', async () => {
     const all = await rows()
     expect(all.length).toBeGreaterThan(900)
     const low = all.filter(({ one, bytes, bound }) => Math.min(bytes, bound ?? bytes) < one.real)
@@ -73,8 +73,7 @@ describe.skipIf(!presentTexts)('recorded prompts', () => {
         `${name} | ${found.length} | ${shown(old)} | ${own.length}: ${own.length ? shown(own) : '–'}`,
       )
       if (own.length > 0) expect(middle(own), name).toBeLessThan(middle(old) / 2)
-      if (/GPT|oss|Claude/.test(name)) expect(middle(own), name).toBeLessThan(1.5)
-      else if (own.length > 0) expect(middle(own), name).toBeLessThan(2.7)
+      if (own.length > 0) expect(middle(own), name).toBeLessThanOrEqual(1.5)
     }
     process.stdout.write(`${lines.join('\n')}\n`)
   })
@@ -147,7 +146,7 @@ describe('what is not known keeps the byte for a token', () => {
 
 describe('schemas, read word by word', () => {
   const schemaOf = (value: object): Outline => {
-    const found: Outline = { texts: [], again: [], nodes: 0 }
+    const found = noOutline()
     outline(value, found)
     return found
   }
@@ -208,6 +207,83 @@ describe('schemas, read word by word', () => {
     const found = schemaOf(deep)
     expect(found.texts.join()).toContain('end')
     expect(found.nodes).toBeGreaterThan(90)
+  })
+})
+
+/** What mistral-common 1.13.1 makes of this request, from version 3 of its templates to 13: 249 to 284 tokens; to the second message 206 to 208, without tools 35 to 37. */
+describe('what a vocabulary from elsewhere is read with', () => {
+  const leg = {
+    type: 'object',
+    properties: { date: { type: 'string', format: 'date' }, flexible: { type: 'boolean' } },
+    required: ['date'],
+  }
+  const parameters = {
+    type: 'object',
+    properties: {
+      from: { type: 'string', description: 'City or IATA code' },
+      to: { type: 'string' },
+      cabin: { type: 'string', enum: ['economy', 'business', 'first'] },
+      legs: { type: 'array', items: leg },
+    },
+    required: ['from', 'to'],
+    additionalProperties: false,
+  }
+  const description = 'Flights between two cities, cheapest first'
+  const tools = [{ type: 'function', function: { name: 'find_flights', description, parameters } }]
+  const call = { name: 'find_flights', arguments: '{"from": "ZRH", "to": "HND"}' }
+  const messages = [
+    { role: 'system', content: 'You are a travel agent. Answer in one sentence.' },
+    { role: 'user', content: 'Is there a flight from Z\u00fcrich to \u6771\u4eac on 2026-11-22?' },
+    { role: 'assistant', content: '', tool_calls: [{ id: 'abcdef123', type: 'function', function: call }] },
+    { role: 'tool', tool_call_id: 'abcdef123', content: '[{"flight":"LX160","price":912.5}]' },
+  ]
+
+  test.each([
+    [messages, tools, 284],
+    [messages.slice(0, 2), tools, 208],
+    [messages.slice(0, 2), undefined, 37],
+  ])('Mistral: not below its templates, and half above at most %#', async (said, own, most) => {
+    const bound =
+      (await tight(read({ model: 'm', messages: said, tools: own }), 'mistral-medium-latest')) ?? 0
+    expect(bound).toBeGreaterThanOrEqual(most)
+    // settings that models which can think have before it: 12 tokens
+    expect(bound - 12).toBeLessThanOrEqual(most * 1.5)
+  })
+
+  test('Gemini reads objects within properties twice; what lies deeper nobody has measured', async () => {
+    const tool = (properties: object) =>
+      asked('x', {
+        tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties } } }],
+      })
+    const flat =
+      (await tight(
+        tool({ when: leg.properties.date, flexible: leg.properties.flexible }),
+        'gemini-2.5-pro',
+      )) ?? 0
+    const once = (await tight(tool({ when: leg }), 'gemini-2.5-pro')) ?? 0
+    expect(once).toBeGreaterThan(flat + 2 * 10)
+    const deep = { type: 'object', properties: { when: leg } }
+    expect(await tight(tool({ plan: deep }), 'gemini-2.5-pro')).toBeUndefined()
+    expect(await tight(tool({ plan: deep }), 'mistral-medium-latest')).toBeGreaterThan(0)
+  })
+
+  test.each([
+    ['mistral-medium-latest', 'Mistral'],
+    ['mistral-large-2512', 'Mistral'],
+    ['mistral-small-2506', 'Mistral'],
+    ['mistralai/ministral-8b-latest', 'Mistral'],
+    ['devstral-medium-2507', 'Mistral'],
+    ['mistral.mistral-large-3-675b-instruct', 'Mistral'],
+    ['google/gemma-3-27b-it', 'Gemma'],
+    ['mistral-large-2411', 'Mistral, before Tekken'],
+    ['mistral-small-2409', 'Mistral, before Tekken'],
+    ['mistral-small', 'Mistral, before Tekken'],
+    ['open-mistral-7b', 'Mistral, before Tekken'],
+    ['pixtral-large-latest', 'Mistral, before Tekken'],
+    ['codestral-latest', 'Mistral, before Tekken'],
+    ['mistral-embed', 'Mistral, before Tekken'],
+  ])('%s is %s', (id, name) => {
+    expect(familyOf(id)?.name).toBe(name)
   })
 })
 

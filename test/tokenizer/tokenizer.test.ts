@@ -149,6 +149,8 @@ describe('any string', () => {
 test('damaged data are refused', () => {
   expect(() => createTokenizer(new Uint8Array())).toThrow('damaged')
   expect(() => createTokenizer(new Uint8Array([2, 0, 0, 0, 1, 1, 97]))).toThrow('damaged')
+  // costs for one of two tokens
+  expect(() => createTokenizer(new Uint8Array([2, 0, 0, 0, 1, 1, 97, 98, 17]))).toThrow('damaged')
   const three = createTokenizer(new Uint8Array([3, 0, 0, 0, 1, 1, 2, 97, 98, 97, 98]))
   expect(three.encode('abab')).toEqual([2, 2])
 })
