@@ -55,7 +55,8 @@ export function createSlices(input: {
   const all = new Map<string, Slice>()
   let renewAtMs = 0
   const timer = setInterval(() => void tick(), TICK_MS)
-  if (typeof timer === 'object' && 'unref' in timer) timer.unref()
+  // A process that has nothing else to do must not stay for this; Workers have no such thing.
+  ;(timer as { unref?: () => void }).unref?.()
   let ticking: Promise<void> | undefined
 
   const keyOf = (owner: string, window: string) => `${window}\n${owner}`
@@ -116,7 +117,7 @@ export function createSlices(input: {
     } finally {
       slice.asking = false
       // Who was short meanwhile could only leave a note.
-      if (slice.needNanoUsd !== Number.POSITIVE_INFINITY) ask(slice, slice.needNanoUsd, 0)
+      if (slice.wantNanoUsd > 0) ask(slice, slice.needNanoUsd, 0)
     }
   }
 
@@ -149,7 +150,7 @@ export function createSlices(input: {
   async function settleUp(): Promise<void> {
     try {
       const nowMs = clock.now()
-      if (nowMs >= renewAtMs && all.size > 0) {
+      if (nowMs >= renewAtMs) {
         renewAtMs = nowMs + SLICE_TTL_MS / 3
         await renew()
       }

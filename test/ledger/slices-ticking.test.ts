@@ -52,6 +52,7 @@ describe('every 100 ms', () => {
     slices.hold(slice, 0)
     slices.folded(OWNER, 'total', 60)
     expect([slice.unfoldedNanoUsd, slice.foldedNanoUsd, slice.spentNanoUsd]).toEqual([40, 60, 60])
+    expect(slice.spareNanoUsd).toBe(300)
     await later(100)
     expect(talk).toEqual(['back 60'])
     expect([slice.leasedNanoUsd, slice.foldedNanoUsd, slice.spareNanoUsd]).toEqual([340, 0, 300])
@@ -79,10 +80,11 @@ describe('every 100 ms', () => {
     expect([mine.spentNanoUsd, above.spentNanoUsd]).toEqual([7, 7])
   })
 
-  it('while one is at it no second begins', async () => {
+  it('one after another: while the store has not answered nothing else begins', async () => {
     const parts = rig()
-    const { talk, state } = parts
+    const { talk, state, have, slices } = parts
     await looked(parts)
+    await have(40, slices.of('project:blue', 'total'))
     const { shut, open } = gate()
     state.gate = shut
     await later(1_000)
@@ -90,6 +92,8 @@ describe('every 100 ms', () => {
     open()
     await turn()
     expect(talk).toEqual(['back 300'])
+    await later(100)
+    expect(talk).toEqual(['back 300', 'back 120'])
   })
 
   it('who is short while something is given back is asked for right after', async () => {
@@ -108,6 +112,21 @@ describe('every 100 ms', () => {
     await turn()
     expect(talk.slice(1)).toEqual(['ask 300+1200'])
     expect(slices.fits(slice, 300, LIMIT)).toBe(true)
+  })
+
+  it('a stream that takes the last of it meanwhile is asked ahead for, right after', async () => {
+    const parts = rig()
+    const { talk, state, slices } = parts
+    const slice = await looked(parts)
+    const { shut, open } = gate()
+    state.gate = shut
+    await later(100)
+    slices.hold(slice, 20)
+    await turn()
+    expect(talk).toEqual(['back 300'])
+    open()
+    await turn()
+    expect(talk.slice(1)).toEqual(['ask 0+80'])
   })
 
   it('a store that fails is told of, loses nothing, and is asked again', async () => {
@@ -177,13 +196,10 @@ describe('what is forgotten', () => {
     expect(slices.of(`${OWNER}/user:ann`, 'day')).not.toBe(user)
   })
 
-  it.each([
-    ['is drawn on', { holds: 1 }],
-    ['waits for rows', { unfoldedNanoUsd: 1 }],
-    ['is being asked for', { asking: true }],
-  ])('is not what %s', async (_what, fields) => {
+  it.each([{ holds: 1 }, { unfoldedNanoUsd: 1 }, { asking: true }])('is not what has %o', async state => {
     const { slices } = rig()
-    const slice = Object.assign(slices.of('a/user:ann', 'day'), fields)
+    const slice = slices.of('a/user:ann', 'day')
+    Object.assign(slice, state)
     expect(slice.isIdle()).toBe(false)
     await later(300)
     expect(slices.of('a/user:ann', 'day')).toBe(slice)
@@ -208,6 +224,18 @@ describe('what is forgotten', () => {
     await later(100)
     expect(slices.of('a/user:ann', 'day')).not.toBe(slice)
   })
+})
+
+it('does not keep a process that has nothing else to do, and starts where a timer is a number, as on Workers', () => {
+  vi.useRealTimers()
+  const started = vi.spyOn(globalThis, 'setInterval')
+  rig()
+  const timer = started.mock.results[0]?.value as NodeJS.Timeout
+  expect(timer.hasRef()).toBe(false)
+  clearInterval(timer)
+  started.mockReturnValue(7 as never)
+  expect(() => rig()).not.toThrow()
+  started.mockRestore()
 })
 
 describe('the end', () => {
