@@ -189,7 +189,7 @@ async function lookAtBudgets({ store, ledger, keys, projects, nowMs }: CheckInpu
     const at = `${owner} ${window}`
     heldIn.set(at, (heldIn.get(at) ?? 0) + nanoUsd)
     // spent, and not in the store before its row is
-    if (chargedNanoUsd > 0) spentIn.set(at, (spentIn.get(at) ?? 0) + chargedNanoUsd)
+    spentIn.set(at, (spentIn.get(at) ?? 0) + chargedNanoUsd)
   }
   const [spent, held, within] = [createTally(), createTally(), createTally()]
   const look = ({ owner, budgets }: Holder, uses: readonly Use[]) => {

@@ -18,7 +18,9 @@ describe('budgets', () => {
     }),
   })
   const differencesOf = ({ checks }: Awaited<ReturnType<typeof check>>) =>
-    checks.slice(4).map(one => one.differences.map(({ at, expected, found }) => [at, expected, found]))
+    checks
+      .slice(4)
+      .map(one => one.differences.map(({ at, figure, expected, found }) => [at, figure, expected, found]))
 
   it('spent is the sum of the buckets that still count, and what was charged before its row', async () => {
     const setup = buckets(
@@ -44,12 +46,19 @@ describe('budgets', () => {
     }
     const keys = [keyOf({ budgets: [budget('5h', 50_000), budget('day', 50_000)] })]
     const found = await check({ ...setup, ledger, keys })
-    expect(differencesOf(found)).toEqual([[], [['key000000001 day', 10, 11]], []])
+    expect(differencesOf(found)).toEqual([[], [['key000000001 day', 'held', 10, 11]], []])
     expect(found.checks.slice(4)).toMatchObject([
       { name: 'spent in every budget = its buckets in the store', compared: 2 },
       { name: 'held in every budget = its open holds', compared: 2 },
       { name: 'spent + held ≤ limit', compared: 2, isNote: true },
     ])
+  })
+
+  it('a bucket counts until the moment at which its window has passed', async () => {
+    const setup = buckets(['key000000001', 'day', MIDNIGHT - DAY, 5])
+    const ledger = (spentNanoUsd: number) => ({ ledger: { usageOf: () => [use({ spentNanoUsd })] } })
+    expect(differencesOf(await check({ ...setup, ...ledger(5), nowMs: MIDNIGHT - 1 }))).toEqual([[], [], []])
+    expect(differencesOf(await check({ ...setup, ...ledger(0), nowMs: MIDNIGHT }))).toEqual([[], [], []])
   })
 
   it('what differs is looked at three times, and from the beginning: it may have been a request between two looks', async () => {
@@ -59,7 +68,7 @@ describe('budgets', () => {
     expect(looks).toBe(3)
     looks = -10
     const found = await check({ ledger: settling })
-    expect(differencesOf(found)).toEqual([[['key000000001 day', 0, 5]], [], []])
+    expect(differencesOf(found)).toEqual([[['key000000001 day', 'spent', 0, 5]], [], []])
     expect(looks).toBe(-7)
     // once for the sums, once for each look
     expect(found.folds).toBe(4)
@@ -73,7 +82,7 @@ describe('budgets', () => {
       openMoney: () => openMoney,
     }
     const found = await check({ ...buckets(['key000000001', 'day', MIDNIGHT, 80]), ledger, keys })
-    expect(differencesOf(found)).toEqual([[], [], [['key000000001 day', 0, 10]]])
+    expect(differencesOf(found)).toEqual([[], [], [['key000000001 day', 'above the limit', 0, 10]]])
     expect(found.folds).toBe(2)
   })
 
@@ -96,9 +105,9 @@ describe('budgets', () => {
     expect(differencesOf(during)).toEqual([[], [], []])
     expect(during.named('spent in').compared).toBe(1)
     const after = await check({ ...setup, ledger, nowMs, keys: raised(nowMs) })
-    expect(differencesOf(after)).toEqual([[], [], [['key000000001 day', 0, 150]]])
+    expect(differencesOf(after)).toEqual([[], [], [['key000000001 day', 'above the limit', 0, 150]]])
     const gone = await check({ ...setup, ledger, nowMs, keys: [keyOf()] })
-    expect(differencesOf(gone)).toEqual([[], [], [['key000000001 day', 0, 250]]])
+    expect(differencesOf(gone)).toEqual([[], [], [['key000000001 day', 'above the limit', 0, 250]]])
   })
 
   it('keys of one lineage have one budget; projects and the organisation have theirs', async () => {

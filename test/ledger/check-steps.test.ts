@@ -83,7 +83,15 @@ describe('hours and days', () => {
   it('of no rows there are none', async () => {
     const { of, checks } = await check({ rows: [] })
     expect([of('rows'), of('days'), of('endings')]).toEqual([[], [], []])
-    expect(checks.map(({ compared }) => compared)).toEqual([0, 0, 0, 0, 0, 0, 0])
+    expect(checks.map(({ name, compared }) => [name, compared])).toEqual([
+      ['rows = hourly sums', 0],
+      ['hourly sums = daily sums', 0],
+      ['key totals = daily sums', 0],
+      ['every request ended once', 0],
+      ['spent in every budget = its buckets in the store', 0],
+      ['held in every budget = its open holds', 0],
+      ['spent + held ≤ limit', 0],
+    ])
   })
 
   it('begin where rows are whole since others were forgotten, or where somebody asks from, at the full hour', async () => {
