@@ -68,7 +68,7 @@ const isEnded = (heard: string) => heard.endsWith('0\r\n\r\n')
 const hasBody = (size: number) => (heard: string) =>
   heard.includes('\r\n\r\n') && heard.length - heard.indexOf('\r\n\r\n') - 4 >= size
 
-const CASES: readonly (readonly [string, Handler, (heard: string) => boolean, string?])[] = [
+const CASES: readonly (readonly [string, Handler, (heard: string) => boolean])[] = [
   [
     'a whole answer with its length',
     (_, sink) => {

@@ -267,6 +267,35 @@ describe('callers that leave, stall or never read', () => {
     expect(errors).toMatchObject([{ kind: 'cancelled' }])
   })
 
+  test('nothing is said into an answer that has begun: its connection ends', async () => {
+    const { port } = await open(
+      (_, sink) => {
+        sink.head(200, [])
+        sink.write(text('begun'))
+      },
+      { limits: { ...PATIENT, requestMs: 50 } },
+    )
+    const one = call(port)
+    one.send(request('x'.repeat(100)).slice(0, -50))
+    expect(await one.ended()).toMatch(/^HTTP\/1\.1 200 OK\r\n.*\r\n5\r\nbegun\r\n$/s)
+  })
+
+  test('an exchange that is over cannot break off the next one', async () => {
+    const all: Running[] = []
+    const { port } = await open(running(all))
+    const one = call(port)
+    one.send(request('a') + request('b'))
+    await until(() => all.length === 1)
+    all[0]?.sink.end(text('first'))
+    await until(() => all.length === 2)
+    all[0]?.sink.abort?.()
+    all[0]?.sink.write(text('late'))
+    all[0]?.sink.end(text('late'))
+    all[1]?.sink.end(text('second'))
+    expect(await one.heard('second')).not.toContain('late')
+    expect(one.over()).toBe(false)
+  })
+
   test('a head that does not come in time: 408', async () => {
     const { port } = await open(echo, { limits: { ...PATIENT, firstMs: 50 } })
     // nothing at all: the same words, as from node:http

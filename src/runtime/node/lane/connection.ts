@@ -223,8 +223,11 @@ export class Connection implements Line {
   private refuse(code: string | undefined): void {
     const { exchange } = this
     this.exchange = undefined
-    if (this.socket.writable) this.socket.write(protocolError(code))
-    this.finish(Math.max(1, exchange?.missing ?? 1))
+    if (exchange?.begun) this.socket.destroy()
+    else {
+      if (this.socket.writable) this.socket.write(protocolError(code))
+      this.finish(Math.max(1, exchange?.missing ?? 1))
+    }
     exchange?.abandon()
   }
 

@@ -82,6 +82,11 @@ export class LaneExchange implements Call, Sink {
     return this.request.value(name)
   }
 
+  /** Some of the answer has gone out: nothing else can be said here. */
+  get begun(): boolean {
+    return this.headed && this.unsent === ''
+  }
+
   /** Bytes of the body that wait here because nobody has asked for it yet. */
   get unread(): number {
     return this.reader === undefined ? this.request.length - this.missing : 0
@@ -199,6 +204,7 @@ export class LaneExchange implements Call, Sink {
   }
 
   abort(): void {
+    if (this.over) return
     this.over = true
     this.line.socket.destroy()
   }
