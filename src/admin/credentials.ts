@@ -96,7 +96,8 @@ export function credentialWire(credential: StoredCredential): Record<string, unk
   }
 }
 
-async function credentialOf(deps: AdminDeps, id: string): Promise<StoredCredential> {
+/** One that is kept here. Throws 404 `not_found`. */
+export async function credentialOf(deps: AdminDeps, id: string): Promise<StoredCredential> {
   const found = (await deps.vault.list()).find(credential => credential.id === id)
   if (found !== undefined) return found
   const shown = JSON.stringify(id.slice(0, 40))

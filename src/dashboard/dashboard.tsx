@@ -1,15 +1,17 @@
 /** The dashboard as a Hono app with whole paths: login, pages, and the few changes a person makes there. */
 import { type Context, type Handler, Hono } from 'hono'
-import { asGatewayError, PRIVATE_HEADERS } from '../admin/answer.ts'
+import { asGatewayError } from '../admin/answer.ts'
 import type { AdminBindings, AdminDeps } from '../admin/deps.ts'
 import { createKeySchema, draftOf, patchKeySchema } from '../admin/key-schema.ts'
 import { keyOf, setKeyStatus } from '../admin/keys.ts'
 import { ADMIN_ROUTES } from '../admin/routes.ts'
 import { parseStrict } from '../admin/validate.ts'
-import type { GatewayError } from '../errors.ts'
 import { errorHeaders } from '../wire/error.ts'
 import { assetResponse } from './assets.ts'
 import { auditListPage } from './audit.tsx'
+import { credentialPage } from './credential.tsx'
+import { mountCredentials } from './credential-changes.tsx'
+import { credentialsPage } from './credentials.tsx'
 import { docsPage } from './docs.tsx'
 import { fieldOf, keyBodyOf, readForm, useBodyOf } from './forms.ts'
 import { keyPage } from './key.tsx'
@@ -18,37 +20,16 @@ import { FaultPage, LoginPage } from './layout.tsx'
 import { overviewPage } from './overview.tsx'
 import { requestPage } from './request.tsx'
 import { requestsPage } from './requests.tsx'
+import { faultResponse, html, type Page, redirect } from './response.tsx'
 import { targetsPage } from './targets.tsx'
 
 type Env = { Bindings: AdminBindings }
-type Page = { toString(): string | Promise<string> }
-
-const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-
 /** How long the old key of a rotation made here keeps working. */
 const GRACE_SECONDS = 86_400
 
 export interface DashboardOptions {
   /** Where the data plane answers, for the commands that pages show (`http://127.0.0.1:8484`). Absent = the page's own origin. */
   readonly origin?: string
-}
-
-async function html(page: Page | Promise<Page>, status = 200): Promise<Response> {
-  const body = `<!doctype html>${await (await page).toString()}`
-  const headers = {
-    ...PRIVATE_HEADERS,
-    'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': POLICY,
-    'x-frame-options': 'DENY',
-  }
-  return new Response(body, { status, headers })
-}
-
-function redirect(to: string, cookie?: string): Response {
-  const headers = new Headers({ ...PRIVATE_HEADERS, location: to })
-  if (cookie !== undefined) headers.append('set-cookie', cookie)
-  return new Response(null, { status: 303, headers })
 }
 
 /** Only places of ours: a login must not lead elsewhere. */
@@ -58,10 +39,6 @@ const safeNext = (next: string | undefined): string =>
   !next.includes('//')
     ? next
     : '/dashboard'
-
-function faultResponse(error: GatewayError): Promise<Response> {
-  return html(<FaultPage status={error.status} message={error.message} />, error.status)
-}
 
 async function createKey(deps: AdminDeps, context: Context<Env>, origin: string): Promise<Response> {
   const values = await readForm(context.req.raw)
@@ -205,9 +182,14 @@ export function createDashboard(deps: AdminDeps, options: DashboardOptions = {})
   show('/dashboard/requests', context => requestsPage(deps, queryOf(context)))
   show('/dashboard/requests/:id', context => requestPage(deps, context.req.param('id') ?? ''))
   show('/dashboard/targets', context => targetsPage(deps, queryOf(context)))
+  show('/dashboard/credentials', context => credentialsPage(deps, queryOf(context)))
+  show('/dashboard/credentials/:id', context =>
+    credentialPage(deps, context.req.param('id') ?? '', { done: context.req.query('done') }),
+  )
   show('/dashboard/audit', context => auditListPage(deps, queryOf(context)))
   show('/admin/docs', () => docsPage(ADMIN_ROUTES))
   mountKeys(app, deps, guarded, originOf)
+  mountCredentials(app, deps, guarded)
   app.get('/admin', () => redirect('/dashboard'))
   app.all(
     '/dashboard/*',

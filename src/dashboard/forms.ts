@@ -4,8 +4,11 @@ import { GatewayError } from '../errors.ts'
 import { hoursOfText, hoursText } from '../keys/hours.ts'
 import type { Hours, Key } from '../terms.ts'
 
+/** What a form sent, by field. */
+export type FormValues = Readonly<Record<string, string>>
+
 /** A form's fields, at most 64 KiB; the last one of a name counts. */
-export async function readForm(request: Request): Promise<Readonly<Record<string, string>>> {
+export async function readForm(request: Request): Promise<FormValues> {
   const text = new TextDecoder().decode(await readBytes(request, 64 * 1024))
   return Object.fromEntries(new URLSearchParams(text))
 }
@@ -73,10 +76,34 @@ export function keyBodyOf(values: Readonly<Record<string, string>>): Record<stri
   }
 }
 
+/** Fields of "New credential" → the body of `POST /admin/v1/credentials`. */
+export function credentialBodyOf(values: FormValues): Record<string, unknown> {
+  const weight = numberOf(values.weight)
+  const filled = ['provider', 'name', 'secret', 'ref'].map(
+    name => [name, (values[name] ?? '').trim()] as const,
+  )
+  return {
+    ...Object.fromEntries(filled.filter(([, text]) => text !== '')),
+    ...(weight !== undefined && { weight }),
+  }
+}
+
+/** Fields of "New secret" → the body of `POST /admin/v1/credentials/{id}/rotate`. */
+export function secretBodyOf(values: FormValues): Record<string, unknown> {
+  const hours = numberOf(values.grace_hours)
+  return {
+    secret: (values.secret ?? '').trim(),
+    stage: values.stage ?? 'current',
+    test: values.test !== undefined,
+    ...(hours !== undefined && { grace_seconds: Math.round(hours * 3600) }),
+  }
+}
+
 const FIELDS: readonly (readonly [RegExp, string])[] = [
   [/^budgets\[0\]\.window/, 'window'],
   [/^budgets/, 'budget'],
   [/^expires_at/, 'expires'],
+  [/^grace_seconds/, 'grace_hours'],
   [/^limits\.(\w+)/, '$1'],
   [/^(\w+)/, '$1'],
 ]

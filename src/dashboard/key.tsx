@@ -13,44 +13,17 @@ import { StackedChart } from './chart.tsx'
 import { useValuesOf } from './forms.ts'
 import { type NewKeyForm, UseFields } from './keys.tsx'
 import { Frame } from './layout.tsx'
-import { Ago, Budgets, Head, KeyStatusPill } from './parts.tsx'
+import { Ago, Budgets, Confirm, Head, KeyStatusPill } from './parts.tsx'
 import { labelsOf, queryFor, seriesOf, slotsOf } from './series.ts'
-
-function Confirm({
-  id,
-  verb,
-  label,
-  children,
-  danger,
-}: {
-  id: string
-  verb: string
-  label: string
-  children?: Child
-  danger?: boolean
-}) {
-  return (
-    <details class="confirm">
-      <summary>{label}…</summary>
-      <div class="panel">
-        <p>{children}</p>
-        <form method="post" action={`/dashboard/keys/${encodeURIComponent(id)}/${verb}`}>
-          <button type="submit" class={danger ? 'danger' : 'primary'}>
-            {label} now
-          </button>
-        </form>
-      </div>
-    </details>
-  )
-}
 
 function Actions({ shown, nowMs }: { shown: Key; nowMs: number }) {
   const status = keyStatus(shown, nowMs)
+  const path = `/dashboard/keys/${encodeURIComponent(shown.id)}`
   if (status === 'revoked') return null
   return (
     <div class="actions">
       {status === 'suspended' && (
-        <form method="post" action={`/dashboard/keys/${encodeURIComponent(shown.id)}/resume`}>
+        <form method="post" action={`${path}/resume`}>
           <button type="submit" class="primary">
             Resume
           </button>
@@ -58,15 +31,15 @@ function Actions({ shown, nowMs }: { shown: Key; nowMs: number }) {
       )}
       {status === 'active' && (
         <>
-          <Confirm id={shown.id} verb="rotate" label="Rotate">
+          <Confirm action={`${path}/rotate`} label="Rotate">
             A new key with the same budgets and limits. This one keeps working for another 24 hours.
           </Confirm>
-          <Confirm id={shown.id} verb="suspend" label="Suspend">
+          <Confirm action={`${path}/suspend`} label="Suspend">
             Every request with this key is refused at once, until you resume it.
           </Confirm>
         </>
       )}
-      <Confirm id={shown.id} verb="revoke" label="Revoke" danger>
+      <Confirm action={`${path}/revoke`} label="Revoke" danger>
         The key ends at once and for good. Programs that use it stop working.
       </Confirm>
     </div>

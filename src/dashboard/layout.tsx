@@ -12,6 +12,7 @@ const PLACES = [
     '/dashboard/targets',
     'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8z',
   ],
+  ['Credentials', '/dashboard/credentials', 'M6 11h12v9H6zM8.5 11V7.5a3.5 3.5 0 0 1 7 0V11M12 14.5v2'],
   ['Audit', '/dashboard/audit', 'M12 3l8 3v6c0 5-3.4 8-8 9-4.6-1-8-4-8-9V6zM8.5 12l2.5 2.5 4.5-5'],
 ] as const
 

@@ -154,3 +154,35 @@ export function Segments({
     </nav>
   )
 }
+
+/** A change that is asked about before it is made: what it does, and a form that posts. */
+export function Confirm({
+  action,
+  label,
+  fields = {},
+  children,
+  danger,
+}: {
+  action: string
+  label: string
+  fields?: Readonly<Record<string, string>>
+  children?: Child
+  danger?: boolean
+}) {
+  return (
+    <details class="confirm">
+      <summary>{label}…</summary>
+      <div class="panel">
+        <p>{children}</p>
+        <form method="post" action={action}>
+          {Object.entries(fields).map(([name, value]) => (
+            <input type="hidden" name={name} value={value} />
+          ))}
+          <button type="submit" class={danger ? 'danger' : 'primary'}>
+            {label} now
+          </button>
+        </form>
+      </div>
+    </details>
+  )
+}

@@ -101,7 +101,7 @@ th:first-child, td:first-child { padding-left: 18px; } th:last-child, td:last-ch
 th.num, td.num { text-align: right; }
 tbody tr:hover { background: color-mix(in srgb, var(--raised) 55%, transparent); }
 td .bar { height: 4px; margin-top: 6px; opacity: 0.85; } .budget .bar { height: 6px; margin: 0; opacity: 1; }
-td .sub { display: block; color: var(--muted); font-size: 12px; }
+td .sub, dd .sub { display: block; color: var(--muted); font-size: 12px; }
 td a.strong, .strong { font-weight: 550; }
 .time { white-space: nowrap; }
 .id { color: var(--muted); font-size: 12px; }
@@ -135,7 +135,8 @@ input, select {
   background: var(--surface); color: var(--text);
 }
 input::placeholder { color: var(--muted); opacity: 0.75; }
-input[aria-invalid] { border-color: var(--bad); }
+input[aria-invalid], select[aria-invalid] { border-color: var(--bad); }
+.check { display: flex; gap: 8px; align-items: center; } .check label { margin: 0; } .check input { width: 18px; min-height: 18px; height: 18px; flex: none; accent-color: var(--accent); }
 .field .hint { color: var(--muted); font-size: 12px; margin-top: 4px; }
 .form { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 14px 14px; }
 .form .w2 { grid-column: span 2; } .form .w3 { grid-column: span 3; } .form .w6 { grid-column: span 6; }

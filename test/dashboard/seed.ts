@@ -100,6 +100,15 @@ export async function seed(rig: Rig): Promise<void> {
       answerId: 'msg_01',
     })
   }
+  rig.nowMs = endMs - 40 * HOUR_MS
+  const { vault } = rig.deps
+  const kept = await vault.add({ provider: 'openai', name: 'main', secret: 'sk-good-seeded' })
+  rig.nowMs += HOUR_MS
+  rig.refEnv.ANTHROPIC_API_KEY = 'sk-good-referred'
+  await vault.add({ provider: 'anthropic', name: 'team', ref: 'env://ANTHROPIC_API_KEY', weight: 3 })
+  rig.nowMs = endMs - 2 * HOUR_MS
+  await vault.replace(kept.id, 'sk-good-seeded-2', { graceMs: 24 * HOUR_MS })
+  await vault.replace(kept.id, 'sk-good-seeded-3', { stage: 'pending' })
   rig.nowMs = endMs
   const { health } = rig.deps
   const now = rig.nowMs
