@@ -4,6 +4,7 @@ import Database from 'better-sqlite3'
 import { afterEach, expect, it, vi } from 'vitest'
 import type { LogFields } from '../../src/deps.ts'
 import { createClosing } from '../../src/ledger/closing.ts'
+import { startUpkeep } from '../../src/ledger/upkeep.ts'
 import { openSqlite } from '../../src/runtime/node/sqlite.ts'
 import { attemptRow } from '../store/rows.ts'
 import { createFolderFor, createTestClock, NOON } from './parts.ts'
@@ -110,4 +111,19 @@ it('looks by itself, and says when the store does not take it', async () => {
   closing.stop()
   vi.advanceTimersByTime(6_000_000)
   expect(refusing).toHaveBeenCalledTimes(2)
+})
+
+it('is part of the upkeep, beside the retention, and both end with it', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const { store, closing: alone, clock, fold, closedDays, log } = setup()
+  alone.stop()
+  await fold()
+  const upkeep = startUpkeep({ store, clock, log: (...line) => void log.push(line as never), days: () => 2 })
+  vi.advanceTimersByTime(600_000)
+  await vi.waitFor(() => expect(closedDays()).toHaveLength(4))
+  await vi.waitFor(async () => expect(await store.oldestDay()).toBe(today - 2 * DAY))
+  upkeep.stop()
+  const [closing, oldest] = [vi.spyOn(store, 'closeDays'), vi.spyOn(store, 'oldestDay')]
+  vi.advanceTimersByTime(6_000_000)
+  expect([closing, oldest].map(spy => spy.mock.calls.length)).toEqual([0, 0])
 })
