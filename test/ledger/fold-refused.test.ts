@@ -40,7 +40,7 @@ describe('a store that refuses', () => {
     expect(emptied()).toBe(1)
     expect(folder.failure()).toBeUndefined()
     // as if nothing had been
-    addTo(folder, 128, 300)
+    addTo(folder, 256, 300)
     await later(1)
     expect(folder.pending()).toBe(0)
   })

@@ -29,18 +29,18 @@ describe('rows on their way into the store', () => {
     expect(emptied()).toBe(2)
   })
 
-  it('a full batch goes at once, and none has more than 128 rows', async () => {
+  it('a full batch goes at once, and none has more than 256 rows', async () => {
     const { folder, batches, folded, emptied } = rig()
-    addTo(folder, 127)
+    addTo(folder, 255)
     await later(1)
     expect(batches).toEqual([])
-    addTo(folder, 200, 127)
+    addTo(folder, 328, 255)
     await later(0)
-    expect(batches.map(({ ids }) => ids.length)).toEqual([128])
+    expect(batches.map(({ ids }) => ids.length)).toEqual([256])
     expect(emptied()).toBe(0)
     await later(2)
-    expect(batches.map(({ ids }) => ids.length)).toEqual([128, 128, 71])
-    expect(folded).toEqual(Array.from({ length: 327 }, (_, n) => `r${n}.1`))
+    expect(batches.map(({ ids }) => ids.length)).toEqual([256, 256, 71])
+    expect(folded).toEqual(Array.from({ length: 583 }, (_, n) => `r${n}.1`))
     expect(emptied()).toBe(1)
   })
 
@@ -71,12 +71,12 @@ describe('rows on their way into the store', () => {
     const { folder, batches, emptied } = rig()
     await folder.fold()
     expect(batches).toEqual([])
-    addTo(folder, 128)
+    addTo(folder, 256)
     await folder.fold()
     expect(folder.pending()).toBe(0)
     // only a fold in the background tidies up
     expect(emptied()).toBe(0)
-    addTo(folder, 129, 128)
+    addTo(folder, 257, 256)
     let isDone = false
     const done = folder.fold().then(() => {
       isDone = true
@@ -86,7 +86,7 @@ describe('rows on their way into the store', () => {
     expect([batches.length, isDone]).toEqual([2, false])
     await later(1)
     await done
-    expect(batches.map(({ ids }) => ids.length)).toEqual([128, 128, 1])
+    expect(batches.map(({ ids }) => ids.length)).toEqual([256, 256, 1])
   })
 
   it('after the end they move only when somebody asks', async () => {
@@ -104,7 +104,7 @@ describe('rows on their way into the store', () => {
 
   it('that the database is still there is asked before every batch where that is cheap, and nowhere else', async () => {
     const checked = rig({ isChecked: true })
-    addTo(checked.folder, 130)
+    addTo(checked.folder, 258)
     await later(200)
     expect(checked.calls).toEqual(['ping', 'fold', 'ping', 'fold'])
     const bare = rig()
