@@ -108,7 +108,7 @@ describe('rows on their way into the store', () => {
     await later(200)
     expect(checked.calls).toEqual(['ping', 'fold', 'ping', 'fold'])
     const bare = rig()
-    addTo(bare.folder, 130)
+    addTo(bare.folder, 258)
     await later(200)
     expect(bare.calls).toEqual(['fold', 'fold'])
   })
