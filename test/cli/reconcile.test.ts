@@ -129,7 +129,7 @@ describe('doctor --ledger', () => {
     expect(said.out).toMatch(/✓ rows = hourly sums: \d+ compared, 0 differ\n/)
     const told = JSON.parse((await say('doctor', '--ledger', '--json')).out)
     expect(told.ok).toBe(true)
-    expect(told.checks).toHaveLength(7)
+    expect(told.checks).toHaveLength(8)
   })
 
   it('prints what differs, and fails', async () => {

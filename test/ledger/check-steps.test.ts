@@ -76,7 +76,7 @@ describe('hours and days', () => {
     // days without a row have no sums; today's grows while it is read
     expect(of('days')).toEqual(['-48--24'])
     expect(of('hours')).toEqual([...hours, '-48--24'])
-    expect(pauses).toBe(2 * hours.length + 1)
+    expect(pauses).toBe(2 * hours.length + 2)
     expect(folds).toBe(2)
   })
 
@@ -86,6 +86,7 @@ describe('hours and days', () => {
     expect(checks.map(({ name, compared }) => [name, compared])).toEqual([
       ['rows = hourly sums', 0],
       ['hourly sums = daily sums', 0],
+      ['daily sums = closed days', 0],
       ['key totals = daily sums', 0],
       ['every request ended once', 0],
       ['spent in every budget = its buckets in the store', 0],

@@ -75,6 +75,7 @@ describe('the check', () => {
     expect(checks.map(({ name }) => name)).toEqual([
       'rows = hourly sums',
       'hourly sums = daily sums',
+      'daily sums = closed days',
       'key totals = daily sums',
       'every request ended once',
       'spent in every budget = its buckets in the store',
@@ -103,6 +104,11 @@ describe('the check', () => {
     ],
     ['a day’s cost', 'update spend_daily set cost_nano_usd = 0', /^hourly sums = daily sums: .*costNanoUsd$/],
     ['a tag’s day', "delete from parts_daily where kind = 'tag'", /^hourly sums = daily sums: .*tag=/],
+    [
+      'a closed day',
+      'insert into closed_days select day_ms, 1, sum(attempts) from spend_daily group by day_ms',
+      /^daily sums = closed days: .*user=.*costNanoUsd$/,
+    ],
     [
       'a key’s total',
       'update key_use set spent_nano_usd = spent_nano_usd + 1',
