@@ -61,7 +61,7 @@ export interface Hold {
   readonly key: Key
   /** When its request began, epoch ms: the time of the attempt's row. */
   readonly createdAtMs: number
-  /** Grows by `extend`. 0 for keys without budgets. */
+  /** Grows by `extend`, shrinks by `lower`. 0 for keys without budgets. */
   readonly heldNanoUsd: number
 }
 
@@ -160,6 +160,8 @@ export interface Ledger {
   available(key: Key, facts?: HoldFacts, nanoUsd?: number): Shortfall | undefined
   /** More money for a running stream; false = refused, nothing changed. */
   extend(hold: Hold, nanoUsd: number): boolean
+  /** So much of what is held turned out not to be needed, nano-USD: others may have it at once. In memory, like `hold`. */
+  lower(hold: Hold, nanoUsd: number): void
   /**
    * An attempt has ended and cost this, nano-USD, but its row waits until it is known whether another follows: the cost is
    * spent now and the rest of the hold is free. In memory, like `hold`; after a crash it is what the attempt is charged.

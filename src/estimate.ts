@@ -159,6 +159,9 @@ function mediaBound({ kind, bytes }: Media, model: string): number {
 /** Types of tools that the caller runs; a namespace holds such. */
 const OWN_TOOLS: ReadonlySet<unknown> = new Set(['function', 'custom', 'namespace'])
 
+/** May the prompt grow while it is answered, by what tools find that the provider runs? */
+export const growsByTools = ({ asked, json }: ChatFacts): boolean => serverTools(asked ?? json) > 0
+
 function serverTools(json: ChatFacts['json']): number {
   let count = 0
   for (const tool of Array.isArray(json.tools) ? json.tools : []) {

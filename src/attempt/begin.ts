@@ -14,6 +14,7 @@ import type { Job } from './attempt.ts'
 import { asGatewayError } from './bug.ts'
 import { nextTarget, placeOf, type Tried } from './choose.ts'
 import { holdMoney, limitToSend, type Money, type Spending } from './hold.ts'
+import { lowering } from './lower.ts'
 import { clip, payerOf } from './payer.ts'
 import { unsent } from './rows.ts'
 import { type Carried, carry, prepare } from './send.ts'
@@ -193,7 +194,13 @@ function spendingOf(job: Job, here: Target, deps: Deps): Spending {
   }
 }
 
-function setAside(job: Job, here: Target, spending: Spending, attempt: number, deps: Deps): Promise<Money> {
+async function setAside(
+  job: Job,
+  here: Target,
+  spending: Spending,
+  attempt: number,
+  deps: Deps,
+): Promise<Money> {
   const { facts, caller, call } = job
   const { offer } = here.listing
   const row = {
@@ -209,7 +216,8 @@ function setAside(job: Job, here: Target, spending: Spending, attempt: number, d
     priceId: offer.price?.id ?? null,
     why: here.why,
   }
-  return holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
+  const money = await holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
+  return lowering(money, spending, facts, offer, job.likelyInputTokens, deps)
 }
 
 async function durable({ ledger }: Deps): Promise<void> {

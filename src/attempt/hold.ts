@@ -3,6 +3,7 @@ import type { Deps, Hold, HoldFacts, Shortfall } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { holdFor } from '../meter.ts'
 import { usdFromNano } from '../price.ts'
+import type { Said } from '../relay/reader.ts'
 import type { Key, Offer, Units } from '../terms.ts'
 
 /** What holding needs to know about a request. */
@@ -37,7 +38,9 @@ export interface Money {
   /** Output limit to send upstream instead of the caller's; undefined = leave the request alone. */
   readonly sendMaxTokens: number | undefined
   /** For running streams of budgeted keys; undefined = nothing to watch. */
-  readonly afford: ((textBytes: number) => boolean) | undefined
+  readonly afford: ((textBytes: number, said?: Said) => boolean) | undefined
+  /** Output tokens, of all choices, that the hold covered at first. */
+  readonly outputTokens: number
   /** Output tokens that are held by now, where `afford` watches over them. */
   readonly heldOutputTokens?: () => number
 }
@@ -131,7 +134,7 @@ export async function holdMoney(
         return inSlices(taken, { wish, input, offer, s, key, facts, cost, most }, deps)
       }
       if (share < wish.outputTokens) return limited(taken, share, s)
-      return { hold: taken, sendMaxTokens: wish.send, afford: undefined }
+      return { hold: taken, sendMaxTokens: wish.send, afford: undefined, outputTokens: share * s.n }
     }
     // where nothing is left no bound is tight enough
     if (tighten && taken.availableNanoUsd > 0) {
@@ -162,7 +165,8 @@ export async function holdMoney(
 /** An answer that was told where to end. */
 function limited(hold: Hold, outputTokens: number, { n }: Spending): Money {
   const most = outputTokens * n
-  return { hold, sendMaxTokens: outputTokens, afford: within(most), heldOutputTokens: () => most }
+  const heldOutputTokens = () => most
+  return { hold, sendMaxTokens: outputTokens, afford: within(most), heldOutputTokens, outputTokens: most }
 }
 
 /** Output that leaves as much to each of those who draw on the same money; the prompt has to be paid for anyway. */
@@ -212,13 +216,15 @@ interface Slicing {
  */
 function inSlices(hold: Hold, { wish, input, offer, s, key, facts, cost, most }: Slicing, deps: Deps): Money {
   const { price } = offer
-  if (!price) return { hold, sendMaxTokens: undefined, afford: undefined }
-  const left = () => deps.ledger.available(key, facts)?.availableNanoUsd ?? Number.POSITIVE_INFINITY
+  const outputTokens = wish.outputTokens * s.n
+  if (!price) return { hold, sendMaxTokens: undefined, afford: undefined, outputTokens }
   // by the looser bound, where the prompt was counted since
+  deps.ledger.lower(hold, hold.heldNanoUsd - cost(wish.outputTokens))
+  const left = () => deps.ledger.available(key, facts)?.availableNanoUsd ?? Number.POSITIVE_INFINITY
   let held = hold.heldNanoUsd
   const total = left() + held
   const end = cost(most) <= total ? most : affordable(total, cost, most)
-  let covered = wish.outputTokens * s.n
+  let covered = outputTokens
   const slice = holdFor({
     inputTokensBound: 0,
     outputTokens: SLICE_TOKENS,
@@ -246,7 +252,7 @@ function inSlices(hold: Hold, { wish, input, offer, s, key, facts, cost, most }:
     return true
   }
   const heldOutputTokens = () => Math.min(covered, end * s.n)
-  return { hold, sendMaxTokens: end < most ? end : undefined, afford, heldOutputTokens }
+  return { hold, sendMaxTokens: end < most ? end : undefined, afford, heldOutputTokens, outputTokens }
 }
 
 /** `askedNanoUsd` = the least that would have been worth having. */

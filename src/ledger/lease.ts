@@ -97,6 +97,13 @@ export class Lease {
     this.shared.slices.hold(slice, nanoUsd)
   }
 
+  /** Some of what is held in a bucket is free again. */
+  lower(bucket: Bucket, nanoUsd: number): void {
+    bucket.heldNanoUsd -= nanoUsd
+    const slice = this.slice()
+    if (slice !== undefined) slice.heldNanoUsd -= nanoUsd
+  }
+
   /** What an attempt held becomes what it spent. */
   settle(bucket: Bucket, heldNanoUsd: number, spentNanoUsd: number): void {
     bucket.heldNanoUsd -= heldNanoUsd

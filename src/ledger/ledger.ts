@@ -180,7 +180,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     return true
   }
 
-  const { spend, charge } = createSpending({ budgets, clock, warn, wake, say, open })
+  const { spend, charge, lower } = createSpending({ budgets, clock, warn, wake, say, open })
 
   function settle(given: Hold, row: AttemptRow): void {
     const held = given as OpenHold
@@ -221,6 +221,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     admit: rates.admit,
     hold,
     extend,
+    lower,
     charge,
     settle,
     durable,

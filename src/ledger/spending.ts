@@ -1,4 +1,7 @@
-/** How the money of a hold becomes spent: when its row is written, or before, where the row has to wait. Part of ledger.ts. */
+/**
+ * How the money of a hold becomes spent: when its row is written, or before, where the row has to wait; and how some of it
+ * comes back before that. Part of ledger.ts.
+ */
 import type { Bag } from '../bag.ts'
 import type { Clock, Hold } from '../deps.ts'
 import type { AttemptRow } from '../terms.ts'
@@ -13,6 +16,8 @@ export interface Spending {
   spend(held: OpenHold, row: AttemptRow): AttemptRow
   /** As in the Ledger port. */
   charge(given: Hold, costNanoUsd: number): void
+  /** As in the Ledger port. */
+  lower(given: Hold, nanoUsd: number): void
 }
 
 export function createSpending(input: {
@@ -29,7 +34,25 @@ export function createSpending(input: {
   function move(held: OpenHold, costNanoUsd: number): void {
     for (const passed of budgets.settle(held.taken, held.heldNanoUsd, costNanoUsd, clock.now()))
       warn('budget.soft_limit', softFields(held.key, passed))
-    for (const { owner } of held.refs) wake(owner ?? held.key.lineage)
+    wakeAll(held)
+  }
+
+  function wakeAll({ refs, key }: OpenHold): void {
+    for (const { owner } of refs) wake(owner ?? key.lineage)
+  }
+
+  function lower(given: Hold, nanoUsd: number): void {
+    const held = given as OpenHold
+    // what is free is rounded down, so that what stays held is never too little
+    const amount = Math.min(Math.floor(nanoUsd), held.askedNanoUsd)
+    if (!(amount > 0) || !open.has(held) || held.chargedNanoUsd !== undefined) return
+    held.askedNanoUsd -= amount
+    held.lines[1] = say({ say: 'extend', id: held.attemptId, nanoUsd: held.askedNanoUsd })
+    if (held.refs.length === 0) return
+    held.heldNanoUsd -= amount
+    const { purses, buckets } = held.taken
+    for (const [i, bucket] of buckets.entries()) purses[i]?.lease.lower(bucket, amount)
+    wakeAll(held)
   }
 
   function spend(held: OpenHold, row: AttemptRow): AttemptRow {
@@ -50,5 +73,5 @@ export function createSpending(input: {
     held.lines[1] = say({ say: 'extend', id: held.attemptId, nanoUsd: costNanoUsd })
   }
 
-  return { spend, charge }
+  return { spend, charge, lower }
 }

@@ -5,7 +5,7 @@ import type { GatewayError } from '../errors.ts'
 import type { Send, UpstreamRequest, Usage } from '../terms.ts'
 import type { Answer } from './answer.ts'
 import type { HoldBack } from './holdback.ts'
-import type { StreamReader } from './reader.ts'
+import type { Said, StreamReader } from './reader.ts'
 import type { WholeAnswer } from './whole.ts'
 
 /** The part of an answer that a running exchange may touch. */
@@ -44,8 +44,8 @@ export interface ExchangeInput {
   readonly onDisconnect: 'abort' | 'drain'
   /** False when a completion without a finish reason is this host's way. */
   readonly needsFinish: boolean
-  /** Asked as text arrives; false = the money ends here and the stream is to end with `length`. */
-  readonly afford: ((textBytes: number) => boolean) | undefined
+  /** Asked as text arrives, with what was said beside it; false = the money ends here and the stream is to end with `length`. */
+  readonly afford: ((textBytes: number, said: Said) => boolean) | undefined
   readonly scrub: (text: string) => string
 }
 

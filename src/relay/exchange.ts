@@ -164,7 +164,7 @@ class Exchange implements Receiver, Watched {
     if (state.done) return this.streamEnd()
     if (!this.committed && !this.i.lastResort) this.touch(this.i.timeouts.idleMs)
     else if (state.content && !this.pausedByCaller) this.touch(this.i.timeouts.stallMs)
-    if (state.content && this.i.afford && !this.i.afford(state.textBytes)) {
+    if (state.content && this.i.afford && !this.i.afford(state.textBytes, state)) {
       // the budget ends here: the stream is closed as if the model had reached its limit
       this.upstream?.abort()
       this.releaseHeld()

@@ -24,6 +24,9 @@ export interface StreamState {
   contentEvents: number
 }
 
+/** What a stream has said of itself so far. */
+export type Said = Pick<StreamState, 'usage' | 'finishReason'>
+
 export interface StreamReader {
   readonly state: StreamState
   /** Takes the bytes of one read; gives back what may go to the caller, whole events only. */

@@ -142,6 +142,44 @@ export function describeLedger(name: string, open: () => LedgerBench): void {
       expect(ledger.usageOf(key)[0]).toMatchObject({ spentNanoUsd: 1_000, heldNanoUsd: 0 })
     })
 
+    it('a hold comes down: others have the rest at once, and a restart charges what is left of it', async () => {
+      const ledger = await start()
+      const key = keyOf({ budgets: [budget('day', 1_000), budget('5h', 1_000)] })
+      await store.commit([{ op: 'put_key', key }])
+      const hold = held(ledger.hold(key, 'a.1', 900))
+      expect(short(ledger.hold(key, 'b.1', 700)).heldByOthers).toBe(true)
+      const waiting = ledger.freed(key, 60_000)
+      // what is free is rounded down
+      ledger.lower(hold, 600.9)
+      await waiting
+      expect(hold.heldNanoUsd).toBe(300)
+      for (const use of ledger.usageOf(key)) expect(use).toMatchObject({ spentNanoUsd: 0, heldNanoUsd: 300 })
+      for (const nothing of [0, -5, Number.NaN]) ledger.lower(hold, nothing)
+      expect(hold.heldNanoUsd).toBe(300)
+
+      const next = held(ledger.hold(key, 'b.1', 500))
+      expect(short(ledger.hold(key, 'c.1', 201)).availableNanoUsd).toBe(200)
+      // more of it again, and what it cost
+      expect(ledger.extend(hold, 100)).toBe(true)
+      ledger.lower(hold, 50)
+      ledger.settle(next, rowOf(next, { costNanoUsd: 450 }))
+      const gone = held(ledger.hold(key, 'd.1', 60))
+      ledger.charge(gone, 10)
+      ledger.lower(gone, 30)
+      ledger.settle(gone, rowOf(gone, { costNanoUsd: 10 }))
+      ledger.lower(gone, 30)
+      await ledger.durable()
+      bench.kill?.()
+      const again = await start()
+      for (const use of again.usageOf(key))
+        expect(use).toMatchObject({ spentNanoUsd: 350 + 450 + 10, heldNanoUsd: 0 })
+      expect((await rows()).find(row => row.id === 'a.1')).toMatchObject({
+        certainty: 'unknown',
+        costNanoUsd: 350,
+        heldNanoUsd: 350,
+      })
+    })
+
     it('what is charged before its row is written is spent at once, and the rest can be held', async () => {
       const ledger = await start()
       const key = keyOf({ budgets: [budget('day', 1_000)] })
