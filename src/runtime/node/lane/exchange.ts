@@ -37,10 +37,6 @@ interface Reader {
 
 const left = () => new GatewayError('cancelled', 'the caller left while sending')
 
-function uncork(socket: Socket): void {
-  socket.uncork()
-}
-
 export class LaneExchange implements Call, Sink {
   readonly id: string
   readonly method = 'POST'
@@ -149,11 +145,7 @@ export class LaneExchange implements Call, Sink {
     const { socket } = this.line
     if (this.over || bytes.length === 0 || !socket.writable) return true
     if (!this.headed) this.head(200, [])
-    // what is written in one turn leaves together
-    if (socket.writableCorked === 0) {
-      socket.cork()
-      process.nextTick(uncork, socket)
-    }
+    // not gathered until the end of the turn, as node:http does: the relay gives all bytes of one read at once
     return this.put(bytes, false)
   }
 
@@ -161,11 +153,7 @@ export class LaneExchange implements Call, Sink {
     if (this.over) return
     if (!this.headed) this.head(200, ['content-length', String(bytes.length)])
     this.over = true
-    const { socket } = this.line
-    if (socket.writable) {
-      this.put(bytes, true)
-      if (socket.writableCorked > 0) socket.uncork()
-    }
+    if (this.line.socket.writable) this.put(bytes, true)
     this.line.ended(this.close)
   }
 
