@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { KeyDraft } from '../../src/keys/book.ts'
 import { createRedactor } from '../../src/redact.ts'
-import { createListener } from '../../src/runtime/node/listener.ts'
+import { makeServer } from '../../src/runtime/node/lane/server.ts'
 import { type Gateway, openGateway } from '../../src/runtime/node/open.ts'
 import { readSettings } from '../../src/runtime/node/settings.ts'
 import { createPeerOf } from '../../src/runtime/node/trust.ts'
@@ -119,10 +119,7 @@ export async function startGateway({
   const log = (level: string, event: string, fields?: object) =>
     void logs.push(JSON.stringify({ level, event, ...fields }))
   const gateway = await openGateway({ settings, log, redactor: createRedactor() })
-  const server = createServer(
-    createListener({ deps: gateway.deps, app: gateway.whole, peerOf: createPeerOf([]) }),
-  )
-  server.keepAliveTimeout = KEEP_ALIVE_MS
+  const server = makeServer({ deps: gateway.deps, app: gateway.whole, peerOf: createPeerOf([]) })
   await listening(server)
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
