@@ -14,6 +14,18 @@ const WORTH = 16
 /** A count far below the likely one is no count: some hosts begin with 0 and tell the truth at the end. */
 const LIKELY_SHARE = 0.5
 
+/** By the market's own objects, so that names are read once. */
+const stating = new WeakMap<Offer, boolean>()
+
+function statesInput(offer: Offer): boolean {
+  let found = stating.get(offer)
+  if (found === undefined) {
+    found = familyOf(offer.model, offer.upstream)?.statesInput ?? false
+    stating.set(offer, found)
+  }
+  return found
+}
+
 /**
  * The same money for a stream whose start states its prompt (`Family.statesInput`): once that is read, what is held is
  * the bill of the prompt and the output as before. For anything else the money as it is.
@@ -29,7 +41,7 @@ export function lowering(
   const { price } = offer
   const { stream, budgeted, units, sound } = spending
   if (!stream || !budgeted || !price || units || money.hold.heldNanoUsd === 0) return money
-  if (growsByTools(facts) || !familyOf(offer.model, offer.upstream)?.statesInput) return money
+  if (!statesInput(offer) || growsByTools(facts)) return money
   const { hold, afford } = money
   let isStated = false
 

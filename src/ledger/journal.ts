@@ -22,7 +22,7 @@ export interface Journal {
   close(): Promise<void>
 }
 
-/** One promise of the journal: money held, another sum in its place (more of it, or what it came to), or a finished attempt. Times epoch ms, amounts nano-USD. */
+/** One promise of the journal: money held, another sum in its place (more of it, less, or what it came to), or a finished attempt. Times epoch ms, amounts nano-USD. */
 export type Entry =
   | {
       readonly say: 'hold'

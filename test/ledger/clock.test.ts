@@ -42,7 +42,10 @@ const jump = fc.constantFrom(
 const event = fc.oneof(
   fc.record({ do: fc.constant('hold' as const), nanoUsd: fc.integer({ min: 1, max: 600 }) }),
   fc.record({ do: fc.constant('settle' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
-  fc.record({ do: fc.constant('extend' as const), nanoUsd: fc.integer({ min: 1, max: 300 }) }),
+  fc.record({
+    do: fc.constantFrom('extend' as const, 'lower' as const),
+    nanoUsd: fc.integer({ min: 1, max: 300 }),
+  }),
   fc.record({ do: fc.constant('charge' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
   fc.record({ do: fc.constant('write' as const) }),
   fc.record({ do: fc.constant('jump' as const), ms: jump }),
@@ -76,6 +79,7 @@ describe.each(WINDOWS)('a budget of %s under a clock that jumps', window => {
               if ('attemptId' in got) open.push({ hold: got, period: bucketStart(span, clock.now()) })
               else expect(got.availableNanoUsd).toBeGreaterThanOrEqual(0)
             } else if (one.do === 'extend' && open[0]) ledger.extend(open[0].hold, one.nanoUsd)
+            else if (one.do === 'lower' && open[0]) ledger.lower(open[0].hold, one.nanoUsd)
             else if (one.do === 'settle') {
               const done = open.shift()
               if (done === undefined) continue

@@ -60,7 +60,7 @@ const step = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      do: fc.constant('extend' as const),
+      do: fc.constantFrom('extend' as const, 'lower' as const),
       who: fc.nat(2),
       nanoUsd: fc.integer({ min: 1, max: 1_000 }),
     }),
@@ -161,6 +161,7 @@ describe('several ledgers, any order of events', () => {
               mine.wants.push(one.nanoUsd)
               tryAll(mine)
             } else if (one.do === 'extend' && mine?.open[0]) mine.ledger.extend(mine.open[0], one.nanoUsd)
+            else if (one.do === 'lower' && mine?.open[0]) mine.ledger.lower(mine.open[0], one.nanoUsd)
             else if (one.do === 'settle' && mine)
               settle(mine, hold => Math.floor(hold.heldNanoUsd * one.share))
             else if (one.do === 'release' && mine) settle(mine, () => 0)
