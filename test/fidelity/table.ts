@@ -42,7 +42,9 @@ in Anthropic's, and in Gemini's an event with an empty text, since Google's SDKs
 On the way back arguments of calls are told as the model wrote them, every digit of a number too. Pictures and sounds that a model made
 have a place in OpenAI's chat and in Gemini's wire; in Anthropic's and in \`/v1/responses\` a text says that they were there, and tells
 what was spoken. Code that Gemini ran at Google, and what came of it, is told in the text. Names of tools that a target does not take
-go out in a form that it does, and come back as they were.
+go out in a form that it does, and come back as they were. Who offers \`functions\` hears \`function_call\`; calls beyond the first, which
+it has no place for, stay in \`tool_calls\`. Comments in an upstream's stream pass, without credentials that somebody echoes in them; lines
+that end in a bare CR reach the caller with LF.
 
 ${sections.join('\n\n')}
 `
