@@ -135,7 +135,7 @@ describe.each(['at once', 'later'] as const)('fold, answered %s', answers => {
     const { fold, sums, store, batches, asked } = await rig(answers)
     const [first, second, third] = rows('1')
     if (!first || !second || !third) throw new Error('three rows')
-    await fold([first, first, second], none)
+    await fold([first, { ...first, costNanoUsd: 9 }, second], none)
     expect((await store.request('req_1a'))?.attempts).toHaveLength(2)
     await fold([third, second, first], none)
     await fold([first, second], none)
