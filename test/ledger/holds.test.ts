@@ -171,13 +171,16 @@ describe('a promise that lasts', () => {
 
 describe('forgetting', () => {
   it('at the end the journal keeps what is open, as large as it has become, and nothing that is in the store', async () => {
-    const { ledger, lines, said } = rig()
+    const { ledger, lines, said, store } = rig()
+    const ping = vi.spyOn(store, 'ping')
     const done = held(ledger.hold(key, 'done.1', 100))
     const open = held(ledger.hold(key, 'open.1', 500))
     held(ledger.hold(key, 'small.1', 7))
     ledger.extend(open, 250)
     ledger.settle(done, rowOf(done))
     await ledger.fold()
+    // what is forgotten must be in a database that is still there
+    expect(ping).toHaveBeenCalledTimes(1)
     expect(lines).toHaveLength(5)
     await ledger.close()
     expect(said()).toMatchObject([
