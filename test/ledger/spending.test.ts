@@ -92,6 +92,65 @@ describe('a charge before the row', () => {
   })
 })
 
+describe('what comes back before the row', () => {
+  it('is free at once in every budget, and a crash charges what is left', () => {
+    const { ledger, key, use, crash } = rig()
+    const blue = project('blue', [budget('month', 9_000)])
+    ledger.adopt([blue])
+    const attempt = held(ledger.hold({ ...key, project: 'blue' }, 'a.1', 300))
+    ledger.lower(attempt, 200)
+    expect([use(), crash(), attempt.heldNanoUsd]).toEqual([[0, 100], [['a.1', 100]], 100])
+    expect(ledger.usageOfProject(blue)[0]).toMatchObject({ heldNanoUsd: 100 })
+    // it grows again from there, and its row says what was held at last
+    expect(ledger.extend(attempt, 50)).toBe(true)
+    expect([use(), crash()]).toEqual([[0, 150], [['a.1', 150]]])
+    ledger.settle(attempt, rowOf(attempt, { costNanoUsd: 20 }))
+    expect([use(), crash()]).toEqual([[20, 0], []])
+    expect(ledger.usageOfProject(blue)[0]).toMatchObject({ heldNanoUsd: 0, spentNanoUsd: 20 })
+  })
+
+  it('is whole nano-USD, never more than is held, and never less than nothing', () => {
+    const { ledger, hold, use, crash } = rig()
+    const attempt = hold('a.1', 300)
+    for (const odd of [0, 0.9, -5, Number.NaN, Number.NEGATIVE_INFINITY]) ledger.lower(attempt, odd)
+    expect([use(), crash()]).toEqual([[0, 300], [['a.1', 300]]])
+    ledger.lower(attempt, 10.7)
+    expect([use(), crash()]).toEqual([[0, 290], [['a.1', 290]]])
+    ledger.lower(attempt, Number.POSITIVE_INFINITY)
+    expect([use(), crash()]).toEqual([[0, 0], [['a.1', 0]]])
+  })
+
+  it('is nothing once the attempt was charged or its row is written', () => {
+    const { ledger, hold, use, crash } = rig()
+    const [charged, settled] = [hold('a.1', 300), hold('b.1', 300)]
+    ledger.charge(charged, 120)
+    ledger.settle(settled, rowOf(settled, { costNanoUsd: 50 }))
+    for (const attempt of [charged, settled]) ledger.lower(attempt, 100)
+    expect([use(), crash()]).toEqual([[170, 0], [['a.1', 120]]])
+  })
+
+  it('without a budget changes what a crash would say, and holds nothing as before', () => {
+    const { ledger, crash } = rig()
+    const attempt = held(ledger.hold(keyOf({ lineage: 'free' }), 'a.1', 300))
+    ledger.lower(attempt, 200)
+    expect([attempt.heldNanoUsd, crash()]).toEqual([0, [['a.1', 100]]])
+  })
+
+  it('lets those who wait for it look again, of the key and of what stands above it', async () => {
+    const { ledger, key } = rig()
+    ledger.adopt([project('p', [budget('day', 100)])])
+    const member = { ...key, project: 'p' }
+    const attempt = held(ledger.hold(member, 'a.1', 100))
+    const woken: string[] = []
+    const waits = [key.lineage, 'project:p', 'project:q'].map(owner =>
+      ledger.freed(member, owner.endsWith('q') ? 1 : 5_000, { owner } as never).then(() => woken.push(owner)),
+    )
+    ledger.lower(attempt, 10)
+    await Promise.all(waits)
+    expect(woken).toEqual([key.lineage, 'project:p', 'project:q'])
+  })
+})
+
 describe('who hears of it', () => {
   const soft = { ...budget('day', 1_000), softNanoUsd: 100 }
 
