@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import type { Sink } from '../../src/terms.ts'
-import { until } from '../waiting.ts'
+import { sleep, until } from '../waiting.ts'
 import { makeCertificates } from './certificates.ts'
 import { atEnd, call, caller, open, PATH, PATIENT, request } from './lane-rig.ts'
 
@@ -243,16 +243,23 @@ describe('callers that leave, stall or never read', () => {
   })
 
   test('a broken-off answer is seen as one: no last chunk, and the connection is gone', async () => {
-    const { port } = await open((_, sink) => {
+    let left = false
+    const { port, server } = await open((_, sink) => {
+      sink.onClose(() => (left = true))
       sink.head(200, [])
       sink.write(text('some'))
       setImmediate(() => sink.abort?.())
     })
+    let gone = false
+    server.on('connection', socket => socket.on('close', () => (gone = true)))
     const one = call(port)
     one.send(request('x'))
     const heard = await one.ended()
     expect(heard).toContain('some')
     expect(heard).not.toContain(END)
+    // it was not the caller who left
+    await until(() => gone)
+    expect(left).toBe(false)
   })
 
   test('a body that does not come in time: 408, and whoever reads it learns', async () => {
@@ -367,6 +374,40 @@ describe('callers that leave, stall or never read', () => {
     expect(body.length).toBeGreaterThan(stoppedAt * part.length)
   })
 
+  test('an answer that has ended here but not there: neither idle nor over, and the next request waits', async () => {
+    const all: Running[] = []
+    const { port } = await open(running(all), { limits: { ...PATIENT, idleMs: 50 } })
+    const one = call(port)
+    one.socket.pause()
+    one.send(request('x') + request('next'))
+    await until(() => all.length === 1)
+    const size = 30_000_000
+    all[0]?.sink.head(200, ['content-length', String(size)])
+    all[0]?.sink.end(new Uint8Array(size).fill(65))
+    await sleep(300)
+    expect(all).toHaveLength(1)
+    one.socket.resume()
+    await until(() => all.length === 2)
+    await until(() => one.text().length - one.text().indexOf('\r\n\r\n') - 4 >= size)
+    all[1]?.sink.end(text('second'))
+    await one.heard('second')
+    expect(one.text().includes(`\r\n${'A'.repeat(size)}HTTP/1.1 200 OK`)).toBe(true)
+  })
+
+  test('the time for a body ends with it: its answer may take longer', async () => {
+    const all: Running[] = []
+    const requestMs = 2_000
+    const { port } = await open(running(all), { limits: { ...PATIENT, requestMs } })
+    const one = call(port)
+    one.send(request('xyz').slice(0, -1))
+    await until(() => all.length === 1)
+    one.send('z')
+    await sleep(requestMs + 200)
+    all[0]?.sink.head(200, [])
+    all[0]?.sink.end(text('late'))
+    expect(await one.heard('late')).toMatch(/^HTTP\/1\.1 200 OK/)
+  })
+
   test('many small requests at once, answered without a turn between them', async () => {
     const { port } = await open(async (call, sink) => {
       // where the reads of the socket cut a head, the rest is node:http's, which closes after an answer that comes this early
@@ -420,15 +461,22 @@ describe('the end of a listener', () => {
     expect(one.text().split(END)).toHaveLength(3)
   })
 
-  test('an early answer arrives although its caller is still sending', async () => {
-    const { port } = await open((_, sink) => {
-      sink.head(401, ['content-length', '3'])
-      sink.end(text('no!'))
-    })
+  test('an early answer arrives although its caller is still sending, and all that was promised may be sent', async () => {
+    const { port } = await open(
+      (_, sink) => {
+        sink.head(401, ['content-length', '3'])
+        sink.end(text('no!'))
+      },
+      { limits: { ...PATIENT, lingerMs: 60_000 } },
+    )
     const one = call(port)
-    one.send(request('x'.repeat(3_000_000)))
+    let fault: Error | undefined
+    one.socket.on('error', error => (fault = error))
+    one.send(request('x'.repeat(9_000_000)))
     const heard = await one.ended()
     expect(heard).toMatch(/^HTTP\/1\.1 401 Unauthorized\r\n.*Connection: close\r\n\r\nno!$/s)
+    await until(() => one.socket.writableLength === 0 || fault !== undefined)
+    expect(fault).toBeUndefined()
   })
 
   test('who promises a body and sends none after an early answer is let go', async () => {

@@ -112,7 +112,7 @@ export class Connection implements Line {
       const behind = exchange.take(bytes)
       if (exchange.missing === 0) this.dueMs = NEVER
       if (behind.length > 0) this.wait(behind)
-      else if (exchange.unread > WAITING_BYTES_MAX) this.pause()
+      else this.boundUnread(exchange)
     } else this.wait(bytes)
   }
 
@@ -120,6 +120,11 @@ export class Connection implements Line {
     this.waiting.push(bytes)
     this.waitingBytes += bytes.length
     if (this.waitingBytes > WAITING_BYTES_MAX) this.pause()
+  }
+
+  /** Only a body that goes on: with all of it here, a caller that leaves shall be heard. */
+  private boundUnread(exchange: LaneExchange): void {
+    if (exchange.missing > 0 && exchange.unread > WAITING_BYTES_MAX) this.pause()
   }
 
   private pause(): void {
@@ -155,7 +160,7 @@ export class Connection implements Line {
     const behind = exchange.take(bytes.subarray(request.end))
     this.dueMs = exchange.missing > 0 ? performance.now() + home.limits.requestMs : NEVER
     if (behind.length > 0) this.wait(behind)
-    else if (exchange.missing > 0 && exchange.unread > WAITING_BYTES_MAX) this.pause()
+    else this.boundUnread(exchange)
     void home.serve(exchange, exchange, endpoint, deps)
   }
 
@@ -179,7 +184,6 @@ export class Connection implements Line {
     this.dueMs = performance.now() + this.home.limits.idleMs
     // not at once: many small requests in one read would stand upon each other
     if (this.waitingBytes > 0) process.nextTick(next, this)
-    else this.readOn()
   }
 
   /** Begins with what waits, once the answer before it has left this process. */
