@@ -6,8 +6,8 @@ export type Elsewhere = 'tekken' | 'gemma'
 export interface Vocabulary {
   /** Bytes of the longest token. */
   readonly longest: number
-  /** Into how many tokens another vocabulary cuts the text of this one; where that is not known, a token for each byte. */
-  cost(rank: number, vocabulary: Elsewhere): number
+  /** By rank: into how many tokens another vocabulary cuts this one; where that is not known, a token for each byte. */
+  costs(vocabulary: Elsewhere): Uint8Array
   /** Rank of the token that has exactly these bytes; -1 = there is none. */
   rank(bytes: Uint8Array, from: number, to: number): number
 }
@@ -64,11 +64,20 @@ export function readVocabulary(data: Uint8Array): Vocabulary {
     }
   }
 
-  function cost(of: number, vocabulary: Elsewhere): number {
-    const found = ((costs[of] ?? 0xff) >> SHIFTS[vocabulary]) & COST_MAX
-    return found < COST_MAX ? found : (starts[of + 1] ?? 0) - (starts[of] ?? 0)
+  const made = new Map<Elsewhere, Uint8Array>()
+  function costsIn(vocabulary: Elsewhere): Uint8Array {
+    let found = made.get(vocabulary)
+    if (found === undefined) {
+      found = new Uint8Array(size)
+      for (let of = 0; of < size; of++) {
+        const cost = ((costs[of] ?? 0xff) >> SHIFTS[vocabulary]) & COST_MAX
+        found[of] = cost < COST_MAX ? cost : (data[4 + of] ?? 0)
+      }
+      made.set(vocabulary, found)
+    }
+    return found
   }
-  return { longest, rank, cost }
+  return { longest, rank, costs: costsIn }
 }
 
 /** FNV-1a, with its high bits folded into the low ones that pick the slot. */

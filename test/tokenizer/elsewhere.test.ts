@@ -58,16 +58,15 @@ describe.each([
     const real = Number(row[at])
     const { words, bytes } = weigh(row[0], vocabulary)
     expect(bytes).toBe(0)
-    // a token where a word is cut in another place
-    expect(words).toBeGreaterThanOrEqual(real - 1)
+    expect(words).toBeGreaterThanOrEqual(real)
     expect(words).toBeLessThanOrEqual(real * 2 + 3)
   })
 
-  test('all of them together: not below, and a quarter above at most', () => {
+  test('all of them together: not below, and a third above at most', () => {
     const real = TEXTS.reduce((sum, row) => sum + Number(row[at]), 0)
     const said = TEXTS.reduce((sum, [text]) => sum + weigh(text, vocabulary).words, 0)
     expect(said / real).toBeGreaterThanOrEqual(1)
-    expect(said / real).toBeLessThan(1.25)
+    expect(said / real).toBeLessThan(1.34)
   })
 
   test('never more than a token for each byte, never less than one for a text', () => {
@@ -83,9 +82,9 @@ describe.each([
   test('data without costs take each byte for a token', () => {
     const bare = readVocabulary(data.subarray(0, data.length - data.readUInt32LE(0)))
     for (const rank of encode('Hello there, 12345')) {
-      const own = readVocabulary(data).cost(rank, vocabulary)
-      expect(bare.cost(rank, vocabulary)).toBeGreaterThanOrEqual(own)
+      const own = readVocabulary(data).costs(vocabulary)[rank] ?? Number.NaN
+      expect(bare.costs(vocabulary)[rank]).toBeGreaterThanOrEqual(own)
     }
-    expect(encode(' there').map(rank => bare.cost(rank, vocabulary))).toEqual([6])
+    expect(encode(' there').map(rank => bare.costs(vocabulary)[rank])).toEqual([6])
   })
 })
