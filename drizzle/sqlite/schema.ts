@@ -261,14 +261,14 @@ export const partsDaily = sqliteTable(
 )
 
 /**
- * `partsDaily` without key, model, provider and project, of days that are over: what a view of a month by user or tag
- * reads. Made from it afterwards (src/store/closing.ts), so that no request pays for it.
+ * `partsDaily` without key, model, provider and project, of days that are over, and `spendDaily` as the kind `all`: what a
+ * view of a month by user or tag reads. Made from them afterwards (src/store/closing.ts), so that no request pays for it.
  */
 export const closedParts = sqliteTable(
   'closed_parts',
   {
     dayMs: integer('day_ms').notNull(),
-    kind: partNames.kind,
+    kind: text().$type<'all' | 'user' | 'tag' | 'tagged' | 'user_tag'>().notNull(),
     user: partNames.user,
     tag: partNames.tag,
     ...spendSums,

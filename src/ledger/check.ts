@@ -237,9 +237,9 @@ async function lookAtBudgets({ store, ledger, keys, projects, nowMs }: CheckInpu
 export async function checkLedger(input: CheckInput): Promise<Check[]> {
   const { store, ledger, nowMs } = input
   await ledger.fold()
-  const dayStarts = (await store.spend({ fromMs: 0, toMs: END_MS, nowMs, groupBy: ['day'] })).map(row =>
-    Date.parse(row.group.day ?? ''),
-  )
+  // With providers, because a view of days alone is read from closed days, which are looked at here.
+  const named = await store.spend({ fromMs: 0, toMs: END_MS, nowMs, groupBy: ['day', 'provider'] })
+  const dayStarts = [...new Set(named.map(row => Date.parse(row.group.day ?? '')))]
   const since = Math.max(
     (await store.oldestDay()) ?? nowMs,
     Number(await store.setting(KEPT_SINCE)) || 0,

@@ -11,6 +11,8 @@ const statement = (query: SQL): Statement => dialect.sqlToQuery(query) as Statem
 /** Rows that one step adds up: about a millisecond. */
 const ROWS_AT_ONCE = 1_000
 const KINDS: readonly PartKind[] = ['user', 'tag', 'tagged', 'user_tag']
+/** The kind of what a whole day has, whoever it was for. */
+export const WHOLE_DAY = 'all'
 
 /** Nine sums of one table, by the same names. */
 const SUMS = sql.join(
@@ -77,6 +79,10 @@ function sumUp(kind: PartKind, dayMs: number, [user, tag]: Place, until: Place |
     group by user, tag`)
 }
 
+const sumUpAll = (dayMs: number): Statement =>
+  statement(sql`insert or replace into ${closedParts} select day_ms, ${WHOLE_DAY}, '', '', ${SUMS}
+    from ${spendDaily} where day_ms = ${dayMs}`)
+
 /** False = stopped in the middle; the day stays open. */
 async function closeDay(driver: SqlDriver, dayMs: number, goOn: () => Promise<boolean>): Promise<boolean> {
   const [begun] = (await driver.all(begin(dayMs)))[0] ?? []
@@ -92,7 +98,7 @@ async function closeDay(driver: SqlDriver, dayMs: number, goOn: () => Promise<bo
       if (!(await goOn())) return false
     }
   }
-  await driver.batch([end(dayMs, begun ?? null, attempts ?? null)])
+  await driver.batch([sumUpAll(dayMs), end(dayMs, begun ?? null, attempts ?? null)])
   return true
 }
 

@@ -9,7 +9,7 @@ import {
   spendDaily,
   spendHourly,
 } from '../../drizzle/sqlite/schema.ts'
-import { daysChecked } from './closing.ts'
+import { daysChecked, WHOLE_DAY } from './closing.ts'
 import type { Statement } from './sql.ts'
 import type { SpendGroup, SpendQuery, SummedFrom } from './store.ts'
 import { DAY_MS, dayOf, HOUR_MS, hourOf } from './sums.ts'
@@ -92,13 +92,13 @@ function partRows({ parts, start }: Sums, kind: string, within: SQL, groupBy: re
       group by ${start}, user, tag)`
 }
 
-/** The same of whole days: those that are closed (closing.ts) have it ready. One statement, lest a day is counted twice or never. */
-function partDays(kind: string, within: SQL): SQL {
-  const those = (isClosed: SQL) =>
-    sql`kind = ${kind} and day_ms in (select day_ms from days where is_closed = ${isClosed})`
+/** Whole days without names: those that are closed (closing.ts) have it ready. One statement, lest a day is counted twice or never. */
+function closedOr(open: (those: SQL) => SQL, kind: string, within: SQL): SQL {
+  const those = (isClosed: SQL) => sql`day_ms in (select day_ms from days where is_closed = ${isClosed})`
   return sql`with days as materialized (${daysChecked(within)})
-    select day_ms as start_ms, ${noNames}, ${userAndTag}, ${kept} from ${closedParts} where ${those(sql`1`)}
-    union all ${partRows(DAYS, kind, those(sql`0`), [])}`
+    select day_ms as start_ms, ${noNames}, ${userAndTag}, ${kept} from ${closedParts}
+      where kind = ${kind} and ${those(sql`1`)}
+    union all ${open(those(sql`0`))}`
 }
 
 /**
@@ -110,10 +110,13 @@ function fromSums(from: Sums, { fromMs, toMs, keyIds }: Stretch, groupBy: readon
   const span = sql`${start} >= ${fromMs} and ${start} < ${toMs}`
   const within = sql`${span}${keyFilter(keyIds)}`
   const mayBeClosed = from === DAYS && keyIds === undefined && !isNamed(groupBy)
-  const part = (kind: string) => (mayBeClosed ? partDays(kind, span) : partRows(from, kind, within, groupBy))
-  const spend = sql`select ${start} as start_ms, key_id, project, model, provider, null as user, null as tag, ${kept}
-    from ${from.spend} where ${within}`
-  const sources: Source[] = [{ rows: spend, sign: 1 }]
+  const rowsOf = (open: (where: SQL) => SQL, kind: string) =>
+    mayBeClosed ? closedOr(open, kind, span) : open(within)
+  const part = (kind: string) => rowsOf(where => partRows(from, kind, where, groupBy), kind)
+  const spend = (where: SQL) =>
+    sql`select ${start} as start_ms, key_id, project, model, provider, null as user, null as tag, ${kept}
+      from ${from.spend} where ${where}`
+  const sources: Source[] = [{ rows: rowsOf(spend, WHOLE_DAY), sign: 1 }]
   const [byUser, byTag] = [groupBy.includes('user'), groupBy.includes('tag')]
   if (byTag) sources.push({ rows: part('tagged'), sign: -1 }, { rows: part('tag'), sign: 1 })
   if (byUser) sources.push({ rows: part(byTag ? 'user_tag' : 'user'), sign: 1, fromNobody: true })

@@ -133,6 +133,7 @@ export function describeReading(name: string, open: () => Promise<Store>): void 
       const months = { fromMs: midnight - 30 * DAY, toMs: midnight + 30 * DAY }
       const same = async (when: string) => {
         for (const query of [
+          { ...months, groupBy: [] },
           { ...months, groupBy: ['user'] },
           { ...months, groupBy: ['tag', 'day'] },
           { ...months, groupBy: ['key', 'user'] },
