@@ -4,7 +4,7 @@
  */
 import { merge } from './merge.ts'
 import { pieceEnd } from './split.ts'
-import { type Elsewhere, readVocabulary } from './vocabulary.ts'
+import { type Elsewhere, readVocabulary, type Vocabulary } from './vocabulary.ts'
 
 export interface Tokenizer {
   /** Tokens of the text. Names of special tokens in it are text like any other. */
@@ -66,45 +66,45 @@ export function createTokenizer(data: Uint8Array): Tokenizer {
     return tokens
   }
 
-  /**
-   * Words, numbers and marks end there where they end here, so that what is one token here is exact. A word of several may be
-   * cut in other places: of 234,000 such words and marks 98.5 % came to their parts' sum at most, all but
-   * 125 to one more: so much is counted.
-   */
-  function cut(text: string, vocabulary: Elsewhere): number {
-    const bytes = encoder.encode(text)
-    const costs = known.costs(vocabulary)
-    let tokens = 0
-    const tell = (start: number, end: number): void => {
-      tokens += costs[known.rank(bytes, start, end)] ?? 0
-    }
-    let from = 0
-    for (let at = 0; at < text.length; ) {
-      const end = pieceEnd(text, at)
-      const to = from + utf8Bytes(text, at, end)
-      const whole = known.rank(bytes, from, to)
-      if (whole >= 0) tokens += costs[whole] ?? 0
-      else {
-        const most = tokens + to - from
-        merge(bytes, from, to, known, tell)
-        tokens = Math.min(tokens + 1, most)
-      }
-      at = end
-      from = to
-    }
-    return tokens
-  }
-
   return {
     count: text => walk(text),
     weigh: (text, vocabulary) =>
-      vocabulary === undefined ? weigh(text) : { words: cut(text, vocabulary), bytes: 0 },
+      vocabulary === undefined ? weigh(text) : { words: cut(text, known, vocabulary), bytes: 0 },
     encode(text) {
       const ranks: number[] = []
       walk(text, rank => ranks.push(rank))
       return ranks
     },
   }
+}
+
+/**
+ * Words, numbers and marks end there where they end here, so that what is one token here is exact. A word of several may be
+ * cut in other places: of 234,000 such words and marks 98.5 % came to their parts' sum at most, all but
+ * 125 to one more: so much is counted.
+ */
+function cut(text: string, known: Vocabulary, vocabulary: Elsewhere): number {
+  const bytes = encoder.encode(text)
+  const costs = known.costs(vocabulary)
+  let tokens = 0
+  const tell = (start: number, end: number): void => {
+    tokens += costs[known.rank(bytes, start, end)] ?? 0
+  }
+  let from = 0
+  for (let at = 0; at < text.length; ) {
+    const end = pieceEnd(text, at)
+    const to = from + utf8Bytes(text, at, end)
+    const whole = known.rank(bytes, from, to)
+    if (whole >= 0) tokens += costs[whole] ?? 0
+    else {
+      const most = tokens + to - from
+      merge(bytes, from, to, known, tell)
+      tokens = Math.min(tokens + 1, most)
+    }
+    at = end
+    from = to
+  }
+  return tokens
 }
 
 /** A surrogate without its other half is three bytes too, as the encoder writes U+FFFD for it. */
