@@ -21,7 +21,7 @@ test('a user whose day is over keeps what was spent of the month, however many o
     if ('limit' in taken) throw new Error(`refused by ${taken.limit}`)
     budgets.settle(taken, nanoUsd, nanoUsd, nowMs)
   }
-  for (let i = 0; i < CROWD; i++) spend(`u${i}`, 8, NOON)
+  for (let i = 0; i < CROWD - 1; i++) spend(`u${i}`, 8, NOON)
   expect(take('u5', 3, NOON)).toMatchObject({ limit: 'key.user.budget.day' })
   for (let i = 0; i < 2; i++) spend(`new${i}`, 1, NOON + DAY)
   expect(take('u5', 3, NOON + DAY)).toMatchObject({ limit: 'key.user.budget.month', availableNanoUsd: 2 })
@@ -80,12 +80,17 @@ test('a budget of its own has one lease a window, and is told from a part by its
   expect(leases.find('k', 'day')).toBe(own)
   expect(leases.restored('k', 'day')).toBe(own)
   expect(leases.get('k', 'month', undefined)).not.toBe(own)
-  expect(leases.find('k/user:a', 'day')).toBeUndefined()
+  expect([leases.find('k/user:a', 'day'), leases.find('nobody', 'day')]).toEqual([undefined, undefined])
   const restored = leases.restored('k/user:a', 'day')
   expect(leases.find('k/user:a', 'day')).toBe(restored)
   expect(leases.part('k/user:a', 'day')).toBe(restored)
+  // one that is known for another window only is none of this
+  leases.restored('k/user:b', 'month')
+  expect([...leases.parts('k/user:', 'day')]).toEqual([['a', restored]])
+  leases.ended(leases.part('k/user:gone', 'day'))
   // the owner of a key's own money goes without saying, that of a project does not
   expect(own.open(NOON).ref).toMatchObject({ owner: undefined, window: 'day' })
+  expect(leases.restored('key000000009', 'day').open(NOON).ref).toMatchObject({ owner: undefined })
   expect(leases.restored('project:p', 'day').open(NOON).ref).toMatchObject({ owner: 'project:p' })
   expect(restored.open(NOON).ref).toMatchObject({ owner: 'k/user:a' })
 })
