@@ -1,6 +1,7 @@
 /** What the check compares with what: every figure, which hours and days, what still runs, how it steps. Rows in memory, one source bent at a time. */
 import { describe, expect, it } from 'vitest'
 import type { SpendRow, Store } from '../../src/store/store.ts'
+import type { AttemptRow } from '../../src/terms.ts'
 import { attemptRow } from '../store/rows.ts'
 import { check, DAY, HOUR, MIDNIGHT } from './checking.ts'
 import { NOON } from './parts.ts'
@@ -116,6 +117,41 @@ describe('hours and days', () => {
     expect((await check({ rows, sinceMs: MIDNIGHT })).of('days')).toEqual([])
     const all = await check({ rows })
     expect(all.of('days')).toEqual(['-72--48', '-48--24', '-24-0'])
+  })
+})
+
+describe('closed days', () => {
+  const at = (requestId: string, changes: Partial<AttemptRow>) =>
+    attemptRow({ requestId, createdAtMs: MIDNIGHT - HOUR, user: 'ann', tags: ['x'], ...changes })
+  const rows = [
+    at('req_1', { provider: 'one' }),
+    at('req_2', { provider: 'two' }),
+    at('req_3', { provider: 'two', user: null, tags: [] }),
+    at('req_4', { createdAtMs: MIDNIGHT }),
+  ]
+  /** As a view of users and tags alone is answered, one figure of ann's more than there is. */
+  const more = (requests: number) => ({
+    bent: (store: Store): Partial<Store> => ({
+      async spend(query) {
+        const found = await store.spend(query)
+        if (query.groupBy.join() !== 'user,tag') return found
+        return found.map(row => (row.group.user ? { ...row, requests: row.requests + requests } : row))
+      },
+    }),
+  })
+
+  it('are as their providers come to, for each user and tag', async () => {
+    const { named, pauses } = await check({ rows, ...more(0) })
+    expect(named('daily sums = closed')).toMatchObject({ compared: 2 * FIGURES.length, differences: [] })
+    // 38 hours twice, and the day before today twice
+    expect(pauses).toBe(2 * 38 + 2)
+  })
+
+  it('that are not are told, with the user and the tag', async () => {
+    const { named } = await check({ rows, ...more(5) })
+    expect(named('daily sums = closed').differences).toEqual([
+      { at: '2026-01-14T00:00:00.000Z user=ann tag=x', figure: 'requests', expected: 2, found: 7 },
+    ])
   })
 })
 
