@@ -166,6 +166,7 @@ export class Connection implements Line {
 
   private handOver(bytes: Buffer): void {
     const socket: LaneSocket = this.socket
+    this.paused = false
     this.home.connections.delete(this)
     socket[AT] = undefined
     socket.off('data', onData)
@@ -194,8 +195,9 @@ export class Connection implements Line {
     const bytes = this.waiting.length === 1 ? (this.waiting[0] as Buffer) : Buffer.concat(this.waiting)
     this.waiting = []
     this.waitingBytes = 0
-    this.readOn()
     this.begin(bytes)
+    // not while much still waits: it would be put together anew for each small request
+    if (this.waitingBytes <= WAITING_BYTES_MAX) this.readOn()
   }
 
   drained(): void {
