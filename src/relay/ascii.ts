@@ -3,3 +3,5 @@ export const LF = 10
 export const CR = 13
 export const COLON = 58
 export const BRACE = 125
+export const QUOTE = 34
+export const BACKSLASH = 92

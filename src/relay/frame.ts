@@ -1,5 +1,6 @@
 /** How much of an event is text: the width of the frame around it is learned, so that most events need not be parsed. Part of the passthrough. */
 import type { Bytes } from '../deps.ts'
+import { BACKSLASH } from './ascii.ts'
 import { dataOf, parse } from './event.ts'
 import { PADS, ROLE } from './needles.ts'
 import { textLength } from './reader.ts'
@@ -25,7 +26,9 @@ export class Frame {
   /** Bytes of text in an event. Learns the width of the frame around it, unless that is never the same: some hosts pad. */
   measure(event: Uint8Array, chunk = parse(dataOf(this.bytes.text(event)) ?? '')): number {
     const said = chunk ? textLength(chunk) : 0
-    if (said === 0 || PADS.some(pad => this.bytes.find(event, pad) >= 0)) return said
+    // escapes are no part of the frame
+    if (said === 0 || event.indexOf(BACKSLASH) >= 0 || PADS.some(pad => this.bytes.find(event, pad) >= 0))
+      return said
     this.measured = this.overhead < Number.POSITIVE_INFINITY || this.bytes.find(event, ROLE) < 0
     this.overhead = Math.min(this.overhead, event.length - said)
     return said

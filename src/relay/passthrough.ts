@@ -4,6 +4,7 @@
  * bytes for what matters. A quote inside a JSON string is escaped, so the raw bytes `"usage":` cannot come from text.
  */
 import type { Usage } from '../terms.ts'
+import { Alike } from './alike.ts'
 import { BRACE, COLON, CR, LF } from './ascii.ts'
 import { withoutSecrets } from './comments.ts'
 import { type Edit, edited } from './edits.ts'
@@ -13,7 +14,6 @@ import { endsInCr, inLf } from './line-ends.ts'
 import { CRLF_CRLF, DONE, ERROR, EVENT, FINISH, LF_LF, USAGE } from './needles.ts'
 import { finishOf, hasContent, newState, type ReaderOptions, type StreamReader, withCost } from './reader.ts'
 
-const DONE_TAIL = 24
 const HELD_BYTES_MAX = 65_536
 
 interface Options extends ReaderOptions {
@@ -38,12 +38,14 @@ class Passthrough implements StreamReader {
   private heldBytes = 0
   private separator: Uint8Array = LF_LF
   private readonly frame: Frame
+  private readonly alike: Alike
   /** Choices that have ended, where there are several. */
   private readonly ended = new Set<unknown>()
 
   constructor(options: Options) {
     this.o = options
     this.frame = new Frame(options.bytes)
+    this.alike = new Alike(options.bytes.text, chunk => options.usageOf(chunk) !== undefined)
     this.state.unfinished = options.choices > 1 ? options.choices : 0
   }
 
@@ -98,49 +100,32 @@ class Passthrough implements StreamReader {
     return Math.max(lf < 0 ? 0 : lf + 2, crlf < 0 ? 0 : crlf + 4)
   }
 
-  /** Calls `each` with the bounds of every event, in order, until it returns false. */
-  private eachEvent(block: Uint8Array, each: (start: number, end: number) => boolean): void {
-    let start = 0
-    while (start < block.length) {
-      const found = this.o.bytes.find(block, this.separator, start)
-      const end = found < 0 ? block.length : found + this.separator.length
-      if (!each(start, end)) return
-      start = end
-    }
-  }
-
   private peek(block: Uint8Array): Uint8Array | undefined {
     let committedAt = -1
-    this.eachEvent(block, (start, end) => {
+    let end = 0
+    for (let start = 0; start < block.length && committedAt < 0; start = end) {
+      end = this.eventEnd(block, start)
       const event = block.subarray(start, end)
       const text = this.o.bytes.text(event)
       const data = dataOf(text)
-      if (data === undefined) {
-        this.keep(event, text)
-        return true
-      }
-      if (data === '[DONE]') {
-        this.state.done = true
-        return false
-      }
-      const chunk = namedError(text) ?? parse(data)
-      if (!chunk) return true
+      if (data === undefined) this.keep(event, text)
+      if (data === '[DONE]') this.state.done = true
+      if (this.state.done) break
+      const chunk = data === undefined ? undefined : (namedError(text) ?? parse(data))
+      if (!chunk) continue
       this.state.usage = this.o.usageOf(chunk) ?? this.state.usage
       if (isError(chunk)) {
         this.state.failure = { kind: 'overloaded', message: 'error event', body: chunk }
-        return false
+        break
       }
       if (typeof chunk.id === 'string' && chunk.id !== '') this.state.answerId ??= chunk.id
       if (hasContent(chunk)) {
         this.state.content = true
-        this.frame.measure(event, chunk)
         committedAt = start
-        return false
       }
       // Azure's first chunk and role chunks wait; a usage-only event before content is not for a caller who did not ask
-      if (this.o.wantsUsage || !isUsageOnly(chunk)) this.keep(event, text)
-      return true
-    })
+      else if (this.o.wantsUsage || !isUsageOnly(chunk)) this.keep(event, text)
+    }
     if (committedAt < 0) return undefined
     const flowing = this.flow(block.subarray(committedAt))
     const out = flowing ? [...this.held, flowing] : this.held
@@ -156,6 +141,15 @@ class Passthrough implements StreamReader {
   }
 
   private flow(block: Uint8Array): Uint8Array | undefined {
+    const like = this.alike.through(block, this.state)
+    if (like === block.length) return block
+    if (like === 0) return this.searched(block)
+    const before = block.subarray(0, like)
+    const rest = this.searched(block.subarray(like))
+    return rest ? this.o.bytes.concat([before, rest]) : before
+  }
+
+  private searched(block: Uint8Array): Uint8Array | undefined {
     const { finishReason, unfinished } = this.state
     if (finishReason === undefined || unfinished > 0) this.state.finishReason ??= this.finishIn(block)
     // cut before it is counted: the words of an error are no output that anybody pays for
@@ -226,8 +220,7 @@ class Passthrough implements StreamReader {
 
   /** `[DONE]` is kept back: it goes out after the settlement. What comes behind it is not part of the answer. */
   private cutDone(block: Uint8Array): Uint8Array {
-    // before the finish reason it can only stand at the end of a block, where a short look finds it
-    let at = this.state.finishReason === undefined ? Math.max(0, block.length - DONE_TAIL) : 0
+    let at = 0
     for (;;) {
       at = this.o.bytes.find(block, DONE, at)
       if (at < 0) return block
@@ -282,8 +275,12 @@ class Passthrough implements StreamReader {
     return this.o.bytes.text(block.subarray(start, end))
   }
 
-  private boundsAt(block: Uint8Array, at: number): [number, number] {
+  private eventEnd(block: Uint8Array, at: number): number {
     const found = this.o.bytes.find(block, this.separator, at)
-    return [eventStart(block, at), found < 0 ? block.length : found + this.separator.length]
+    return found < 0 ? block.length : found + this.separator.length
+  }
+
+  private boundsAt(block: Uint8Array, at: number): [number, number] {
+    return [eventStart(block, at), this.eventEnd(block, at)]
   }
 }

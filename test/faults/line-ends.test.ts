@@ -69,7 +69,9 @@ function readAll(reader: StreamReader, pieces: readonly Uint8Array[]): Json {
   const out = pieces.map(piece => reader.push(piece))
   out.push(reader.end())
   const text = out.map(bytes => (bytes ? nodeBytes.text(bytes) : '')).join('')
-  return { text, state: { ...reader.state } }
+  const { state } = reader
+  // an upper bound of text with its escapes: which events are parsed for it depends on where the bytes were cut
+  return { text, state: { ...state, textBytes: state.textBytes > 0 } }
 }
 
 function pieces(all: string, size: number): Uint8Array[] {
