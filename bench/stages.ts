@@ -25,7 +25,7 @@ const MONEY = 'hold, settlement and row'
 const STAGES: readonly (readonly [name: string, files: RegExp])[] = [
   [
     MONEY,
-    /src\/(ledger|store)\/|src\/attempt\/(hold|rows|payer)\.|src\/(meter|record|price|estimate)\.|node\/(journal|segments|sqlite|durable|books)\.|better-sqlite3/,
+    /src\/(ledger|store)\/|src\/attempt\/(hold|lower|rows|payer)\.|src\/(meter|record|price|estimate)\.|node\/(journal|segments|sqlite|durable|books)\.|better-sqlite3/,
   ],
   ['access line', /src\/(telemetry|redact)\.|node\/log\./],
   ['authenticate, admit', /src\/(authenticate|admit|bag)\.|src\/keys\//],
@@ -36,9 +36,9 @@ const STAGES: readonly (readonly [name: string, files: RegExp])[] = [
   ['pipeline', /src\/(gateway|terms|errors|ids|bag)\.|src\/http\//],
   [
     'sockets: server',
-    /node\/listener\.|node:_http_server|node:_http_incoming|node:_http_outgoing|node:_http_common/,
+    /node\/(listener\.|lane\/)|node:_http_server|node:_http_incoming|node:_http_outgoing|node:_http_common/,
   ],
-  ['sockets: upstream', /node\/(send|connect)\.|undici|wasm/],
+  ['sockets: upstream', /node\/(send|routes|proxied|connect)\.|node\/http1\/|undici|wasm/],
 ]
 
 interface Frame {
