@@ -39,6 +39,23 @@ test('what is sent arrives as it was given', async () => {
   expect(names?.sort()).toEqual(['authorization', 'connection', 'content-length', 'content-type', 'host'])
 })
 
+test('other fields than before are sent, also out of the same list', async () => {
+  const seen: (string | undefined)[] = []
+  const port = await listen(
+    createServer((request, response) => {
+      seen.push(request.headers.authorization)
+      response.end('fine')
+    }),
+  )
+  const send = sender({ allow: [`127.0.0.1:${port}`] })
+  const headers = ['authorization', 'Bearer one']
+  for (const key of ['one', 'one', 'two', 'one']) {
+    headers[1] = `Bearer ${key}`
+    await exchange(send, { origin: `http://127.0.0.1:${port}`, headers }).over
+  }
+  expect(seen).toEqual(['one', 'one', 'two', 'one'].map(key => `Bearer ${key}`))
+})
+
 test('many HTTP chunks of one read are one chunk here, and end never overtakes them', async () => {
   const events = Array.from({ length: 50 }, (_, i) => `data: {"i":${i}}\n\n`)
   const port = await raw(socket => {

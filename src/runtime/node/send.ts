@@ -2,7 +2,7 @@
 import type { Log } from '../../deps.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Receiver, Send, Upstream, UpstreamRequest } from '../../terms.ts'
-import { Exchange, headOf, written } from './http1/exchange.ts'
+import { Exchange, written } from './http1/exchange.ts'
 import { ProxiedExchange } from './proxied.ts'
 import { createRoutes, type Route, type SendOptions } from './routes.ts'
 
@@ -78,7 +78,7 @@ export function createSend(options: SendOptions): NodeSend {
       sendProxied(route, request, exchange)
       return exchange
     }
-    const head = headOf(route.pool.host, request)
+    const head = route.pool.heads.of(request)
     if (head === undefined)
       return refuse(
         to,

@@ -10,18 +10,48 @@ const PATH = /^\/[\x21-\x7e\x80-\xff]*$/
 /** A body beyond this is written beside its head and not copied behind it. */
 const COPY_BYTES_MAX = 65_536
 
-/** The request's head without its last empty line, or undefined = it holds what would end a line or begin another. */
-export function headOf(host: string, { method, path, headers, body }: UpstreamRequest): string | undefined {
-  if (!PATH.test(path) || headers.length % 2 !== 0) return undefined
-  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`
+/** The lines of header fields, or undefined = they hold what would end a line or begin another. */
+function linesOf(headers: readonly string[]): string | undefined {
+  if (headers.length % 2 !== 0) return undefined
+  let lines = ''
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
     const value = headers[i + 1] as string
     if (!NAME.test(name) || !VALUE.test(value)) return undefined
-    head += `${name}: ${value}\r\n`
+    lines += `${name}: ${value}\r\n`
   }
-  if (body !== undefined || method !== 'GET') head += `content-length: ${body?.length ?? 0}\r\n`
-  return head
+  return lines
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  if (some.length !== others.length) return false
+  for (let i = 0; i < some.length; i++) if (some[i] !== others[i]) return false
+  return true
+}
+
+/** Heads of requests to one host: most have the fields of the one before, which are then neither checked nor joined again. */
+export class Heads {
+  readonly #host: string
+  #headers: readonly string[] = []
+  #lines = ''
+
+  constructor(host: string) {
+    this.#host = host
+  }
+
+  /** Without the last empty line; undefined = it holds what would end a line or begin another. */
+  of({ method, path, headers, body }: UpstreamRequest): string | undefined {
+    if (!PATH.test(path)) return undefined
+    if (!isSame(headers, this.#headers)) {
+      const lines = linesOf(headers)
+      if (lines === undefined) return undefined
+      // a copy: whoever gave them may change them
+      this.#headers = headers.slice()
+      this.#lines = lines
+    }
+    const length = body !== undefined || method !== 'GET' ? `content-length: ${body?.length ?? 0}\r\n` : ''
+    return `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\nconnection: keep-alive\r\n${this.#lines}${length}`
+  }
 }
 
 /** Head and body in one piece, or two when the body is large. */

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { buildConnector } from 'undici'
 import { type Answered, AnswerReader } from './answer.ts'
 import type { Headers } from './fields.ts'
-import type { Carrier, Exchange } from './exchange.ts'
+import { type Carrier, type Exchange, Heads } from './exchange.ts'
 
 /** How long a connection without a request is kept, unless its peer announces less. */
 const KEEP_ALIVE_MS = 60_000
@@ -151,8 +151,7 @@ export interface PoolOptions {
 
 /** Without a bound on connections: what runs at once is bounded before it comes here. */
 export class Pool {
-  /** `host` of the request's head. */
-  readonly host: string
+  readonly heads: Heads
   readonly #connect: buildConnector.connector
   readonly #target: buildConnector.Options
   readonly #idle: Connection[] = []
@@ -165,7 +164,7 @@ export class Pool {
 
   constructor({ origin, connect }: PoolOptions) {
     const { host, hostname, protocol, port } = new URL(origin)
-    this.host = host
+    this.heads = new Heads(host)
     this.#connect = connect
     // a literal IPv6 address is dialled without its brackets
     this.#target = { host, hostname: hostname.replace(/^\[|\]$/g, ''), protocol, port }

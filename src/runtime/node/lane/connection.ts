@@ -67,6 +67,8 @@ export class Connection implements Line {
   /** Monotonic ms at which `expire` is due. */
   dueMs: number
   private readonly home: LaneHome
+  /** Asked for once: it stays what it is. */
+  private readonly address: string | undefined
   private exchange: LaneExchange | undefined = undefined
   /** Read already, but behind the request that is being answered. */
   private waiting: Buffer[] = []
@@ -79,6 +81,7 @@ export class Connection implements Line {
   constructor(socket: LaneSocket, home: LaneHome) {
     this.socket = socket
     this.home = home
+    this.address = socket.remoteAddress
     this.dueMs = performance.now() + home.limits.firstMs
     home.connections.add(this)
     socket[AT] = this
@@ -140,7 +143,7 @@ export class Connection implements Line {
 
   /** A request begins with these bytes, or something that is node:http's to judge. */
   private begin(bytes: Buffer): void {
-    const { home, socket } = this
+    const { home } = this
     const { deps } = home
     const request = readHead(bytes)
     if (request === undefined) return this.handOver(bytes)
@@ -152,7 +155,7 @@ export class Connection implements Line {
       id: deps.newId('req_'),
       path,
       query: mark < 0 ? '' : target.slice(mark + 1),
-      peer: home.peerOf(socket.remoteAddress, request.value('x-forwarded-for')),
+      peer: home.peerOf(this.address, request.value('x-forwarded-for')),
       startedAtMs: deps.clock.monotonic(),
     })
     this.served = true
