@@ -1,4 +1,4 @@
-/** The door of the admin plane and the dashboard: allowed hosts, the admin token, sessions, where a write came from, failed logins. */
+/** The door of the admin plane and the dashboard: allowed hosts, the admin token, sessions, where a request came from, failed logins. */
 import type { AuditLog, Author } from '../audit/log.ts'
 import { GatewayError } from '../errors.ts'
 import type { AdminBindings } from './deps.ts'
@@ -63,12 +63,17 @@ function checkHost(request: Request, connection: AdminBindings, hosts: readonly 
   throw new GatewayError('forbidden', message, { code: 'host_not_allowed' })
 }
 
-/** Cookies travel by themselves: a write that rides on one must come from our own pages. */
+/**
+ * Cookies travel by themselves: what rides on one must come from our own pages. A write has to prove it; a read is only
+ * refused when its headers name another place, because browsers send no `Origin` with a link or a page's own GET
+ * (Fetch standard, "append a request `Origin` header").
+ */
 function checkOrigin(request: Request): void {
-  if (request.method === 'GET' || request.method === 'HEAD') return
   const site = request.headers.get('sec-fetch-site')
   if (site === 'same-origin') return
   const origin = request.headers.get('origin')
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
+  if (isRead && origin === null && site !== 'cross-site') return
   const host = request.headers.get('host') ?? new URL(request.url).host
   if (
     site === null &&
@@ -77,7 +82,7 @@ function checkOrigin(request: Request): void {
   )
     return
   const message =
-    'this change did not come from the dashboard itself; scripts send `Authorization: Bearer <admin token>`'
+    'this request did not come from the dashboard itself; scripts send `Authorization: Bearer <admin token>`'
   throw new GatewayError('forbidden', message, { code: 'origin_not_allowed' })
 }
 

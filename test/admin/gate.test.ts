@@ -141,6 +141,37 @@ describe('a session', () => {
     expect((await post({ origin: 'http://127.0.0.1:8484' })).status).toBe(201)
   })
 
+  it('reads for nobody else’s pages', async () => {
+    const cookie = await login()
+    const read = (method: string, path: string, headers: Record<string, string>) =>
+      rig.call(method, path, undefined, { cookie, ...headers })
+    for (const path of ['/admin/v1/keys', '/dashboard/keys', '/admin/v1/openapi.json'])
+      for (const headers of [
+        { origin: 'https://evil.example' },
+        { origin: 'null' },
+        { origin: 'http://127.0.0.1:8485' },
+        { origin: 'http://127.0.0.1:8484', 'sec-fetch-site': 'cross-site' },
+        { origin: 'http://127.0.0.1:3000', 'sec-fetch-site': 'same-site' },
+        { 'sec-fetch-site': 'cross-site' },
+      ] as Record<string, string>[])
+        for (const method of ['GET', 'HEAD'])
+          expect((await read(method, path, headers)).status, `${method} ${path} ${JSON.stringify(headers)}`).toBe(403)
+    const refused = await read('GET', '/admin/v1/keys', { origin: 'https://evil.example' })
+    expect(await refused.json()).toMatchObject({ error: { code: 'origin_not_allowed' } })
+    // an address that is typed, a link, the page's own script, a browser without Sec-Fetch-Site
+    for (const headers of [
+      {},
+      { 'sec-fetch-site': 'none' },
+      { 'sec-fetch-site': 'same-site' },
+      { 'sec-fetch-site': 'same-origin' },
+      { origin: 'http://127.0.0.1:8484' },
+    ] as Record<string, string>[])
+      expect((await read('GET', '/admin/v1/keys', headers)).status, JSON.stringify(headers)).toBe(200)
+    // a token does not travel by itself
+    const authorization = `Bearer ${ADMIN_TOKEN}`
+    expect((await get({ authorization, origin: 'https://evil.example' })).status).toBe(200)
+  })
+
   it('ends after half an hour without use, and after twelve hours with', async () => {
     let cookie = await login()
     rig.nowMs += 31 * 60_000
