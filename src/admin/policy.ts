@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import { parseText } from '../config/text.ts'
+import { canonicalWindow } from '../ledger/windows.ts'
 import { patchKeySchema } from './key-schema.ts'
 import { patchProjectSchema } from './project-schema.ts'
 import { parseStrict } from './validate.ts'
@@ -121,12 +122,23 @@ function plainOf(value: unknown): unknown {
 const BUDGET_FIELDS = ['window', 'usd', 'soft_usd', 'per', 'user', 'tag', 'model'] as const
 
 /** A raise is somebody's decision for a day: it stands unless the file names one. */
-function budgetsOf(value: unknown, withRaise: boolean): unknown {
+function budgetsOf(value: unknown, withRaise: boolean): Fields[] {
   if (!Array.isArray(value)) return []
   return value.map((budget: Fields) =>
     Object.fromEntries([...BUDGET_FIELDS, ...(withRaise ? ['raise'] : [])].map(name => [name, budget[name]])),
   )
 }
+
+/** For comparing: a zone has several names, and the gateway may keep and answer another one than the file's. */
+const comparable = (value: unknown, withRaise: boolean): string =>
+  JSON.stringify(
+    plainOf(
+      budgetsOf(value, withRaise).map(({ window, ...rest }) => ({
+        ...rest,
+        window: canonicalWindow(String(window)) ?? window,
+      })),
+    ),
+  )
 
 const isTable = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -139,10 +151,7 @@ const EMPTY_IS_NONE = new Set(['tags', 'budgets'])
 function isSame(field: string, to: unknown, from: unknown): boolean {
   if (field === 'budgets') {
     const withRaise = Array.isArray(to) && to.some((budget: Fields) => budget.raise !== undefined)
-    return (
-      JSON.stringify(plainOf(budgetsOf(to, withRaise))) ===
-      JSON.stringify(plainOf(budgetsOf(from, withRaise)))
-    )
+    return comparable(to, withRaise) === comparable(from, withRaise)
   }
   if (MERGED.has(field) && isTable(to)) {
     const present = isTable(from) ? from : {}

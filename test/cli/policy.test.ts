@@ -121,6 +121,37 @@ describe('over a folder', () => {
     })
   })
 
+  test('a window is the same under every name of its zone, and a budget is another only where it is one', async () => {
+    const windows = [
+      'day@Asia/Kolkata',
+      'week@Europe/Kyiv',
+      'day@Asia/Ho_Chi_Minh',
+      'day@America/Argentina/Buenos_Aires',
+      'day@europe/berlin',
+      'month@UTC',
+    ]
+    const fields = (usd: number) =>
+      `{ budgets: [${windows.map(name => `{ window: ${name}, usd: ${usd} }`)}] }`
+    const text = (usd: number) =>
+      `organisation: ${fields(usd)}\nprojects: { zoned: ${fields(usd)} }\nkeys: { zoned: ${fields(usd)} }\n`
+    expect((await policy('apply', text(2))).code).toBe(0)
+    expect(await policy('plan', text(2))).toMatchObject({ code: 0, out: `${file}: nothing would change\n` })
+    expect(JSON.parse((await policy('apply', text(2), ['--json'])).out).applied).toEqual([])
+    // the names that the zones had before, and the other way to say UTC
+    const older = text(2)
+      .replaceAll('Kolkata', 'Calcutta')
+      .replaceAll('Kyiv', 'Kiev')
+      .replaceAll('Ho_Chi_Minh', 'Saigon')
+      .replaceAll('month@UTC', 'month')
+    expect((await policy('plan', older)).code).toBe(0)
+    // another amount is a change of the same budgets, another zone is another budget
+    expect((await policy('plan', text(3))).code).toBe(1)
+    expect((await policy('apply', text(3))).code).toBe(0)
+    expect((await policy('plan', text(3))).code).toBe(0)
+    expect((await policy('plan', text(3).replaceAll('Kolkata', 'Karachi'))).code).toBe(1)
+    expect((await policy('apply', 'organisation: { budgets: [{ window: month, usd: 500 }] }\n')).code).toBe(0)
+  })
+
   test('a change is that change alone; what the file leaves out stays', async () => {
     await say(`key change ${ids.app} --tpm 5000`, data)
     const text = POLICY.replace('usd: 25, soft_usd: 20', 'usd: 30')
