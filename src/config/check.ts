@@ -17,7 +17,8 @@ import { didYouMean } from './nearest.ts'
 
 /** A place in the file, as zod gives it. */
 export type Spot = readonly PropertyKey[]
-type Report = (path: Spot, reason: string) => void
+/** `restsOn` = all that the fault rests on, where that is less than what stands around its place: told unless one of these was taken out. */
+export type Report = (path: Spot, reason: string, restsOn?: readonly Spot[]) => void
 type FileProvider = ConfigFile['providers'][string]
 
 /** Wires that are planned: refused with that word while no kind has the name. */
@@ -47,9 +48,9 @@ export function checkFile(file: ConfigFile, world: ConfigWorld, report: Report):
   const guard = createGuard(allow)
   const checkUrl = (path: Spot, text: string) => {
     const bad = whyBadUrl(text)
-    if (bad !== undefined) return report(path, bad)
+    if (bad !== undefined) return report(path, bad, [path])
     const verdict = guard.origin(new URL(text).origin)
-    if ('why' in verdict) report(path, verdict.why)
+    if ('why' in verdict) report(path, verdict.why, [path, ['egress']])
   }
 
   for (const [name, host] of Object.entries(file.hosts)) {
@@ -91,14 +92,21 @@ export function checkFile(file: ConfigFile, world: ConfigWorld, report: Report):
   checkAliases(file, world, new Set([...Object.keys(file.providers), ...kinds.keys()]), report)
 }
 
-function unknownKind(name: string, provider: FileProvider, known: readonly string[]): [Spot, string] {
+function unknownKind(
+  name: string,
+  provider: FileProvider,
+  known: readonly string[],
+): [Spot, string, readonly Spot[]] {
   const kind = provider.kind ?? name
-  const path = provider.kind === undefined ? ['providers', name] : ['providers', name, 'kind']
-  if (LATER.has(kind)) return [path, `the kind ${kind} is not supported yet`]
-  if (kind === 'google') return [path, 'unknown kind "google", did you mean "gemini"?']
+  const written = ['providers', name, 'kind']
+  const restsOn = [written, ['hosts', kind]]
+  const path = provider.kind === undefined ? ['providers', name] : written
+  if (LATER.has(kind)) return [path, `the kind ${kind} is not supported yet`, restsOn]
+  if (kind === 'google') return [path, 'unknown kind "google", did you mean "gemini"?', restsOn]
   const hint = didYouMean(kind, known)
-  if (provider.kind !== undefined) return [path, `unknown kind "${kind}"${hint}`]
-  return [path, `no kind is called "${kind}"${hint || ': say which wire it speaks, as in `kind: openai`'}`]
+  if (provider.kind !== undefined) return [path, `unknown kind "${kind}"${hint}`, restsOn]
+  const cure = hint || ': say which wire it speaks, as in `kind: openai`'
+  return [path, `no kind is called "${kind}"${cure}`, restsOn]
 }
 
 /** A variable's name, unless it looks as if somebody wrote the secret itself there. */
@@ -108,14 +116,15 @@ function checkCredentials(provider: FileProvider, world: ConfigWorld, path: Spot
   const seen = new Set<string>()
   provider.credentials.forEach((credential, i) => {
     const at = [...path, 'credentials', i]
+    const secret = [...at, 'secret']
     if (seen.has(credential.name)) report([...at, 'name'], `"${credential.name}" stands twice`)
     seen.add(credential.name)
     const variable = /^env:\/\/(.+)$/.exec(credential.secret)?.[1]
     if (variable !== undefined && !world.env[variable]?.trim())
-      report([...at, 'secret'], `the environment variable${nameable(variable)} is not set`)
+      report(secret, `the environment variable${nameable(variable)} is not set`, [secret])
     else {
       const why = world.whyUnusable?.(credential.secret)
-      if (why !== undefined) report([...at, 'secret'], why)
+      if (why !== undefined) report(secret, why, [secret])
     }
   })
 }
@@ -123,19 +132,20 @@ function checkCredentials(provider: FileProvider, world: ConfigWorld, path: Spot
 function checkModels(provider: FileProvider, path: Spot, report: Report): void {
   for (const [id, model] of Object.entries(provider.models)) {
     const at = [...path, 'models', id]
+    const tell = (reason: string) => report(at, reason, [at])
     const hasInput = model.input_usd_per_mtok !== undefined
     const hasOutput = model.output_usd_per_mtok !== undefined
     if (hasInput !== hasOutput)
-      report(at, `${hasInput ? 'output' : 'input'}_usd_per_mtok is missing: a price needs both (0 = free)`)
+      tell(`${hasInput ? 'output' : 'input'}_usd_per_mtok is missing: a price needs both (0 = free)`)
     const hasCache =
       model.cache_read_usd_per_mtok !== undefined || model.cache_write_usd_per_mtok !== undefined
     if (hasCache && !hasInput && !hasOutput)
-      report(at, 'a cache price needs input_usd_per_mtok and output_usd_per_mtok beside it')
+      tell('a cache price needs input_usd_per_mtok and output_usd_per_mtok beside it')
     const hasSound =
       model.audio_input_usd_per_mtok !== undefined || model.audio_output_usd_per_mtok !== undefined
     if (hasSound && !hasInput && !hasOutput)
-      report(at, 'a price of sound needs input_usd_per_mtok and output_usd_per_mtok beside it')
-    if (/:(floor|nitro)$/.test(id)) report(at, 'a model id must not end with ":floor" or ":nitro"')
+      tell('a price of sound needs input_usd_per_mtok and output_usd_per_mtok beside it')
+    if (/:(floor|nitro)$/.test(id)) tell('a model id must not end with ":floor" or ":nitro"')
   }
 }
 

@@ -127,6 +127,10 @@ function prune(value: unknown, issues: readonly Issue[]): Spot[] {
 const isEcho = (path: Spot, gone: readonly Spot[]): boolean =>
   gone.some(taken => taken.slice(0, -1).every((step, i) => i >= path.length || path[i] === step))
 
+/** Was this place taken out, or something in it, or what it stood in? */
+const isGone = (place: Spot, gone: readonly Spot[]): boolean =>
+  gone.some(taken => taken.every((step, i) => i >= place.length || place[i] === step))
+
 /** Reads the file's text ('' = no file). Every fault is found in one pass; no fault repeats a value that may be a secret. */
 export function loadConfig(text: string, world: ConfigWorld): LoadedConfig {
   const parsed = parseText(text)
@@ -149,8 +153,9 @@ export function loadConfig(text: string, world: ConfigWorld): LoadedConfig {
     file = ConfigFile.safeParse(value)
   }
   if (file.success)
-    checkFile(file.data, world, (path, reason) => {
-      if (!isEcho(path, gone)) report(path, reason)
+    checkFile(file.data, world, (path, reason, restsOn) => {
+      const echoes = restsOn ? restsOn.some(place => isGone(place, gone)) : isEcho(path, gone)
+      if (!echoes) report(path, reason)
     })
   if (faults.length > 0 || !file.success) return { ok: false, faults }
   return { ok: true, config: configOf(file.data), file: file.data }

@@ -398,8 +398,80 @@ providers:
     'providers.beta.timeouts.idle_ms',
     'routing.strategy',
     'limits.body_bytes',
+    'providers.alpha.models.x',
+    'providers.alpha.base_url',
     'providers.beta.kind',
     'providers.gamma.kind',
     'aliases.a.models[0]',
   ])
+})
+
+describe('a kind that nobody has is told beside every other fault of its provider', () => {
+  const kind = 'providers.oa.kind: unknown kind "opneai", did you mean "openai"? (line 3)'
+  test.each([
+    ['credentials: [{ name: a, secret: sk-literal }]', 'credentials[0].secret'],
+    ['credentials: [{ name: a }]', 'credentials[0].secret'],
+    ['credentials: sk-literal', 'credentials'],
+    ['base_ulr: x', 'base_ulr'],
+    ['on_disconnect: never', 'on_disconnect'],
+    ['weight: -1', 'weight'],
+    ['models: { x: { context_tokens: -1 } }', 'models.x.context_tokens'],
+    ['options: { region: 5 }', 'options.region'],
+    ['base_url: "ftp://x.example.com"', undefined],
+  ])('%s', (more, place) => {
+    const told = faults(`providers:\n  oa:\n    kind: opneai\n    ${more}`)
+    expect(told).toContain(kind)
+    const others = told.filter(fault => fault !== kind).map(fault => fault.replace(/: .*/, ''))
+    expect(others).toEqual(place === undefined ? [] : [`providers.oa.${place}`])
+    expect(told.join()).not.toContain('sk-literal')
+  })
+
+  test('all of them together, and where the name is the kind', () => {
+    const more = 'base_ulr: x\n    credentials: [{ name: a, secret: sk-literal }]'
+    const places = (text: string) => faults(text).map(fault => fault.replace(/: .*/, ''))
+    expect(places(`providers:\n  oa:\n    kind: opneai\n    ${more}`).sort()).toEqual([
+      'providers.oa.base_ulr',
+      'providers.oa.credentials[0].secret',
+      'providers.oa.kind',
+    ])
+    expect(faults(`providers:\n  opneai:\n    ${more}`)).toContain(
+      'providers.opneai: no kind is called "opneai", did you mean "openai"? (line 2)',
+    )
+  })
+
+  test('an address, a reference and a bad name beside them too', () => {
+    const text = `providers:
+  oa:
+    kind: openai
+    base_url: ftp://x.example.com/v1
+    on_disconnect: never
+    credentials: [{ name: a, secret: env://UNSET_KEY, weight: -1 }, { name: b, secret: env://UNSET_TOO }]
+  "a@b": { kind: groq }
+  other: { kind: opneai }
+`
+    expect(
+      faults(text)
+        .map(fault => fault.replace(/: .*/, ''))
+        .sort(),
+    ).toEqual([
+      'providers.a@b',
+      'providers.oa.base_url',
+      'providers.oa.credentials[0].secret',
+      'providers.oa.credentials[0].weight',
+      'providers.oa.credentials[1].secret',
+      'providers.oa.on_disconnect',
+      'providers.other.kind',
+    ])
+  })
+
+  test.each([
+    ['kind: 5', 'providers.oa.kind'],
+    ['kind: mine', 'hosts.mine.base_url', 'hosts: { mine: { env: [MINE_KEY] } }'],
+    ['kind: mine', 'hosts.mine.auth', 'hosts: { mine: { base_url: https://x.example/v1, auth: 5 } }'],
+    ['kind: openai, base_url: http://127.0.0.1:9/v1', 'egress.allow[0]', 'egress: { allow: [5] }'],
+    ['kind: openai, base_url: 5, options: { region: x }', 'providers.oa.base_url'],
+  ])('but what was taken out for a fault of its own makes no echo: %s', (more, place, rest = '') => {
+    const told = faults(`providers:\n  oa: { ${more} }\n${rest}`)
+    expect(told.map(fault => fault.replace(/: .*/, ''))).toEqual([place])
+  })
 })
