@@ -3,6 +3,7 @@ import type { Catalog } from '../../providers/catalog/loader.ts'
 import type { Kind } from '../../providers/index.ts'
 import { kinOf, nearest } from '../config/nearest.ts'
 import type { AliasConfig, StrategyName } from '../config/schema.ts'
+import { createAliasesAt } from './alias-at.ts'
 import type { Choice } from './choice.ts'
 import type { Listing, Resolution, Site } from './market.ts'
 import { type Goods, unknownListing } from './offers.ts'
@@ -164,40 +165,6 @@ function aliased(
   return { kind: 'not_sold', message: told }
 }
 
-/** The part of an alias that one provider sells. A rule keeps its requests even where nothing is left of it: no other is theirs. */
-function partAt(whole: Found, provider: string): Found {
-  const here = (listings: readonly Listing[]) => listings.filter(({ site }) => site.name === provider)
-  const choices = whole.choices?.map(choice => ({
-    ...choice,
-    listings: here(choice.listings),
-    parts: choice.parts.map(({ listings, weight }) => ({ listings: here(listings), weight })),
-  }))
-  return { ...whole, listings: here(whole.listings), ...(choices && { choices }) }
-}
-
-/** `<alias>@<provider>`, for the providers that sell here; undefined = no such alias, or nobody of that name. */
-function createAliasesAt(aliases: ReadonlyMap<string, Resolution>, sites: readonly Site[]) {
-  const providers = new Set(sites.map(site => site.name))
-  const parts = new Map<string, Found>()
-  for (const [alias, whole] of aliases)
-    if (whole.kind === 'found')
-      for (const provider of new Set(whole.listings.map(({ site }) => site.name)))
-        parts.set(`${alias}@${provider}`, partAt(whole, provider))
-
-  return (name: string): Resolution | undefined => {
-    const part = parts.get(name)
-    if (part) return part
-    const sign = name.lastIndexOf('@')
-    const alias = name.slice(0, Math.max(0, sign))
-    const whole = aliases.get(alias)
-    if (!whole || !providers.has(name.slice(sign + 1))) return undefined
-    if (whole.kind !== 'found') return whole
-    const there = [...new Set(whole.listings.map(({ site }) => site.name))]
-    const message = `the alias ${alias} has no model at ${name.slice(sign + 1)}, but at ${there.slice(0, 5).join(', ')}`
-    return { kind: 'not_sold', message }
-  }
-}
-
 /** Builds `Market.resolve`. A name that is known but sold by nobody here does not stop the later rules; only what none of them finds is refused. */
 export function createResolver(input: ResolverInput): (name: string) => Resolution {
   const rules = createRules(input.goods, input.sites, input.catalog)
@@ -208,7 +175,7 @@ export function createResolver(input: ResolverInput): (name: string) => Resoluti
     Object.entries(input.aliases).map(([alias, config]) => [alias, aliased(alias, config, byRules, refuse)]),
   )
 
-  const aliasAt = createAliasesAt(aliases, input.sites)
+  const { aliasAt, signed } = createAliasesAt(aliases, input.sites)
   const whole = (name: string): Resolution | undefined =>
     aliases.get(name) ?? rules.sold(name) ?? aliasAt(name) ?? rules.asItIs(name)
 
@@ -221,13 +188,13 @@ export function createResolver(input: ResolverInput): (name: string) => Resoluti
     const strategy = Object.hasOwn(STRATEGY_SUFFIXES, suffix) ? STRATEGY_SUFFIXES[suffix] : undefined
     if (strategy !== undefined) {
       const cut = whole(base)
-      if (cut?.kind !== 'found') return cut ?? refuse(base)
+      if (cut?.kind !== 'found') return cut ?? refuse(signed(base))
       const choices = cut.choices?.map(choice => ({ ...choice, strategy }))
       return { ...cut, strategy, ...(choices && { choices }) }
     }
     if (Object.hasOwn(REFUSED_SUFFIXES, suffix))
       return { kind: 'refused', message: `":${suffix}" is not supported: ${REFUSED_SUFFIXES[suffix]}` }
-    return refuse(name)
+    return refuse(signed(name))
   }
 }
 

@@ -278,15 +278,17 @@ describe('what is asked', () => {
 
   test('an alias at a provider is what it stands for there, or a refusal that says where it is', async () => {
     const key = await gateway.key({ models: ['fast'] })
-    const answer = await gateway.post(key, { ...CHAT, model: 'fast@alpha' })
-    expect([answer.status, answer.headers.get('x-switchgate-model')]).toEqual([200, 'house-model'])
-    expect(upstream.seen.map(seen => seen.json().model)).toEqual(['house-model'])
+    for (const model of ['fast@alpha', 'alpha/fast']) {
+      const answer = await gateway.post(key, { ...CHAT, model })
+      expect([answer.status, answer.headers.get('x-switchgate-model')]).toEqual([200, 'house-model'])
+    }
+    expect(upstream.seen.map(seen => seen.json().model)).toEqual(['house-model', 'house-model'])
     const { status, code, param, message } = await told(
       await gateway.post(key, { ...CHAT, model: 'fast@groq' }),
     )
     expect([status, code, param]).toEqual([404, 'model_not_found', 'model'])
     expect(message).toContain('groq is not configured')
-    expect(upstream.seen.length).toBe(1)
+    expect(upstream.seen.length).toBe(2)
   })
 
   test('lists of models come in the pages that Anthropic’s and Google’s clients ask for', async () => {

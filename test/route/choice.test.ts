@@ -127,7 +127,9 @@ describe('an alias', () => {
 
   test('at one provider may be asked with a key that may use the alias', () => {
     expect(models(planned({ model: 'ladder@two' }, { models: ['ladder'] }))).toEqual(['tiny@two'])
-    for (const model of ['ladder@two', 'ladder'])
+    expect(models(planned({ model: 'two/ladder' }, { models: ['ladder'] }))).toEqual(['tiny@two'])
+    expect(refused(() => planned({ model: 'two/ladder' }, { models: ['smart'] }))).toContain('may not use')
+    for (const model of ['ladder@two', 'two/ladder', 'ladder'])
       expect(models(planned({ model }, { models: ['ladder@two'] }))).toEqual(['tiny@two'])
     expect(refused(() => planned({ model: 'ladder@one' }, { models: ['ladder@two'] }))).toContain(
       'may not use',

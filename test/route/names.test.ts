@@ -28,6 +28,7 @@ aliases:
   gone: { models: [grok-4.3@xai] }
   partly: { models: [grok-4.3@xai, mystery] }
   nitro-like:nitro-x: { models: [mystery] }
+  team/best: { models: [house-model] }
 `
 const ENV = {
   OPENAI_API_KEY: 'sk-1',
@@ -84,6 +85,19 @@ describe('names', () => {
     ['gone@alpha', '- no model of the alias gone is for sale here; grok-4.3 is sold by xai: set XAI_API_KEY'],
     ['fast@xai', '- xai is not configured: set XAI_API_KEY'],
     ['fast@alhpa', /^\? fast@alpha( |$)/],
+    // and in the other spelling the same
+    ['alpha/fast', 'alpha>gpt-5 alpha>house-v2 by latency'],
+    ['beta/fast', 'beta>house-model by latency'],
+    ['beta/fast:floor', 'beta>house-model by price'],
+    ['alpha/nitro-like:nitro-x', 'alpha>mystery'],
+    ['alpha/team/best', 'alpha>house-v2'],
+    ['team/best@alpha', 'alpha>house-v2'],
+    ['groq/fast', '- the alias fast has no model at groq, but at alpha, beta, openai'],
+    ['alpha/gone', '- no model of the alias gone is for sale here; grok-4.3 is sold by xai: set XAI_API_KEY'],
+    ['xai/fast', '- xai is not configured: set XAI_API_KEY'],
+    ['alhpa/fast', /^\? fast@alpha( |$)/],
+    ['alpha/fats', /^\? .*\bfast\b/],
+    ['openai/gpt-4o', 'openai>gpt-4o'],
     // 4. <provider>/<model>
     ['alpha/gpt-5', 'alpha>gpt-5'],
     ['beta/house-model', 'beta>house-model'],
@@ -206,6 +220,7 @@ egress: { allow: ["127.0.0.1:9101", "127.0.0.1:9102"] }
       ['house-model:floor', `- house-model cannot be called now: ${alpha}`],
       ['fast', `- no model of the alias fast is for sale here; house-model cannot be called now: ${alpha}`],
       ['fast@alpha', `- fast@alpha cannot be called now: ${alpha}`],
+      ['alpha/fast', `- fast@alpha cannot be called now: ${alpha}`],
       ['openai/gpt-oss-120b', `- openai/gpt-oss-120b cannot be called now: ${groq}`],
       ['gpt-5@groq', /^- gpt-5 is not known to be sold by groq, but by openai, /],
       ['beta-only@alpha', `- beta-only@alpha cannot be called now: ${alpha}`],
