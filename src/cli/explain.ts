@@ -95,15 +95,17 @@ async function run(call: CommandCall): Promise<number> {
   const key = textOf(call.values, 'key')
   const query = key === undefined ? '' : `?${new URLSearchParams({ key })}`
   const { text } = await call.admin.send('POST', `/route/explain${query}`, body)
+  const answer = JSON.parse(text) as Wire
   if (call.json) call.shell.out(text)
-  else print(call, JSON.parse(text) as Wire)
-  return EXIT.ok
+  else print(call, answer)
+  return answer.refusal === null ? EXIT.ok : EXIT.failed
 }
 
 export const explainCommands: readonly Command[] = [
   {
     name: 'explain',
-    summary: 'Who would be asked for a request, in which order, and why; nothing is sent',
+    summary:
+      'Who would be asked for a request, in which order, and why; exit 1 = it would be refused; nothing is sent',
     usage:
       '[<model>] [--body request.json|-] [--key <id>] [--only groq,openai] [--sort price|latency|throughput]',
     words: [0, 1],

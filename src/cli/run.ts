@@ -85,9 +85,18 @@ const usageText = (command: Command): string =>
 /** A command as `help --json` tells it. */
 const described = ({ name, summary, usage }: Command) => ({ name, summary, usage })
 
+/** Commands that are planned and not there yet: what to do instead. */
+const LATER: Readonly<Record<string, string>> = {
+  migrate:
+    'SQLite is the only database so far, and `serve` itself brings an older one up to date; to another folder or machine: ' +
+    '`switchgate backup <file>`, there `switchgate restore <file>`',
+}
+
 function unknown(words: readonly string[]): CommandError {
   if (words.length === 0)
     return new CommandError('there is no command here. See: switchgate help', EXIT.usage)
+  const later = Object.hasOwn(LATER, words[0] ?? '') ? LATER[words[0] ?? ''] : undefined
+  if (later !== undefined) return new CommandError(`${words[0]} is not supported yet: ${later}`, EXIT.usage)
   const typed = words.slice(0, 2).join(' ')
   const verbs = COMMANDS.filter(command => command.name.startsWith(`${words[0]} `)).map(
     command => command.name,

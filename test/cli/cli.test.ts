@@ -43,6 +43,13 @@ describe('words', () => {
       ['keys list', /did you mean "key"/],
       ['sevre', /did you mean "serve"/],
       ['doktor', /did you mean "doctor"/],
+      [
+        'migrate',
+        /migrate is not supported yet: .*`switchgate backup <file>`, there `switchgate restore <file>`/,
+      ],
+      ['migrate --to postgres://db', /migrate is not supported yet/],
+      ['help migrate', /migrate is not supported yet/],
+      ['constructor', /See: switchgate help/],
       ['frobnicate now', /See: switchgate help/],
       ['key create --nam x', /unknown option --nam, did you mean "name"/],
       ['key show', /something is missing/],
@@ -429,7 +436,7 @@ describe('the folder of a gateway that does not run', () => {
       'policy test': [[join(folder, 'nowhere.yaml'), 64, { error: { code: 'usage' } }]],
       'policy suggest': [['nobody', 1, { error: { code: 'not_found' } }]],
       explain: [
-        ['gpt-nothing', 0, { targets: [], refusal: { status: 404, code: 'model_not_found' } }],
+        ['gpt-nothing', 1, { targets: [], refusal: { status: 404, code: 'model_not_found' } }],
         ['', 64, { error: { code: 'usage' } }],
         ['gpt-5 --key nobody', 1, { error: { param: 'key', code: 'not_found' } }],
       ],
