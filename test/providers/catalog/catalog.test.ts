@@ -14,6 +14,13 @@ const offerOf = (provider: string, upstream: string) => {
   return offer
 }
 
+test('CATALOG.md says how much stands in it', () => {
+  const page = readFileSync(new URL('../../../CATALOG.md', import.meta.url), 'utf8')
+  const hundreds = Math.round(catalog.offers.length / 100) * 100
+  const { size } = catalog.byProvider
+  expect(page).toContain(`some ${hundreds.toLocaleString('en-US')} offers of ${size} providers`)
+})
+
 const paid = ({ inputPico, outputPico, units = {} }: Price): number =>
   inputPico + outputPico + Object.values(units).reduce((sum, pico) => sum + pico, 0)
 
