@@ -134,6 +134,9 @@ async function sealedOf(deps: AdminDeps, id: string): Promise<StoredCredential> 
   throw new GatewayError('invalid_request', message, { status: 409, code: 'conflict' })
 }
 
+/** How a secret that was refused can be kept all the same; the dashboard has other words for it. */
+export const UNTESTED_WORDS = 'With "test": false it is stored all the same.'
+
 /** What the provider says of a new secret. Throws when it refuses it; one that cannot be asked stands in nobody's way. */
 async function proven(
   deps: AdminDeps,
@@ -142,7 +145,7 @@ async function proven(
 ): Promise<CredentialTest> {
   const { ok, message, asked = true } = await deps.testCredential(provider, text)
   if (ok || !asked) return { ok, message }
-  const words = `\`secret\`: ${message}. The old secret is kept. With "test": false it is stored all the same.`
+  const words = `\`secret\`: ${message}. The old secret is kept. ${UNTESTED_WORDS}`
   throw new GatewayError('invalid_request', words, { param: 'secret', code: 'credential_refused' })
 }
 

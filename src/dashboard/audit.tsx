@@ -129,7 +129,7 @@ function Rows({
             </td>
             <td data-label="Who">
               <span>
-                {whoOf(row.actor)}
+                <span class="words">{whoOf(row.actor)}</span>
                 {row.address !== null && <span class="sub">{row.address}</span>}
               </span>
             </td>

@@ -1,10 +1,10 @@
 /** What is done to credentials in the dashboard: its forms become calls of the admin table, so that one schema validates both. */
 import type { Context, Handler, Hono } from 'hono'
 import { asGatewayError } from '../admin/answer.ts'
-import { credentialRoutes } from '../admin/credentials.ts'
+import { credentialRoutes, UNTESTED_WORDS } from '../admin/credentials.ts'
 import type { AdminBindings, AdminDeps } from '../admin/deps.ts'
 import { parseStrict } from '../admin/validate.ts'
-import { credentialPage } from './credential.tsx'
+import { credentialPage, TEST_FIRST } from './credential.tsx'
 import { credentialPath, credentialsPage } from './credentials.tsx'
 import { credentialBodyOf, fieldOf, type FormValues, readForm, secretBodyOf } from './forms.ts'
 import { html, redirect } from './response.tsx'
@@ -34,11 +34,14 @@ async function callRow(
 /** What a refused form is shown again with: never the secret. */
 const withoutSecret = ({ secret: _secret, ...rest }: FormValues): FormValues => rest
 
+/** The form has a box where the API has a field. */
+const UNTICK_WORDS = `To keep the new one all the same, untick “${TEST_FIRST}”.`
+
 function formOf(values: FormValues, error: unknown, deps: AdminDeps) {
   const fault = asGatewayError(error, deps.log)
   const form = {
     values: withoutSecret(values),
-    fault: { message: fault.message, field: fieldOf(fault.param) },
+    fault: { message: fault.message.replace(UNTESTED_WORDS, UNTICK_WORDS), field: fieldOf(fault.param) },
   }
   return { status: fault.status, form }
 }

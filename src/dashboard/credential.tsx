@@ -1,7 +1,8 @@
 /** `/dashboard/credentials/{id}`: one provider credential: its secrets by fingerprint, and what can be done with them. */
+import { auditWire } from '../admin/audit.ts'
 import type { AdminDeps } from '../admin/deps.ts'
 import { credentialOf } from '../admin/credentials.ts'
-import type { StoredCredential } from '../store/store.ts'
+import type { AuditRow, StoredCredential } from '../store/store.ts'
 import { GRACE_MS, otherOf } from '../vault/versions.ts'
 import { History } from './audit.tsx'
 import { CredentialState, credentialPath, Fingerprint } from './credentials.tsx'
@@ -10,6 +11,12 @@ import { Frame } from './layout.tsx'
 import { Ago, Confirm, Head } from './parts.tsx'
 
 const GRACE_HOURS = GRACE_MS / 3_600_000
+
+/** How the label of the box begins that has a new secret tested before it is kept. */
+export const TEST_FIRST = 'Ask the provider first'
+
+/** Rows of the audit log that are looked through for the change that put the current secret in force. */
+const CHANGES_MAX = 100
 
 /** What a change that came off is called in the address it leads to. */
 const DONE: Readonly<Record<string, string>> = {
@@ -56,7 +63,32 @@ function Actions({ shown }: { shown: StoredCredential }) {
   )
 }
 
-function Secrets({ shown, nowMs }: { shown: StoredCredential; nowMs: number }) {
+/** Since when the current secret is in force; undefined = the audit log does not reach back that far. */
+async function currentSince(deps: AdminDeps, shown: StoredCredential): Promise<number | undefined> {
+  if (shown.version === 1) return shown.createdAtMs
+  // the one that it replaced knows, as long as it is there
+  const previous = otherOf(shown, 'previous')
+  if (previous !== undefined) return previous.sinceMs
+  const query = { order: 'newest', limit: CHANGES_MAX, targets: [`credential:${shown.id}`] } as const
+  const rows = await deps.store.auditRows(query)
+  return rows.find(row => versionAfter(row) === shown.version)?.atMs
+}
+
+/** The number of the current secret that a row of the audit log says there was from then on. */
+function versionAfter(row: AuditRow): unknown {
+  const { after } = auditWire(row).detail as { readonly after?: { readonly version?: unknown } }
+  return after?.version
+}
+
+function Secrets({
+  shown,
+  sinceMs,
+  nowMs,
+}: {
+  shown: StoredCredential
+  sinceMs: number | undefined
+  nowMs: number
+}) {
   return (
     <section class="card scroll">
       <table class="fold">
@@ -77,8 +109,8 @@ function Secrets({ shown, nowMs }: { shown: StoredCredential; nowMs: number }) {
             <td data-label="Fingerprint or place">
               <Fingerprint shown={shown} />
             </td>
-            <td data-label="There since" class="muted">
-              –
+            <td data-label="There since">
+              {sinceMs === undefined ? <span class="muted">–</span> : <Ago ms={sinceMs} nowMs={nowMs} />}
             </td>
             <td data-label="Ends" class="muted">
               –
@@ -153,9 +185,7 @@ function NewSecret({ shown, form }: { shown: StoredCredential; form: NewKeyForm 
           />
           <div class="w6 check">
             <input id="new-test" name="test" type="checkbox" value="1" checked={isTested} />
-            <label for="new-test">
-              Ask the provider first, and change nothing when it refuses the new secret
-            </label>
+            <label for="new-test">{TEST_FIRST}, and change nothing when it refuses the new secret</label>
           </div>
           <div class="w6">
             <button type="submit" class="primary">
@@ -210,7 +240,7 @@ export async function credentialPage(deps: AdminDeps, id: string, said: Credenti
           </dl>
         </div>
       </section>
-      <Secrets shown={shown} nowMs={nowMs} />
+      <Secrets shown={shown} sinceMs={await currentSince(deps, shown)} nowMs={nowMs} />
       {shown.ref === null ? (
         <NewSecret shown={shown} form={form ?? { values: {}, fault: undefined }} />
       ) : (

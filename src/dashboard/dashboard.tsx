@@ -15,8 +15,10 @@ import { credentialsPage } from './credentials.tsx'
 import { docsPage } from './docs.tsx'
 import { fieldOf, keyBodyOf, readForm, useBodyOf } from './forms.ts'
 import { keyPage } from './key.tsx'
-import { keysPage, mintedPage } from './keys.tsx'
+import { keysPage } from './keys.tsx'
 import { FaultPage, LoginPage } from './layout.tsx'
+import { alreadyMadePage, mintedPage } from './minted.tsx'
+import { madeOnce } from './once.ts'
 import { overviewPage } from './overview.tsx'
 import { requestPage } from './request.tsx'
 import { requestsPage } from './requests.tsx'
@@ -43,9 +45,11 @@ const safeNext = (next: string | undefined): string =>
 async function createKey(deps: AdminDeps, context: Context<Env>, origin: string): Promise<Response> {
   const values = await readForm(context.req.raw)
   try {
-    const draft = draftOf(parseStrict(createKeySchema, keyBodyOf(values)), deps.clock.now())
-    const minted = await deps.keys.create(draft)
-    return await html(mintedPage(minted.key, minted.text, origin, 'Your new key'), 201)
+    const nowMs = deps.clock.now()
+    const draft = draftOf(parseStrict(createKeySchema, keyBodyOf(values)), nowMs)
+    const done = await madeOnce({ gate: deps.gate, nowMs }, 'key', values, () => deps.keys.create(draft))
+    if ('again' in done) return await html(alreadyMadePage(deps.keys.get(done.again)))
+    return await html(mintedPage(done.made.key, done.made.text, origin, 'Your new key'), 201)
   } catch (error) {
     const fault = asGatewayError(error, deps.log)
     const form = { values, fault: { message: fault.message, field: fieldOf(fault.param) } }
@@ -53,8 +57,18 @@ async function createKey(deps: AdminDeps, context: Context<Env>, origin: string)
   }
 }
 
-async function rotateKey(deps: AdminDeps, id: string, origin: string): Promise<Response> {
-  const minted = await deps.keys.rotate(keyOf(deps, id).id, GRACE_SECONDS)
+async function rotateKey(
+  deps: AdminDeps,
+  context: Context<Env>,
+  id: string,
+  origin: string,
+): Promise<Response> {
+  const values = await readForm(context.req.raw)
+  const key = keyOf(deps, id)
+  const rotate = () => deps.keys.rotate(key.id, GRACE_SECONDS)
+  const done = await madeOnce({ gate: deps.gate, nowMs: deps.clock.now() }, key.id, values, rotate)
+  if ('again' in done) return html(alreadyMadePage(deps.keys.get(done.again)))
+  const minted = done.made
   if (minted === undefined) return redirect(`/dashboard/keys/${encodeURIComponent(id)}`)
   return html(mintedPage(minted.key, minted.text, origin, 'The key’s successor'), 201)
 }
@@ -113,7 +127,7 @@ function mountKeys(
   )
   app.post(
     '/dashboard/keys/:id/rotate',
-    guarded(context => rotateKey(deps, context.req.param('id') ?? '', originOf(context))),
+    guarded(context => rotateKey(deps, context, context.req.param('id') ?? '', originOf(context))),
   )
   app.post(
     '/dashboard/keys/:id/use',

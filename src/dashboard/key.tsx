@@ -13,6 +13,7 @@ import { StackedChart } from './chart.tsx'
 import { useValuesOf } from './forms.ts'
 import { type NewKeyForm, UseFields } from './keys.tsx'
 import { Frame } from './layout.tsx'
+import { onceToken } from './once.ts'
 import { Ago, Budgets, Confirm, Head, KeyStatusPill } from './parts.tsx'
 import { labelsOf, queryFor, seriesOf, slotsOf } from './series.ts'
 
@@ -31,7 +32,7 @@ function Actions({ shown, nowMs }: { shown: Key; nowMs: number }) {
       )}
       {status === 'active' && (
         <>
-          <Confirm action={`${path}/rotate`} label="Rotate">
+          <Confirm action={`${path}/rotate`} label="Rotate" fields={{ once: onceToken() }}>
             A new key with the same budgets and limits. This one keeps working for another 24 hours.
           </Confirm>
           <Confirm action={`${path}/suspend`} label="Suspend">

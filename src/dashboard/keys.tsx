@@ -1,4 +1,4 @@
-/** `/dashboard/keys`: all keys with their budgets, a form for a new one, and the page that shows its text once. */
+/** `/dashboard/keys`: all keys with their budgets, and a form for a new one. */
 import type { AdminDeps } from '../admin/deps.ts'
 import { keysNewestFirst, keyUses, lineageUses } from '../admin/keys.ts'
 import { pageOf } from '../admin/page.ts'
@@ -7,6 +7,7 @@ import { SCOPES } from '../keys/scopes.ts'
 import { keyStatus, type LineageUse } from '../wire/account.ts'
 import { readableUsd } from '../wire/readable.ts'
 import { Frame } from './layout.tsx'
+import { onceToken } from './once.ts'
 import { Ago, Budgets, Head, KeyStatusPill } from './parts.tsx'
 import { Projects } from './projects.tsx'
 
@@ -109,6 +110,7 @@ function NewKey({ form, open }: { form: NewKeyForm; open: boolean }) {
       <summary>New key</summary>
       <div class="body">
         <form method="post" action="/dashboard/keys" class="form">
+          <input type="hidden" name="once" value={onceToken()} />
           {form.fault && (
             <p class="notice bad w6" role="alert">
               {form.fault.message}
@@ -246,45 +248,6 @@ export async function keysPage(deps: AdminDeps, query: URLSearchParams, form: Ne
           </a>
         </nav>
       )}
-    </Frame>
-  )
-}
-
-/** A fresh key: the only time its text is shown. */
-export function mintedPage(minted: Key, text: string, origin: string, title: string) {
-  return (
-    <Frame title={title} place="Keys">
-      <Head title={title} crumb={<a href="/dashboard/keys">Keys</a>} />
-      <section class="card">
-        <header>
-          <h2>{minted.name}</h2>
-        </header>
-        <div class="body form">
-          <p class="notice ok w6" role="status">
-            Copy the key now: it is shown here once and stored only as a hash.
-          </p>
-          <div class="secret w6">
-            <code id="key-text">{text}</code>
-            <button class="primary" type="button" data-copy="key-text" hidden>
-              Copy
-            </button>
-          </div>
-          <div class="w6">
-            <p class="label">With any OpenAI client</p>
-            <pre>
-              <code>{`OPENAI_BASE_URL=${origin}/v1\nOPENAI_API_KEY=<the key>`}</code>
-            </pre>
-          </div>
-          <div class="w6 actions">
-            <a class="button" href={`/dashboard/keys/${encodeURIComponent(minted.id)}`}>
-              To the key
-            </a>
-            <a class="button" href="/dashboard/keys">
-              All keys
-            </a>
-          </div>
-        </div>
-      </section>
     </Frame>
   )
 }

@@ -155,6 +155,9 @@ export function Segments({
   )
 }
 
+/** Of one name only one is open: on a phone the panels stand in the same place. Not in hono's types yet. */
+const ONE_OPEN: object = { name: 'confirm' }
+
 /** A change that is asked about before it is made: what it does, and a form that posts. */
 export function Confirm({
   action,
@@ -170,7 +173,7 @@ export function Confirm({
   danger?: boolean
 }) {
   return (
-    <details class="confirm">
+    <details class="confirm" {...ONE_OPEN}>
       <summary>{label}…</summary>
       <div class="panel">
         <p>{children}</p>

@@ -64,8 +64,13 @@ main > * { max-width: 1120px; width: 100%; }
 .card > header { display: flex; align-items: center; justify-content: space-between; gap: 8px 12px; padding: 14px 18px 0; flex-wrap: wrap; }
 .card > .body { padding: 14px 18px 18px; }
 .grid-2 { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 20px; align-items: start; }
-.stats { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); background: var(--line); gap: 1px; overflow: hidden; }
-.stat { background: var(--surface); padding: 14px 18px 15px; min-width: 0; }
+.stats { display: flex; flex-wrap: wrap; background: var(--line); gap: 1px; overflow: hidden; }
+/* a basis sets how many stand in a row (17%: five, 21%: four, 26%: three, 34%: two); growing, they fill the last row too */
+.stat { flex: 1 1 17%; background: var(--surface); padding: 14px 18px 15px; min-width: 0; overflow-wrap: anywhere; }
+@media (min-width: 1001px) {
+  .stat:first-child:nth-last-child(n + 7), .stat:first-child:nth-last-child(n + 7) ~ .stat { flex-basis: 21%; }
+  .stat:first-child:nth-last-child(6), .stat:first-child:nth-last-child(6) ~ .stat { flex-basis: 26%; }
+}
 .stat dt { color: var(--muted); font-size: 12.5px; }
 .stat dd { margin: 0; }
 .stat .value { font-size: 22px; font-weight: 600; letter-spacing: -0.02em; line-height: 1.35; font-variant-numeric: tabular-nums; }
@@ -103,7 +108,7 @@ tbody tr:hover { background: color-mix(in srgb, var(--raised) 55%, transparent);
 td .bar { height: 4px; margin-top: 6px; opacity: 0.85; } .budget .bar { height: 6px; margin: 0; opacity: 1; }
 td .sub, dd .sub { display: block; color: var(--muted); font-size: 12px; }
 td a.strong, .strong { font-weight: 550; }
-.time { white-space: nowrap; }
+.time { white-space: nowrap; } .words { overflow-wrap: normal; }
 .id { color: var(--muted); font-size: 12px; }
 
 .pill { display: inline-flex; align-items: center; gap: 6px; padding: 1px 8px; border-radius: 999px; font-size: 12px; font-weight: 520; background: var(--raised); color: var(--muted); white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -178,7 +183,7 @@ main.login { min-height: 100vh; display: grid; place-items: center; padding: 20p
 .login .brand { padding: 0; }
 .login form { display: grid; gap: 14px; }
 
-@media (max-width: 1000px) { .stats { grid-template-columns: repeat(3, minmax(0, 1fr)); } .stat:nth-child(n + 4) { grid-column: auto; } }
+@media (max-width: 1000px) { .stat { flex-basis: 26%; } .grid-2 { grid-template-columns: minmax(0, 1fr); } }
 @media (max-width: 820px) {
   .shell { display: block; }
   .side { position: static; height: auto; border-right: 0; border-bottom: 1px solid var(--line); padding: 12px 14px 8px; gap: 8px; flex-flow: row wrap; align-items: center; justify-content: space-between; }
@@ -186,13 +191,12 @@ main.login { min-height: 100vh; display: grid; place-items: center; padding: 20p
   .nav { flex-direction: row; } .nav a { padding: 6px 9px; } .nav svg { display: none; }
   .side footer { margin: 0; flex-direction: row; }
   main { padding: 18px 14px 48px; gap: 16px; }
-  .grid-2 { grid-template-columns: minmax(0, 1fr); gap: 16px; }
-  .stats { grid-template-columns: repeat(2, minmax(0, 1fr)); } .stat { padding: 12px 14px; }
-  .stat:last-child:nth-child(odd) { grid-column: 1 / -1; }
+  .grid-2 { gap: 16px; }
+  .stat { flex-basis: 34%; padding: 12px 14px; }
   .form { grid-template-columns: repeat(2, minmax(0, 1fr)); } .form .w3, .form .w6 { grid-column: 1 / -1; } .form .w2 { grid-column: auto; }
   input, select { font-size: 16px; min-height: 42px; } button, .button, details.confirm > summary { min-height: 40px; }
   .shell > main { border-left: 0; } .head { align-items: center; }
-  details.confirm > .panel { right: auto; left: 0; max-width: 76vw; }
+  .head { position: relative; } details.confirm { position: static; } details.confirm > .panel { left: 0; width: auto; }
   table.top .wide { display: none; }
   .chart svg { height: 170px; }
   .chart .x .between { display: none; }
