@@ -19,6 +19,7 @@ const LAYERS: readonly (readonly [prefix: string, layer: number])[] = [
   ['src/count.ts', 2],
   // names and sites are knowledge that the config file is checked against, not a step of a request
   ['src/route/names.ts', 1],
+  ['src/route/alias-at.ts', 1],
   ['src/route/sellers.ts', 1],
   ['src/route/sites.ts', 1],
   ['src/route/offers.ts', 1],
