@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import { parseText } from '../config/text.ts'
 import { canonicalWindow } from '../ledger/windows.ts'
+import { nanoFromUsd } from '../price.ts'
 import { patchKeySchema } from './key-schema.ts'
 import { patchProjectSchema } from './project-schema.ts'
 import { parseStrict } from './validate.ts'
@@ -129,16 +130,21 @@ function budgetsOf(value: unknown, withRaise: boolean): Fields[] {
   )
 }
 
-/** For comparing: a zone has several names, and the gateway may keep and answer another one than the file's. */
+const nanoOf = (usd: unknown): unknown => (typeof usd === 'number' ? nanoFromUsd(usd) : usd)
+
+/** As the gateway keeps it, which may be other than the file has it: a zone has several names, an amount has nano-USD, an instant has many offsets. */
+function kept({ window, usd, soft_usd: soft, raise, ...rest }: Fields): Fields {
+  return {
+    ...rest,
+    window: canonicalWindow(String(window)) ?? window,
+    usd: nanoOf(usd),
+    soft_usd: nanoOf(soft),
+    raise: isTable(raise) ? { usd: nanoOf(raise.usd), until: Date.parse(String(raise.until)) } : raise,
+  }
+}
+
 const comparable = (value: unknown, withRaise: boolean): string =>
-  JSON.stringify(
-    plainOf(
-      budgetsOf(value, withRaise).map(({ window, ...rest }) => ({
-        ...rest,
-        window: canonicalWindow(String(window)) ?? window,
-      })),
-    ),
-  )
+  JSON.stringify(plainOf(budgetsOf(value, withRaise).map(kept)))
 
 const isTable = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -152,6 +152,17 @@ describe('over a folder', () => {
     expect((await policy('apply', 'organisation: { budgets: [{ window: month, usd: 500 }] }\n')).code).toBe(0)
   })
 
+  test('an amount below a nano-USD and an instant in another zone are what they are kept as', async () => {
+    const text = (usd: string, until: string) =>
+      `keys: { fine: { budgets: [{ window: day, usd: ${usd}, soft_usd: 1.00000000049, raise: { usd: 33.33333333333333, until: ${until} } }] } }\n`
+    const first = text('14.285714285714286', '"2099-01-01T02:00:00+02:00"')
+    expect((await policy('apply', first)).code).toBe(0)
+    expect(await policy('plan', first)).toMatchObject({ code: 0, out: `${file}: nothing would change\n` })
+    expect((await policy('plan', text('14.285714286', '"2099-01-01T00:00:00Z"'))).code).toBe(0)
+    expect((await policy('plan', text('14.285714287', '"2099-01-01T00:00:00Z"'))).code).toBe(1)
+    expect((await policy('plan', text('14.285714286', '"2099-01-01T00:00:01Z"'))).code).toBe(1)
+  })
+
   test('a change is that change alone; what the file leaves out stays', async () => {
     await say(`key change ${ids.app} --tpm 5000`, data)
     const text = POLICY.replace('usd: 25, soft_usd: 20', 'usd: 30')
