@@ -94,6 +94,9 @@ test('a new secret is asked for first, kept pending or put in force, promoted an
   const text = await refused.text()
   expect(text).toContain('refused: 401')
   expect(text).not.toContain('canary')
+  // the form has a box, not the API's field
+  expect(text).not.toMatch(/test(&quot;|"): false/)
+  expect(text).toContain('untick “Ask the provider first”')
   expect(await rig.deps.vault.open(await kept())).toBe('sk-good-one')
 
   // the box is not ticked: kept all the same
@@ -115,6 +118,44 @@ test('a new secret is asked for first, kept pending or put in force, promoted an
   expect(long.status).toBe(400)
   expect(await long.text()).toMatch(/name="grace_hours"[^>]*aria-invalid="true"/)
   expect((await post(`${at}/promote`)).status).toBe(409)
+})
+
+test('the current secret says since when it is in force, whatever became of the one before', async () => {
+  const { id } = await added()
+  const at = `/dashboard/credentials/${id}`
+  const since = async () => {
+    const text = await page(at)
+    const row = /<span class="pill ok">current<\/span>(.*?)<\/tr>/s.exec(text)?.[1] ?? ''
+    return /data-label="There since"[^>]*>(?:<time[^>]*datetime="([^"]+)"|<span class="muted">(–))/
+      .exec(row)
+      ?.slice(1)
+  }
+  const told = (ms: number) => [new Date(ms).toISOString(), undefined]
+  const madeAtMs = rig.nowMs
+  rig.nowMs += 60_000
+  expect(await since()).toEqual(told(madeAtMs))
+  await rig.deps.vault.replace(id, 'sk-good-2', { graceMs: 3_600_000 })
+  const replacedAtMs = rig.nowMs
+  rig.nowMs += 60_000
+  expect(await since()).toEqual(told(replacedAtMs))
+  // a secret that waits changes nothing of the one in force; with the previous one gone the log still knows
+  await rig.deps.vault.replace(id, 'sk-good-3', { stage: 'pending' })
+  await rig.deps.vault.retire(id, 'previous')
+  rig.nowMs += 60_000
+  expect(await since()).toEqual(told(replacedAtMs))
+  await rig.deps.vault.promote(id, 0)
+  const promotedAtMs = rig.nowMs
+  expect((await kept()).others).toEqual([])
+  rig.nowMs += 60_000
+  expect(await since()).toEqual(told(promotedAtMs))
+  // further back than the log is looked through
+  for (let count = 0; count < 100; count++)
+    await rig.deps.audit.record({
+      action: 'credential.test',
+      target: `credential:${id}`,
+      detail: { ok: true },
+    })
+  expect(await since()).toEqual([undefined, '–'])
 })
 
 test('a test says what the provider says, whichever it is', async () => {

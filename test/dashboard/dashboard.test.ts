@@ -48,13 +48,21 @@ async function openWorld(withTraffic: boolean): Promise<World> {
   }
 }
 
-type Look = { readonly dark?: boolean; readonly phone?: boolean; readonly script?: boolean }
+type Look = {
+  readonly dark?: boolean
+  readonly phone?: boolean
+  /** CSS pixels, in place of 390 of a phone and 1280 of a screen. */
+  readonly width?: number
+  readonly script?: boolean
+}
 
 /** A page whose console errors (CSP violations are among them) are kept. */
 async function openPage(world: World, look: Look = {}) {
   const context: BrowserContext = await world.browser.newContext({
     colorScheme: look.dark ? 'dark' : 'light',
-    viewport: look.phone ? { width: 390, height: 844 } : { width: 1280, height: 860 },
+    viewport: look.phone
+      ? { width: look.width ?? 390, height: 844 }
+      : { width: look.width ?? 1280, height: 860 },
     deviceScaleFactor: look.phone ? 2 : 1,
     javaScriptEnabled: look.script ?? true,
   })
@@ -84,6 +92,33 @@ async function shoot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true })
 }
 
+/** Every panel that asks before a change, opened: it stands inside the page, and one is open at a time. */
+async function checkPanels(page: Page, name: string): Promise<number> {
+  const panels = page.locator('details.confirm')
+  const count = await panels.count()
+  for (let at = 0; at < count; at++) {
+    await panels.nth(at).locator('summary').click()
+    const { open, left, right, seen, scrolled, covered } = await page.evaluate(() => {
+      const open = [...document.querySelectorAll('details.confirm[open] > .panel')]
+      const box = open[0]?.getBoundingClientRect() ?? new DOMRect()
+      const text = open[0]?.querySelector('p')?.getBoundingClientRect() ?? new DOMRect()
+      const above = document.elementFromPoint(text.left + 5, text.bottom - 5)
+      const { clientWidth: seen, scrollWidth: scrolled } = document.documentElement
+      const covered = open[0]?.contains(above) !== true
+      return { open: open.length, left: box.left, right: box.right, seen, scrolled, covered }
+    })
+    const label = `${name}: ${await panels.nth(at).locator('summary').textContent()}`
+    expect(open, label).toBe(1)
+    expect(left, label).toBeGreaterThanOrEqual(0)
+    expect(right, label).toBeGreaterThan(left + 200)
+    expect(right, label).toBeLessThanOrEqual(seen)
+    expect(scrolled, label).toBeLessThanOrEqual(seen)
+    expect(covered, `${label} is covered`).toBe(false)
+    await shoot(page, `${name}-panel-${at}`)
+  }
+  return count
+}
+
 describe.skipIf(!found)('the dashboard with a month of traffic', () => {
   let world: World
   beforeAll(async () => {
@@ -95,6 +130,9 @@ describe.skipIf(!found)('the dashboard with a month of traffic', () => {
     ['light', {}],
     ['dark', { dark: true }],
     ['phone', { phone: true }],
+    ['phone-375', { phone: true, width: 375 }],
+    ['phone-320', { phone: true, width: 320 }],
+    ['tablet', { width: 830 }],
   ] as const)('shows every page without a fault and without scrolling sideways (%s)', async (name, look) => {
     const { page, faults, context } = await openPage(world, look)
     await page.goto(`${world.origin}/dashboard`)
@@ -117,6 +155,8 @@ describe.skipIf(!found)('the dashboard with a month of traffic', () => {
       ])
       expect(scrolled, `${path} is wider than the screen`).toBeLessThanOrEqual(seen)
       await shoot(page, `${name}-${title}`)
+      const asked = await checkPanels(page, `${name}-${title}`)
+      expect(asked, title).toBe(title === 'key' ? 3 : title === 'credential' ? 4 : 0)
     }
     expect(faults).toEqual([])
     await context.close()
@@ -134,6 +174,49 @@ describe.skipIf(!found)('the dashboard with a month of traffic', () => {
     const shown = Number(/\$([\d.]+) in all/.exec(label ?? '')?.[1])
     expect(shown).toBeCloseTo((total?.costNanoUsd ?? 0) / 1e9, 1)
     expect(await page.locator('.chart .column').count()).toBe(7)
+    await context.close()
+  })
+
+  it.each([1280, 900, 390])('has tiles and no empty place among them at %i px', async width => {
+    const { page, context } = await openPage(world, { width })
+    await login(world, page)
+    await page.locator('.stats').waitFor()
+    for (const wanted of [5, 6, 7]) {
+      const uneven = await page.evaluate(count => {
+        const slab = document.querySelector('.stats')
+        const first = slab?.firstElementChild
+        if (!slab || !first) return ['no tiles']
+        slab.replaceChildren(...Array.from({ length: count }, () => first.cloneNode(true)))
+        const end = slab.getBoundingClientRect().right - 1
+        const boxes = [...slab.children].map(tile => tile.getBoundingClientRect())
+        const rows = Map.groupBy(boxes, box => Math.round(box.top))
+        const ends = [...rows.values()].map(row => Math.max(...row.map(box => box.right)))
+        return ends.filter(right => Math.abs(right - end) > 1).map(right => `${right} of ${end}`)
+      }, wanted)
+      expect(uneven, `${wanted} tiles`).toEqual([])
+      await shoot(page, `tiles-${wanted}-${width}`)
+    }
+    await context.close()
+  })
+
+  it.each([1280, 1000])('breaks no name in the history in the middle of a word (%i px)', async width => {
+    const { vault, audit } = world.rig.deps
+    const id = await audit.as({ actor: 'dashboard', address: '127.0.0.1' }, async () => {
+      const { id } = await vault.add({ provider: 'groq', name: `history-${width}`, secret: 'sk-good-0' })
+      await vault.replace(id, 'sk-good-1')
+      for (const text of ['sk-good-2', 'sk-good-3']) await vault.replace(id, text, { stage: 'pending' })
+      await vault.promote(id)
+      return id
+    })
+    const { page, context } = await openPage(world, { width })
+    await login(world, page)
+    await page.goto(`${world.origin}/dashboard/credentials/${id}`)
+    const who = page.getByText('Dashboard', { exact: true })
+    expect(await who.count()).toBe(5)
+    for (const name of await who.all())
+      expect(await name.evaluate(element => element.getClientRects().length)).toBe(1)
+    await shoot(page, `history-${width}`)
+    await vault.remove(id)
     await context.close()
   })
 
@@ -164,6 +247,13 @@ describe.skipIf(!found)('the dashboard with a month of traffic', () => {
     expect(text).toMatch(/^sgate_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}$/)
     await shoot(page, `minted-${script}`)
     expect(await page.getByRole('button', { name: 'Copy' }).isVisible()).toBe(script)
+    const keys = world.rig.deps.keys.list().length
+    await page.reload()
+    expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('This key was made already')
+    expect(await page.content()).not.toContain(text)
+    expect(world.rig.deps.keys.list()).toHaveLength(keys)
+    await page.getByRole('link', { name: 'To the key' }).waitFor()
+    await shoot(page, `made-already-${script}`)
     const key = world.rig.deps.keys.list().find(entry => entry.name === name)
     expect(key?.budgets).toEqual([{ window: 'month', limitNanoUsd: 12_500_000_000, softNanoUsd: null }])
     expect(key?.limits.rpm).toBe(60)
