@@ -155,7 +155,10 @@ describe('a session', () => {
         { 'sec-fetch-site': 'cross-site' },
       ] as Record<string, string>[])
         for (const method of ['GET', 'HEAD'])
-          expect((await read(method, path, headers)).status, `${method} ${path} ${JSON.stringify(headers)}`).toBe(403)
+          expect(
+            (await read(method, path, headers)).status,
+            `${method} ${path} ${JSON.stringify(headers)}`,
+          ).toBe(403)
     const refused = await read('GET', '/admin/v1/keys', { origin: 'https://evil.example' })
     expect(await refused.json()).toMatchObject({ error: { code: 'origin_not_allowed' } })
     // an address that is typed, a link, the page's own script, a browser without Sec-Fetch-Site

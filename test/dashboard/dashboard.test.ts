@@ -211,7 +211,7 @@ describe.skipIf(!found)('the dashboard with a month of traffic', () => {
       const { id } = await vault.add({ provider: 'groq', name: `history-${width}`, secret: 'sk-good-0' })
       await vault.replace(id, 'sk-good-1')
       for (const text of ['sk-good-2', 'sk-good-3']) await vault.replace(id, text, { stage: 'pending' })
-      await vault.promote(id)
+      await vault.promote(id, 3_600_000)
       return id
     })
     const { page, context } = await openPage(world, { width })
