@@ -20,6 +20,10 @@ export const asksInFunctions = ({ functions, tools }: Readonly<Json>): boolean =
 const isCallingFunction = (message: unknown): message is Json & { readonly function_call: Json } =>
   isObject(message) && isObject(message.function_call)
 
+/** Snowflake's answers have a call of nothing beside their text. */
+const isSaying = ({ function_call: { name, arguments: said } }: { readonly function_call: Json }): boolean =>
+  (name != null && name !== '') || (said != null && said !== '')
+
 const isOld = ({ functions, function_call: choice, messages }: Readonly<Json>): boolean =>
   functions != null ||
   choice != null ||
@@ -138,7 +142,10 @@ function firstCalled(
 export function withToolCalls(answer: Json, place: 'message' | 'delta'): Json {
   return withChoices(answer, choice => {
     const said = saidIn(choice, place)
-    const isCall = isCallingFunction(said) && !(Array.isArray(said.tool_calls) && said.tool_calls.length > 0)
+    const isCall =
+      isCallingFunction(said) &&
+      isSaying(said) &&
+      !(Array.isArray(said.tool_calls) && said.tool_calls.length > 0)
     const ended = choice.finish_reason === 'function_call'
     if (said === choice[place] && !isCall && !ended) return choice
     const shown = isCall ? calledByTool(said) : said

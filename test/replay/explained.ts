@@ -90,7 +90,25 @@ const withCode = ({ body, stream }: Case): string =>
 /** Calls that wait for a caller who speaks Responses. */
 const OWN_CALLS = new Set(['apply_patch', 'local_shell', 'shell', 'tool_search'])
 
+/** A call in the first words of the chat wire, which had one to an answer. */
+function oldCallIn({ body, stream }: Case): Reading['tools'] {
+  const calls = (stream ? eventsOf(body) : [body])
+    .flatMap(event => (jsonOf(event).choices ?? []) as { message?: Json; delta?: Json }[])
+    .map(({ message, delta }) => (message ?? delta)?.function_call)
+    .filter(call => call != null)
+    .map(call => call as { name?: string; arguments?: string })
+  const name = calls.map(call => call.name ?? '').join('')
+  const said = calls.map(call => call.arguments ?? '').join('')
+  return name === '' ? [] : [{ name, args: said === '' ? {} : JSON.parse(said) }]
+}
+
 const RULES: readonly Rule[] = [
+  {
+    why: "an old `function_call` is a call in the wires that have no such word; chat's package has no eye for it",
+    applies: (one, inWire, { tools }) =>
+      one.wire === 'chat' && inWire !== 'chat' && tools.length === 0 && oldCallIn(one).length > 0,
+    change: (_, one) => ({ tools: oldCallIn(one), finish: 'tool-calls' }),
+  },
   {
     why: "what Cohere's model says before its calls is told as text; the package leaves it out",
     // chat has it as a member of its own
