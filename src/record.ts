@@ -44,7 +44,8 @@ export function meter(result: ExchangeResult, target: Target, asked: Asked): Met
   const brokenOff = failure?.kind === 'cancelled' || failure?.kind === 'draining'
   const unheard = status === 0 && !brokenOff
   // a credential that is refused before there is an answer was refused while signing: nothing had been sent
-  const unsent = failure?.kind === 'unreachable' || failure?.kind === 'bad_credential'
+  const unsent =
+    failure?.kind === 'bad_credential' || (failure?.kind === 'unreachable' && result.delivered !== true)
   if (refused || (unheard && unsent)) return nothing(target, 'exact')
   // no head ever came: the provider may have worked, but has shown nothing to be charged for
   if (unheard) return nothing(target, 'estimated')

@@ -90,6 +90,8 @@ export interface Upstream {
   resume(): void
   /** Closes the connection; no further callbacks. */
   abort(): void
+  /** True once the request was given to a connection: whoever breaks off then may have read it. Undefined = not known. */
+  readonly sent?: boolean
 }
 
 /** The only way out. */

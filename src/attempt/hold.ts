@@ -145,16 +145,18 @@ export async function holdMoney(
         continue
       }
     }
+    const most = affordable(taken.availableNanoUsd, cost, wish.outputTokens)
+    // all that was wished for may be more than the whole budget: what others hold may still make the least of it fit
+    const short = most < floor ? (deps.ledger.available(key, facts, cost(floor)) ?? taken) : taken
     const leftMs = untilMs - deps.clock.monotonic()
-    if (taken.heldByOthers && leftMs > 0) {
-      await deps.ledger.freed(key, leftMs, taken)
+    if (short.heldByOthers && leftMs > 0) {
+      await deps.ledger.freed(key, leftMs, short)
       continue
     }
-    const most = affordable(taken.availableNanoUsd, cost, wish.outputTokens)
     const clamped = wish.shares ? Math.min(most, Math.max(floor, shareOf(taken, cost, most))) : most
     const refuse = (short: Shortfall) =>
       exhausted(short, cost(floor), config.budgets.refusalStatus, deps.clock.now())
-    if (clamped < floor) throw refuse(taken)
+    if (clamped < floor) throw refuse(short)
     const less = deps.ledger.hold(key, attemptId, cost(clamped), facts)
     if (!('attemptId' in less)) throw refuse(less)
     // nothing is left to extend a stream with: the model itself is to stop there, and says what it used

@@ -56,6 +56,8 @@ export interface ExchangeResult {
   readonly committed: boolean
   /** False = nothing left this process. */
   readonly sent: boolean
+  /** True = a connection took the request: who breaks off without an answer may have read it. */
+  readonly delivered?: boolean | undefined
   /** The upstream's status; 0 = it never answered. */
   readonly status: number
   readonly usage: Usage | undefined

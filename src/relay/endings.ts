@@ -4,6 +4,9 @@ import type { Failure, GatewayError } from '../errors.ts'
 import type { ExchangeInput, Phase } from './contract.ts'
 import type { StreamState } from './reader.ts'
 
+/** The status has said what matters: of a refusal's words so much is read, and waited for so long. */
+export const ERROR_BODY = { bytesMax: 65_536, msMax: 2_000 }
+
 /** What the head says is to come; undefined = nothing that was asked for. */
 export function phaseOf(status: number, headers: HeaderMap, stream: boolean): Phase | undefined {
   if (status < 200 || status >= 300) return 'error'

@@ -7,12 +7,11 @@ import type { Deps, Watched } from '../deps.ts'
 import { type Failure, GatewayError } from '../errors.ts'
 import type { Receiver, Upstream } from '../terms.ts'
 import type { ExchangeInput, ExchangeResult, Phase } from './contract.ts'
-import { callersPauseMs, failureIn, isComplete, kindOfBreak, phaseOf } from './endings.ts'
+import { callersPauseMs, ERROR_BODY, failureIn, isComplete, kindOfBreak, phaseOf } from './endings.ts'
 import type { StreamState } from './reader.ts'
 import { shown } from './shown.ts'
 import { readWhole, type WholeAnswer } from './whole.ts'
 
-const ERROR_BODY_BYTES_MAX = 65_536
 /** A finished stream's connection gets this long to end by itself, so that it can be used again. */
 const LINGER_MS = 1_000
 /** After a disconnect with `on_disconnect: drain`. Who loses a race is cut off: nobody has left. */
@@ -72,7 +71,10 @@ class Exchange implements Receiver, Watched {
     const phase = phaseOf(status, headers, this.i.stream)
     if (!phase) return this.fail('malformed')
     this.phase = phase
-    if (this.phase === 'stream' && !this.i.lastResort) this.touch(this.i.timeouts.idleMs)
+    if (phase === 'error')
+      this.limitDueMs = Math.min(this.limitDueMs, this.deps.clock.monotonic() + ERROR_BODY.msMax)
+    else if (phase === 'stream' && !this.i.lastResort) this.touch(this.i.timeouts.idleMs)
+    this.setDue()
   }
 
   chunk(bytes: Uint8Array): void {
@@ -82,9 +84,10 @@ class Exchange implements Receiver, Watched {
       case 'whole':
       case 'error': {
         this.bodyBytes += bytes.length
-        const most = this.phase === 'error' ? ERROR_BODY_BYTES_MAX : this.i.answerBytesMax
+        const most = this.phase === 'error' ? ERROR_BODY.bytesMax : this.i.answerBytesMax
         if (this.bodyBytes <= most) this.parts.push(bytes)
         else if (this.phase === 'whole') this.fail('oversized')
+        else this.refused()
         return
       }
     }
@@ -95,15 +98,13 @@ class Exchange implements Receiver, Watched {
       case 'waiting':
         return this.fail('unreachable')
       case 'error':
-        return this.finish(this.namedError())
+        return this.refused()
       case 'whole':
         return this.wholeEnd()
       case 'stream':
         return this.streamEnd()
       case 'linger':
         return this.release()
-      default:
-        return
     }
   }
 
@@ -111,13 +112,12 @@ class Exchange implements Receiver, Watched {
     if (this.phase === 'linger') return this.release()
     if (this.phase === 'over') return
     const named = error instanceof GatewayError ? error.kind : typeof error === 'string' ? error : undefined
-    if (this.phase === 'error') return this.finish(this.namedError())
+    if (this.phase === 'error') return this.refused()
     const state = this.phase === 'stream' ? this.i.reader?.state : undefined
     // a stream that said how it ended is whole, however the connection went down
     if (state?.content && state.finishReason !== undefined && state.unfinished === 0 && named !== 'silent')
       return this.streamEnd()
     const kind = kindOfBreak(named as Failure | undefined, this.phase !== 'waiting', this.committed)
-    this.upstream?.abort()
     this.finish(upstreamError(kind, this.i.providerName, { scrub: this.i.scrub, cause: error }))
   }
 
@@ -137,7 +137,6 @@ class Exchange implements Receiver, Watched {
 
   stop(): void {
     if (this.resolved) return
-    this.upstream?.abort()
     this.finish(new GatewayError('draining', 'This gateway is shutting down.', { retryAfterMs: 1000 }))
   }
 
@@ -219,13 +218,11 @@ class Exchange implements Receiver, Watched {
       // the terminator came as data: the connection may still be open and may be used again
       return this.finish(undefined, { linger: wasDone })
     }
-    this.upstream?.abort()
     const kind = this.committed ? 'interrupted' : 'malformed'
     this.finish(upstreamError(kind, this.i.providerName, { scrub: this.i.scrub }))
   }
 
   private streamFailed(state: StreamState): void {
-    this.upstream?.abort()
     this.finish(failureIn(state, this.committed, this.i))
   }
 
@@ -238,10 +235,11 @@ class Exchange implements Receiver, Watched {
     this.finish(undefined, { whole: result })
   }
 
-  private namedError(): GatewayError {
+  /** The provider's no, in as much of its words as came. */
+  private refused(): void {
     const { bytes, clock } = this.deps
     const text = bytes.text(bytes.concat(this.parts))
-    return refusalOf({ status: this.status, headers: this.responseHeaders, text }, this.i, clock.now())
+    this.finish(refusalOf({ status: this.status, headers: this.responseHeaders, text }, this.i, clock.now()))
   }
 
   private callerLeft(): void {
@@ -258,7 +256,6 @@ class Exchange implements Receiver, Watched {
   }
 
   private cancel(what = 'left before the end'): void {
-    this.upstream?.abort()
     this.finish(new GatewayError('cancelled', `the caller ${what}`))
   }
 
@@ -272,6 +269,7 @@ class Exchange implements Receiver, Watched {
   ): void {
     if (this.resolved) return
     this.resolved = true
+    if (failure) this.upstream?.abort()
     this.i.answer.onLeft = undefined
     if (more.linger) {
       this.phase = 'linger'
@@ -283,6 +281,7 @@ class Exchange implements Receiver, Watched {
       failure,
       committed: this.committed,
       sent: this.upstream !== undefined,
+      delivered: this.upstream?.sent,
       status: this.status,
       usage: seen?.usage,
       usageIsFinal: state?.usageIsFinal ?? false,

@@ -15,10 +15,15 @@ export class ProxiedExchange implements Dispatcher.DispatchHandler, Upstream {
   #aborted = false
   #paused = false
   #pending: Buffer[] = []
+  #sent = false
 
   constructor(to: Receiver, log: Log, origin: string) {
     this.#told = new Exchange(to, log, origin)
     this.#told.carriedBy({ pause: () => undefined, resume: () => undefined, cut: () => this.#cut() })
+  }
+
+  get sent(): boolean {
+    return this.#sent
   }
 
   pause(): void {
@@ -37,6 +42,7 @@ export class ProxiedExchange implements Dispatcher.DispatchHandler, Upstream {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
+    this.#sent = true
     if (this.#aborted) controller.abort(LEFT)
     else if (this.#paused) controller.pause()
   }

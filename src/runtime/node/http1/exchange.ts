@@ -80,6 +80,7 @@ export class Exchange implements Upstream {
   #to: Receiver | undefined
   #carrier: Carrier | undefined
   #paused = false
+  #sent = false
 
   constructor(to: Receiver, log: Log, origin: string) {
     this.#to = to
@@ -92,8 +93,13 @@ export class Exchange implements Upstream {
     return this.#to !== undefined
   }
 
+  get sent(): boolean {
+    return this.#sent
+  }
+
   carriedBy(carrier: Carrier): void {
     this.#carrier = carrier
+    this.#sent = true
     if (this.#paused) carrier.pause()
   }
 
