@@ -7,13 +7,16 @@ import type { StreamState } from './reader.ts'
 /** The status has said what matters: of a refusal's words so much is read, and waited for so long. */
 export const ERROR_BODY = { bytesMax: 65_536, msMax: 2_000 }
 
-/** What the head says is to come; undefined = nothing that was asked for. */
-export function phaseOf(status: number, headers: HeaderMap, stream: boolean): Phase | undefined {
+/** What the head says is to come, or what is wrong with it. */
+export function phaseOf(status: number, headers: HeaderMap, i: ExchangeInput): Phase | GatewayError {
   if (status < 200 || status >= 300) return 'error'
   const encoding = headerOf(headers, 'content-encoding')
-  if (encoding !== undefined && encoding !== 'identity') return undefined
+  if (encoding !== undefined && encoding !== 'identity') {
+    const found = `its answer came compressed (${encoding}), which was not asked for: turn compression off there`
+    return upstreamError('malformed', i.providerName, { scrub: i.scrub, found })
+  }
   const type = headerOf(headers, 'content-type') ?? ''
-  return stream && !/^application\/json/i.test(type) ? 'stream' : 'whole'
+  return i.stream && !/^application\/json/i.test(type) ? 'stream' : 'whole'
 }
 
 /** How long a caller may read nothing of what waits for it: a minute at least, for this silence is not the upstream's. */

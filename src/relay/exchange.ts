@@ -68,8 +68,8 @@ class Exchange implements Receiver, Watched {
     if (this.phase !== 'waiting') return
     this.status = status
     this.responseHeaders = headers
-    const phase = phaseOf(status, headers, this.i.stream)
-    if (!phase) return this.fail('malformed')
+    const phase = phaseOf(status, headers, this.i)
+    if (phase instanceof GatewayError) return this.finish(phase)
     this.phase = phase
     if (phase === 'error')
       this.limitDueMs = Math.min(this.limitDueMs, this.deps.clock.monotonic() + ERROR_BODY.msMax)

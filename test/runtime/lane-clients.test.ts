@@ -120,7 +120,7 @@ describe.skipIf(!hasCurl())('curl (skipped where there is none)', () => {
 
   test.each([
     ['as it comes', [], 'LaneExchange'],
-    ['closing', ['-H', 'Connection: close'], 'NodeCall'],
+    ['closing', ['-H', 'Connection: close'], 'LaneExchange'],
     ['with HTTP/1.0', ['--http1.0'], 'NodeCall'],
     ['with Expect: 100-continue', ['-H', 'Expect: 100-continue', '--expect100-timeout', '60'], 'NodeCall'],
     ['chunked', ['-H', 'Transfer-Encoding: chunked'], 'NodeCall'],

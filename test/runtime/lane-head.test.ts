@@ -71,7 +71,7 @@ describe('is left to node:http', () => {
       'Trailer: x',
       'transfer-encoding:',
     ].map(line => [line, [...GOOD, line]] as const),
-    ...['close', 'keep-alive, upgrade', 'upgrade', '', 'keep-alivee'].map(
+    ...['close, x', 'keep-alive, upgrade', 'upgrade', '', 'keep-alivee'].map(
       value => [`Connection: ${value}`, [...GOOD, `Connection: ${value}`]] as const,
     ),
     ['Proxy-Connection', [...GOOD, 'Proxy-Connection: keep-alive']],

@@ -21,6 +21,8 @@ const CR = 13
 const LF = 10
 const SEMICOLON = 59
 const UPPER_H = 72
+/** Signs of life before an answer; more are no answer. */
+const INTERIM_MAX = 32
 const HEAD_END = Buffer.from('\r\n\r\n')
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
@@ -44,6 +46,13 @@ function hex(byte: number): number {
   return lower >= 97 && lower <= 102 ? lower - 87 : -1
 }
 
+/** Such a head never ends as HTTP's do: it would be waited for until the time is up. */
+function hasBareLf(bytes: Buffer, from: number): boolean {
+  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1))
+    if (at === from || bytes[at - 1] !== CR) return true
+  return false
+}
+
 /** One connection's reader: answers follow one another, each begun with `expect`. Throws `NotHttp`. */
 export class AnswerReader {
   readonly #to: Answered
@@ -51,6 +60,7 @@ export class AnswerReader {
   /** Bytes of body or chunk that are still to come. */
   #left = 0
   #trailerBytes = 0
+  #interim = 0
   #reusable = false
   /** A head, chunk line or trailer whose end has not come yet. */
   #waiting: Buffer | undefined
@@ -62,6 +72,7 @@ export class AnswerReader {
   /** A request was sent: the next bytes are its answer. */
   expect(): void {
     this.#state = HEAD
+    this.#interim = 0
     this.#waiting = undefined
   }
 
@@ -113,6 +124,7 @@ export class AnswerReader {
     if (end < 0) {
       if (length >= 5 && bytes.toString('latin1', at, at + 5) !== 'HTTP/')
         throw new NotHttp('HPE_INVALID_CONSTANT')
+      if (hasBareLf(bytes, at)) throw new NotHttp('HPE_CR_EXPECTED')
       this.#waiting = at === 0 ? bytes : bytes.subarray(at)
       return -1
     }
@@ -127,6 +139,7 @@ export class AnswerReader {
     if (status < 200) {
       // 100 Continue and 103 Early Hints are not the answer; nobody asked for another protocol
       if (status === 101) throw new NotHttp('HPE_PAUSED_UPGRADE')
+      if (++this.#interim > INTERIM_MAX) throw new NotHttp('HPE_HEADER_OVERFLOW')
       return start
     }
     const empty = this.#frame(status, line[1] === '1', headers)

@@ -13,7 +13,7 @@ import { protocolError } from './refusal.ts'
 export interface LaneLimits {
   /** From a connection to its first request. */
   readonly firstMs: number
-  /** From a request's head to the end of its body. */
+  /** From a request's head to the end of its body, beside what the body takes on a slow line. */
   readonly requestMs: number
   /** Between an answer and the next request. */
   readonly idleMs: number
@@ -36,6 +36,8 @@ export interface LaneHome {
 
 /** What may wait before the socket is read no further: requests behind the one being answered, a body that nobody has asked for. */
 const WAITING_BYTES_MAX = 65_536
+/** The slowest line that a body is waited for: 16 KiB a second. */
+const LEAST_BYTES_PER_MS = 16_384 / 1_000
 const NEVER = Number.POSITIVE_INFINITY
 
 const AT = Symbol('connection')
@@ -161,10 +163,15 @@ export class Connection implements Line {
     this.served = true
     this.exchange = exchange
     const behind = exchange.take(bytes.subarray(request.end))
-    this.dueMs = exchange.missing > 0 ? performance.now() + home.limits.requestMs : NEVER
+    this.dueMs = exchange.missing > 0 ? performance.now() + this.bodyMs(request.length) : NEVER
     if (behind.length > 0) this.wait(behind)
     else this.boundUnread(exchange)
     void home.serve(exchange, exchange, endpoint, deps)
+  }
+
+  /** A large body may take its time on a slow line. */
+  private bodyMs(length: number): number {
+    return this.home.limits.requestMs + length / LEAST_BYTES_PER_MS
   }
 
   private handOver(bytes: Buffer): void {
@@ -256,7 +263,9 @@ export class Connection implements Line {
 
   expire(nowMs: number): void {
     if (this.dropBytes >= 0) this.socket.destroy()
-    else if (this.exchange !== undefined || !this.served) this.refuse('ERR_HTTP_REQUEST_TIMEOUT')
+    else if (this.exchange !== undefined) this.refuse('ERR_HTTP_REQUEST_TIMEOUT')
+    // opened ahead by somebody who would take words of ours for an answer
+    else if (!this.served) this.socket.destroy()
     // the time between requests begins when the answer has left
     else if (this.socket.writableLength > 0) this.dueMs = nowMs + this.home.limits.idleMs
     else this.socket.destroy()

@@ -133,7 +133,7 @@ export class LaneExchange implements Call, Sink {
   head(status: number, headers: readonly string[]): void {
     if (this.headed) throw new Error('an answer has one head')
     // a body that was not read to its end would be taken for the next request
-    const close = this.missing > 0 || this.line.closing
+    const close = this.missing > 0 || this.request.closes || this.line.closing
     const { text, framing } = answerHead(status, headers, close)
     this.headed = true
     this.close = close

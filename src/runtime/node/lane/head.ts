@@ -61,6 +61,16 @@ const UNUSUAL: ReadonlySet<number> = new Set(
 const marks: number[] = Array.from({ length: HEADERS_MAX * 4 }, () => 0)
 const hashes = new Int32Array(HEADERS_MAX)
 
+interface Found {
+  readonly targetEnd: number
+  readonly mark: number
+  readonly end: number
+  readonly length: number
+  readonly closes: boolean
+  /** Marks of the headers. */
+  readonly found: readonly number[]
+}
+
 /** A request's head, with its header values still in the bytes that came: few of them are asked for. */
 export class RequestHead {
   /** Path and query as the caller wrote them; visible ASCII without `#`. */
@@ -71,11 +81,14 @@ export class RequestHead {
   readonly end: number
   /** `content-length`. */
   readonly length: number
+  /** `connection: close`: whatever stands behind the body is no request. */
+  readonly closes: boolean
   private readonly bytes: Buffer
   private readonly marks: readonly number[]
 
-  constructor(bytes: Buffer, targetEnd: number, mark: number, end: number, length: number, found: number[]) {
+  constructor(bytes: Buffer, { targetEnd, mark, end, length, closes, found }: Found) {
     this.bytes = bytes
+    this.closes = closes
     this.target = bytes.toString('latin1', METHOD.length, targetEnd)
     this.mark = mark < 0 ? -1 : mark - METHOD.length
     this.end = end
@@ -121,9 +134,9 @@ function digits(bytes: Buffer, start: number, end: number): number {
   return value
 }
 
-/** `keep-alive` alone, in any case. */
-function isKeepAlive(bytes: Buffer, start: number, end: number): boolean {
-  return end - start === 10 && isName(bytes, start, 'keep-alive')
+/** This word alone, in any case. */
+function isWord(bytes: Buffer, start: number, end: number, word: string): boolean {
+  return end - start === word.length && isName(bytes, start, word)
 }
 
 /**
@@ -146,6 +159,7 @@ export function readHead(bytes: Buffer): RequestHead | undefined {
   let count = 0
   let hasHost = false
   let length = -1
+  let closes = false
   while (at < most && bytes[at] !== CR) {
     if (count === HEADERS_MAX || !readLine(bytes, at, most, count)) return undefined
     const hash = hashes[count] as number
@@ -157,12 +171,16 @@ export function readHead(bytes: Buffer): RequestHead | undefined {
     if (UNUSUAL.has(hash)) return undefined
     if (hash === HOST_HASH) hasHost = nameIs(bytes, base, HOST)
     else if (hash === LENGTH_HASH) length = nameIs(bytes, base, LENGTH) ? digits(bytes, start, end) : -1
-    else if (hash === CONNECTION_HASH && !isKeepAlive(bytes, start, end)) return undefined
+    else if (hash === CONNECTION_HASH) {
+      closes = isWord(bytes, start, end, 'close')
+      if (!closes && !isWord(bytes, start, end, 'keep-alive')) return undefined
+    }
     count++
     at = lineEnd
   }
   if (at + 2 > most || bytes[at + 1] !== LF || !hasHost || length < 0) return undefined
-  return new RequestHead(bytes, targetEnd, mark, at + 2, length, marks.slice(0, count * 4))
+  const found = marks.slice(0, count * 4)
+  return new RequestHead(bytes, { targetEnd, mark, end: at + 2, length, closes, found })
 }
 
 function nameIs(bytes: Buffer, base: number, name: string): boolean {
