@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { get } from 'node:https'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -290,6 +290,31 @@ test('kill -9 in the middle: what was settled stays, what was held is charged as
   expect(spend.total.attempts).toBe(23)
   expect(Number(spend.total.cost_nano_usd)).toBeGreaterThan(20 * 16_000 + 3 * 2_000_000)
   expect(spend.total.unknown_usd).toBeGreaterThan(0)
+})
+
+test('a request whose body is on its way when the signal comes is answered', async () => {
+  const env = await withUpstream()
+  const gateway = await ready(env)
+  const key = keyIn(firstStart())
+  const messages = [{ role: 'user', content: 'Hello there.' }]
+  const body = JSON.stringify({ model: 'house-model', stream: true, messages })
+  const socket = connect(Number(new URL(gateway.url()).port), '127.0.0.1')
+  let heard = ''
+  socket.setEncoding('utf8').on('data', part => {
+    heard += part
+  })
+  const over = new Promise(resolve => socket.on('close', resolve))
+  const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-length: ${body.length}\r\n\r\n`
+  socket.write(head + body.slice(0, 20))
+  // its head is being looked at: nothing tells when
+  await new Promise(resolve => setTimeout(resolve, 300))
+  gateway.child.kill('SIGTERM')
+  await until(async () => (await fetch(`${gateway.url()}/readyz`)).status === 503)
+  socket.write(body.slice(20))
+  await until(() => heard.includes(DONE))
+  expect(heard).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+  expect(await gateway.exit).toBe(0)
+  await over
 })
 
 test('a second signal ends at once and loses nothing', async () => {

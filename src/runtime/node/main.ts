@@ -236,9 +236,10 @@ async function finish(
 ): Promise<number> {
   gateway.drain()
   const untilMs = Date.now() + DRAIN_MS_MAX
-  // listeners stay up while streams run, so that /readyz can say 503
-  while (gateway.ledger.openHolds() > 0 && Date.now() < untilMs)
-    await new Promise(resolve => setTimeout(resolve, SWEEP_MS))
+  // a request whose body is still on its way holds no money yet
+  const running = () => Math.max(gateway.ledger.openHolds(), gateway.deps.pressure?.inFlight ?? 0)
+  // listeners stay up while they run, so that /readyz can say 503
+  while (running() > 0 && Date.now() < untilMs) await new Promise(resolve => setTimeout(resolve, SWEEP_MS))
   gateway.breakOff()
   const lastMs = Date.now() + BREAK_OFF_MS_MAX
   while (gateway.ledger.openHolds() > 0 && Date.now() < lastMs)
