@@ -14,19 +14,20 @@ const KINDS: readonly PartKind[] = ['user', 'tag', 'tagged', 'user_tag']
 /** The kind of what a whole day has, whoever it was for. */
 export const WHOLE_DAY = 'all'
 
-/** Nine sums of one table, by the same names. */
+/** The sums of every roll-up, in the order of its columns. */
+export const SUM_COLUMNS = [
+  'requests',
+  'attempts',
+  'input_tokens',
+  'output_tokens',
+  'cached_tokens',
+  'cost_nano_usd',
+  'estimated_nano_usd',
+  'unknown_nano_usd',
+  'unpriced_requests',
+].map(name => sql.identifier(name))
 const SUMS = sql.join(
-  [
-    'requests',
-    'attempts',
-    'input_tokens',
-    'output_tokens',
-    'cached_tokens',
-    'cost_nano_usd',
-    'estimated_nano_usd',
-    'unknown_nano_usd',
-    'unpriced_requests',
-  ].map(name => sql`sum(${sql.identifier(name)})`),
+  SUM_COLUMNS.map(name => sql`sum(${name})`),
   sql`, `,
 )
 

@@ -9,7 +9,7 @@ import {
   spendDaily,
   spendHourly,
 } from '../../drizzle/sqlite/schema.ts'
-import { daysChecked, WHOLE_DAY } from './closing.ts'
+import { SUM_COLUMNS, daysChecked, WHOLE_DAY } from './closing.ts'
 import type { Statement } from './sql.ts'
 import type { SpendGroup, SpendQuery, SummedFrom } from './store.ts'
 import { DAY_MS, dayOf, HOUR_MS, hourOf } from './sums.ts'
@@ -44,20 +44,9 @@ interface Sums {
 const HOURS: Sums = { spend: sql`${spendHourly}`, parts: sql`${partsHourly}`, start: sql`hour_ms` }
 const DAYS: Sums = { spend: sql`${spendDaily}`, parts: sql`${partsDaily}`, start: sql`day_ms` }
 
-const SUMS = [
-  'requests',
-  'attempts',
-  'input_tokens',
-  'output_tokens',
-  'cached_tokens',
-  'cost_nano_usd',
-  'estimated_nano_usd',
-  'unknown_nano_usd',
-  'unpriced_requests',
-].map(name => sql.identifier(name))
-const kept = sql.join(SUMS, sql`, `)
+const kept = sql.join(SUM_COLUMNS, sql`, `)
 const summed = sql.join(
-  SUMS.map(name => sql`sum(${name}) as ${name}`),
+  SUM_COLUMNS.map(name => sql`sum(${name}) as ${name}`),
   sql`, `,
 )
 
@@ -193,7 +182,7 @@ function partOf({ rows, ...how }: Source, groupBy: readonly SpendGroup[]): ViewP
   const names = groupBy.map((_, position) => sql.identifier(`group${position}`))
   const groups = groupBy.map((group, position) => sql`${GROUPS[group]} as ${names[position]}, `)
   const by = names.length === 0 ? sql`` : sql` group by ${sql.join(names, sql`, `)}`
-  const sums = SUMS.map(name => sql`coalesce(sum(${name}), 0)`)
+  const sums = SUM_COLUMNS.map(name => sql`coalesce(sum(${name}), 0)`)
   const view = sql`select ${sql.join(groups)}${sql.join(sums, sql`, `)} from (${rows})${by}`
   return { statement: dialect.sqlToQuery(view) as Statement, ...how }
 }

@@ -132,3 +132,11 @@ test('money that is merely held is waited for, also where a whole wish is more t
   fine(waiting[2] as ServerResponse)
   await long
 })
+
+test('an answer that came compressed unasked is named, so that somebody can mend it', async () => {
+  first.script = second.script = response =>
+    void response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end('x')
+  const answer = await gateway.post(await gateway.key(), CHAT)
+  expect(answer.status).toBe(502)
+  expect(await answer.text()).toContain('came compressed (gzip), which was not asked for')
+})

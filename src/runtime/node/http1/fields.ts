@@ -1,4 +1,4 @@
-/** Header fields of HTTP/1.1, for both directions of `send`: what may stand in them, and reading them. RFC 9110, section 5. */
+/** Header fields of HTTP/1.1: what may stand in those that `send` and the lane write, and reading an upstream's. RFC 9110, section 5. */
 
 /** Names in lower case; a name that came more than once has a list. */
 export type Headers = Record<string, string | string[] | undefined>

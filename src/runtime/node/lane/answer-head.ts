@@ -1,19 +1,18 @@
 /** The head of an answer as node:http writes it for the same status and headers: the lane's way out begins with it. */
 import { STATUS_CODES } from 'node:http'
+import { NAME, VALUE } from '../http1/fields.ts'
 
 /** Told to callers in `Keep-Alive`, and how long a connection is kept for the next request. */
 export const KEEP_ALIVE_MS = 65_000
 
 /** What frames a message or belongs to its connection alone is written here, from nobody's list. */
 const FRAMING = new Set(['connection', 'keep-alive', 'transfer-encoding', 'trailer', 'upgrade'])
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 /** Names that were found good; there are a few dozen, and the bound is for what nobody thought of. */
 const good = new Set<string>()
 const GOOD_MAX = 512
 
 function checkName(name: string): void {
-  if (!TOKEN.test(name)) throw new TypeError('a header name that is not a token')
+  if (!NAME.test(name)) throw new TypeError('a header name that is not a token')
   if (FRAMING.has(name.toLowerCase())) throw new TypeError(`the answer frames itself: ${name}`)
   if (good.size < GOOD_MAX) good.add(name)
 }
@@ -55,7 +54,7 @@ export function answerHead(status: number, headers: readonly string[], close: bo
     const name = headers[i] as string
     const value = headers[i + 1] as string
     if (!good.has(name)) checkName(name)
-    if (NOT_IN_VALUE.test(value)) throw new TypeError(`a character that may not stand in the header ${name}`)
+    if (!VALUE.test(value)) throw new TypeError(`a character that may not stand in the header ${name}`)
     text += `${name}: ${value}\r\n`
     if (name.length === 14 && framing === 'chunked' && name.toLowerCase() === 'content-length')
       framing = 'length'
