@@ -24,15 +24,21 @@ export function percentile(ascending: readonly number[], share: number): number 
   return ascending[Math.min(ascending.length - 1, Math.floor(ascending.length * share))] ?? Number.NaN
 }
 
-/** How far the rounds lie from their median at most, as a share of it. */
+/** Of many rounds the outer ones are what else the machine did: so many and more are judged by their middle half. */
+const MANY = 12
+
+/** How far the rounds lie from their median at most, as a share of it; of many rounds their middle half. */
 export function spread(values: readonly number[]): number {
   const middle = median(values)
-  return Math.max(...values.map(value => Math.abs(value - middle))) / Math.abs(middle)
+  const away = values.map(value => Math.abs(value - middle)).sort((a, b) => a - b)
+  return (away.length < MANY ? (away.at(-1) ?? Number.NaN) : percentile(away, 0.5)) / Math.abs(middle)
 }
 
 export interface Ratio {
   /** Median of the rounds' ratios: neighbours in time are compared, so that a slow minute of the machine cancels out. */
   readonly value: number
+  readonly rounds: number
+  /** Of the rounds' ratios; of many rounds the quartiles. */
   readonly min: number
   readonly max: number
   /** The wider spread of the two sides. */
@@ -45,12 +51,14 @@ export function ratio(row: Row, of: TargetName, to: TargetName): Ratio | undefin
   const above = row.rounds.get(of)
   const below = row.rounds.get(to)
   if (!above?.length || above.length !== below?.length) return undefined
-  const each = above.map((value, round) => value / (below[round] as number))
+  const each = above.map((value, round) => value / (below[round] as number)).sort((a, b) => a - b)
+  const outer = each.length < MANY ? 0 : 0.25
   const widest = Math.max(spread(above), spread(below))
   return {
     value: median(each),
-    min: Math.min(...each),
-    max: Math.max(...each),
+    rounds: each.length,
+    min: percentile(each, outer),
+    max: percentile(each, 1 - outer),
     spread: widest,
     isSteady: widest <= SPREAD_MAX,
   }

@@ -29,6 +29,8 @@ export interface Results {
 type Rounds = Map<TargetName, number[]>
 
 const WARM_CONNECTIONS = 32
+/** A repeated run lasts this part of another. */
+const REPEAT_SHARE = 3
 /** Open for six seconds: long enough to look at a thousand of them. */
 const LONG: StreamShape = { events: 5, gapMs: 1_200 }
 const LOOK_AFTER_MS = 500
@@ -105,7 +107,8 @@ async function measureOnce(
   const traffic = trafficFor(target, phase.connections, phase.stream)
   const beforeMicros = isCpu && pid ? cpuMicros(pid) : 0
   const count = phase.connections * size.perConnection
-  const run = await closedLoop(traffic, { seconds: size.seconds, count })
+  const seconds = phase.repeats === undefined ? size.seconds : size.seconds / REPEAT_SHARE
+  const run = await closedLoop(traffic, { seconds, count })
   await target.finishWork()
   book(books, target, run, phase.title)
   if (!isCpu || pid === undefined) return run.ok / run.seconds
@@ -113,15 +116,19 @@ async function measureOnce(
   return (cpuMicros(pid) - beforeMicros) / (run.ok * events)
 }
 
+/** Reversed every time: nobody always runs in somebody's wake. */
+const orderOf = ({ targets }: World, round: number): readonly Target[] =>
+  round % 2 === 0 ? targets : [...targets].reverse()
+
 async function measureRounds(world: World, size: Size, books: Books, say: Say): Promise<Row[]> {
   const tables = PHASES.map(phase => ({ phase, rounds: new Map() as Rounds }))
   for (let round = 0; round < size.rounds; round++) {
-    // reversed every time: nobody always runs in somebody's wake
-    const order = round % 2 === 0 ? world.targets : [...world.targets].reverse()
     for (const { phase, rounds } of tables) {
-      for (const target of order) {
-        const value = await measureOnce(phase, target, size, books)
-        if (value !== undefined) keep(rounds, target, value)
+      for (let time = 0; time < (phase.repeats ?? 1); time++) {
+        for (const target of orderOf(world, round + time)) {
+          const value = await measureOnce(phase, target, size, books)
+          if (value !== undefined) keep(rounds, target, value)
+        }
       }
     }
     say(`round ${round + 1} of ${size.rounds}`)
@@ -141,7 +148,7 @@ async function measureAdded(
   const added50: Rounds = new Map()
   const added99: Rounds = new Map()
   for (let round = 0; round < size.rounds; round++) {
-    const order = round % 2 === 0 ? world.targets : [...world.targets].reverse()
+    const order = orderOf(world, round)
     const found = new Map<Target, readonly number[]>()
     for (const target of order) {
       const traffic = trafficFor(target, OPEN_CONNECTIONS, undefined)

@@ -51,9 +51,9 @@ function table(row: Row): string[] {
 
 function verdict(bar: Bar): string {
   if (bar.ratio === undefined || bar.isPassed === undefined) return `  not measured  ${bar.title}`
-  const { value, min, max, isSteady, spread: wide } = bar.ratio
+  const { value, rounds, min, max, isSteady, spread: wide } = bar.ratio
   const doubt = isSteady ? '' : `; unsteady, rounds spread ${percent(wide)}`
-  return `  ${bar.isPassed ? 'PASS' : 'FAIL'}  ${bar.title}: ${value.toFixed(2)} (rounds ${min.toFixed(2)} to ${max.toFixed(2)}${doubt})`
+  return `  ${bar.isPassed ? 'PASS' : 'FAIL'}  ${bar.title}: ${value.toFixed(2)} (${rounds} rounds, ${min.toFixed(2)} to ${max.toFixed(2)}${doubt})`
 }
 
 /** True when every byte and every row was right and no bar was missed. */

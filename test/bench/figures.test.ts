@@ -36,6 +36,21 @@ describe('figures', () => {
     expect(ratio(row('x', { switchgate: [100] }), 'switchgate', 'portkey')).toBeUndefined()
   })
 
+  it('judges many rounds by their middle half: one slow second of the machine is no spread', () => {
+    const rounds = [...Array.from({ length: 11 }, (_, i) => 100 + i), 900]
+    expect(spread(rounds)).toBeCloseTo(3.5 / 105.5)
+    const found = ratio(row('x', { switchgate: rounds, raw: rounds.map(() => 64) }), 'switchgate', 'raw')
+    expect(found).toMatchObject({
+      value: 105.5 / 64,
+      rounds: 12,
+      min: 103 / 64,
+      max: 109 / 64,
+      isSteady: true,
+    })
+    const few = ratio(row('x', { switchgate: [100, 900], raw: [50, 50] }), 'switchgate', 'raw')
+    expect(few).toMatchObject({ rounds: 2, min: 2, max: 18, isSteady: false })
+  })
+
   it('judges the four bars, and leaves open what was not measured', () => {
     const rows = [
       row('cpu_32', { raw: [50], switchgate: [80], portkey: [900] }),
