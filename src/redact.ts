@@ -5,6 +5,8 @@ export interface Redactor {
   scrub(text: string): string
   /** Remembers a secret by its exact text. Very short ones are left alone: they would strike out ordinary words. */
   remember(secret: string): void
+  /** How often a secret was remembered: what was scrubbed at another count may hold one that is known now. */
+  readonly count: number
 }
 
 const TEXT_MAX = 4_096
@@ -31,10 +33,15 @@ const QUICK =
 /** A scrubber with its own memory of secrets. */
 export function createRedactor(): Redactor {
   const known = new Set<string>()
+  let count = 0
   return {
+    get count() {
+      return count
+    },
     remember(secret) {
       const bare = secret.trim()
       if (bare.length < SECRET_MIN) return
+      count++
       for (const form of new Set([
         bare,
         encodeURIComponent(bare),

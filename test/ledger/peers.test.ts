@@ -97,6 +97,7 @@ test('T87 bifrost#2042: a log that nobody reads drops lines and says how many; n
     level: 'info',
     format: 'json',
     scrub: text => text,
+    secrets: () => 0,
     write: text => void written.push(text),
     backlog: () => backlog,
   })

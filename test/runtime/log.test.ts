@@ -1,7 +1,8 @@
 /** The log's lines on Node: what they hold, and that no text in them goes out unscrubbed. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createRedactor } from '../../src/redact.ts'
 import { createLog } from '../../src/runtime/node/log.ts'
+import type { AccessFields } from '../../src/telemetry.ts'
 
 function rig(format: 'json' | 'pretty') {
   const redactor = createRedactor()
@@ -11,6 +12,7 @@ function rig(format: 'json' | 'pretty') {
     level: 'info',
     format,
     scrub: text => redactor.scrub(text),
+    secrets: () => redactor.count,
     write: text => {
       out += text
     },
@@ -20,7 +22,7 @@ function rig(format: 'json' | 'pretty') {
     log.flush()
     return out.trim().split('\n')
   }
-  return { log, lines }
+  return { log, lines, redactor }
 }
 
 const FIELDS = {
@@ -66,4 +68,117 @@ test('the form for people is scrubbed as well', () => {
   expect(text).toContain('count=12')
   for (const secret of ['abcdefghijkl', 'a-secret-of-ours', 'password', 'key=abcdef'])
     expect(text).not.toContain(secret)
+})
+
+/** Numbers below `most`, always the same ones (Lehmer, 1951). */
+function dice() {
+  let state = 7
+  return (most: number): number => {
+    state = (state * 48_271) % 2_147_483_647
+    return state % most
+  }
+}
+
+const TEXTS = ['', 'ok', 'openai', 'a "quoted" \n name', '\u2028é😀', 'x'.repeat(300), 'y'.repeat(5_000)]
+const SECRETS = ['sk-abcdefghijkl', 'Bearer abcdefghijkl', 'https://me:password@host', 'a-secret-of-ours"']
+const NUMBERS = [0, 1, 12, 200, 1_234_567, 0.5, -1, 1e21, Number.NaN, Number.POSITIVE_INFINITY]
+
+function madeUp(roll: (most: number) => number): AccessFields {
+  const one = <T>(list: readonly T[]): T => list[roll(list.length)] as T
+  const text = () => (roll(4) === 0 ? one(SECRETS) : roll(3) === 0 ? `name ${roll(2_000)}` : one(TEXTS))
+  const maybe = <T>(value: T): T | undefined => (roll(4) === 0 ? undefined : value)
+  return {
+    id: `req_0mfz1a2b3${roll(1e6)}`,
+    trace_id: maybe(text()),
+    method: text(),
+    path: text(),
+    status: one(NUMBERS),
+    error: maybe(text()),
+    key: maybe(text()),
+    'gen_ai.operation.name': text(),
+    'gen_ai.provider.name': maybe(text()),
+    'gen_ai.response.model': maybe(text()),
+    'gen_ai.usage.input_tokens': maybe(one(NUMBERS)),
+    'gen_ai.usage.output_tokens': maybe(one(NUMBERS)),
+    cost_usd: maybe('0.0000125'),
+    certainty: maybe('exact'),
+    attempts: maybe(roll(9)),
+    ttft_ms: maybe(one(NUMBERS)),
+    total_ms: one(NUMBERS),
+    peer: text(),
+  }
+}
+
+test('the access line written by hand is the line that any other event has', () => {
+  const { log, lines, redactor } = rig('json')
+  const roll = dice()
+  for (let i = 0; i < 1_000; i++) {
+    // a name that has passed before may turn out to be a secret
+    if (i % 200 === 199) redactor.remember(`name ${roll(2_000)}`)
+    const fields = madeUp(roll)
+    log.request?.(fields)
+    log('info', 'request', fields)
+  }
+  const said = lines().map(line => line.replace(/^\{"time":"[^"]*"/, ''))
+  expect(said).toHaveLength(2_000)
+  for (let i = 0; i < said.length; i += 2) expect(said[i]).toBe(said[i + 1])
+  expect(said.join('')).not.toMatch(/abcdefghijkl|password|a-secret-of-ours/)
+})
+
+test('a name that is kept is struck out once it is known to be a secret', () => {
+  const { log, lines, redactor } = rig('json')
+  const fields = { ...madeUp(dice()), 'gen_ai.response.model': 'hunter2-hunter2' }
+  log.request?.(fields)
+  redactor.remember('hunter2-hunter2')
+  log.request?.(fields)
+  const [before, after] = lines().map(
+    line => (JSON.parse(line) as Record<string, unknown>)['gen_ai.response.model'],
+  )
+  expect(before).toBe('hunter2-hunter2')
+  expect(after).toBe('[secret]')
+})
+
+test('lines that were dropped are counted in the next one, the access line too', () => {
+  let backlog = 9 << 20
+  let out = ''
+  const log = createLog({
+    level: 'info',
+    format: 'json',
+    scrub: text => text,
+    secrets: () => 0,
+    write: text => {
+      out += text
+    },
+    backlog: () => backlog,
+  })
+  const fields = madeUp(dice())
+  log.request?.(fields)
+  log.request?.(fields)
+  backlog = 0
+  log.request?.(fields)
+  log.request?.(fields)
+  log.flush()
+  const told = out
+    .trim()
+    .split('\n')
+    .map(line => (JSON.parse(line) as Record<string, unknown>).dropped_lines)
+  expect(told).toEqual([2, undefined])
+})
+
+test('a line has the time to the millisecond, whatever the second', () => {
+  vi.useFakeTimers()
+  try {
+    const { log, lines } = rig('json')
+    const times = [0, 5, 5, 42, 999, 1_000, 1_001, 59_999, 60_000, 86_400_000, 3, 1_000].map(
+      ms => Date.UTC(2026, 1, 28, 23, 59, 59) + ms,
+    )
+    for (const time of times) {
+      vi.setSystemTime(time)
+      log('info', 'tick')
+    }
+    const told = lines().map(line => (JSON.parse(line) as Record<string, unknown>).time)
+    expect(told).toEqual(times.map(time => new Date(time).toISOString()))
+  } finally {
+    vi.useRealTimers()
+  }
 })

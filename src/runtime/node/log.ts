@@ -1,5 +1,6 @@
 /** Log sink on Node: structured lines, scrubbed, gathered for a moment and written together, so that no request waits for a pipe or a file. */
 import type { Log, LogFields, LogLevel } from '../../deps.ts'
+import { type AccessFields, createAccessWriter } from '../../telemetry.ts'
 
 const ORDER: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 /** A reader that has stopped reading must not fill our memory: above this, lines are dropped and counted. */
@@ -12,6 +13,8 @@ export interface LogOptions {
   readonly level: LogLevel
   readonly format: 'json' | 'pretty'
   readonly scrub: (text: string) => string
+  /** `Redactor.count`. */
+  readonly secrets: () => number
   readonly write: (text: string) => void
   /** Bytes that the sink has not taken yet. */
   readonly backlog: () => number
@@ -32,7 +35,9 @@ export function logSettings(
 }
 
 export function createLog(options: LogOptions): Log & { flush(): void } {
+  const { scrub } = options
   const least = ORDER.indexOf(options.level)
+  const accessed = createAccessWriter(scrub, options.secrets)
   let lines: string[] = []
   let dropped = 0
   const flush = () => {
@@ -41,37 +46,41 @@ export function createLog(options: LogOptions): Log & { flush(): void } {
     lines = []
     options.write(text)
   }
-  const log = (level: LogLevel, event: string, fields?: LogFields) => {
-    if (ORDER.indexOf(level) < least) return
+  /** Is a line of this level written? Then it is written soon. */
+  const takes = (level: LogLevel): boolean => {
+    if (ORDER.indexOf(level) < least) return false
     if (options.backlog() > BACKLOG_BYTES_MAX) {
       dropped++
-      return
+      return false
     }
     // what went wrong is written at once: it may be the last thing that is
     if (level === 'error' || lines.length >= GATHER_LINES) setImmediate(flush)
     else if (lines.length === 0) setTimeout(flush, GATHER_MS)
-    const lost = dropped > 0 ? { dropped_lines: dropped } : undefined
-    dropped = 0
-    lines.push(
-      options.format === 'json'
-        ? json(level, event, options.scrub, fields, lost)
-        : options.scrub(pretty(level, event, fields)),
-    )
+    return true
   }
-  return Object.assign(log, { flush })
+  /** How many were dropped since the line before this one. */
+  const lost = (): string => {
+    if (dropped === 0) return ''
+    const told = membersOf({ dropped_lines: dropped }, scrub)
+    dropped = 0
+    return told
+  }
+  const log = (level: LogLevel, event: string, fields?: LogFields) => {
+    if (!takes(level)) return
+    if (options.format === 'json')
+      lines.push(lineOf(level, JSON.stringify(event), membersOf(fields, scrub) + lost()))
+    else lines.push(scrub(pretty(level, event, fields)))
+  }
+  const request = (fields: AccessFields) => {
+    if (options.format !== 'json') log('info', 'request', fields)
+    else if (takes('info')) lines.push(lineOf('info', '"request"', accessed(fields) + lost()))
+  }
+  return Object.assign(log, { flush, request })
 }
 
-/** Names are ours: only the texts that they hold are scrubbed, a quarter of the line. */
-function json(
-  level: LogLevel,
-  event: string,
-  scrub: (text: string) => string,
-  fields: LogFields | undefined,
-  lost: LogFields | undefined,
-): string {
-  // One object made of three costs three times what its parts do as texts.
-  return `{"time":"${isoNow()}","level":"${level}","event":${JSON.stringify(event)}${membersOf(fields, scrub)}${membersOf(lost, scrub)}}`
-}
+/** Names are ours: only the texts that the members hold are scrubbed, a quarter of the line. */
+const lineOf = (level: LogLevel, event: string, members: string): string =>
+  `{"time":"${isoNow()}","level":"${level}","event":${event}${members}}`
 
 /** A field's name as it stands in a line; there are a few dozen, and the bound is for what nobody thought of. */
 const named = new Map<string, string>()
@@ -99,13 +108,19 @@ function membersOf(fields: LogFields | undefined, scrub: (text: string) => strin
 
 let isoMs = 0
 let isoText = ''
-/** Lines of one millisecond share its text. */
+let secondMs = 0
+let secondText = ''
+/** Lines of one millisecond share its text, and those of one second all of it but the milliseconds. */
 function isoNow(): string {
   const now = Date.now()
-  if (now !== isoMs) {
-    isoMs = now
-    isoText = new Date(now).toISOString()
+  if (now === isoMs) return isoText
+  isoMs = now
+  const ms = now % 1000
+  if (now - ms !== secondMs) {
+    secondMs = now - ms
+    secondText = new Date(secondMs).toISOString().slice(0, -4)
   }
+  isoText = `${secondText}${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}Z`
   return isoText
 }
 

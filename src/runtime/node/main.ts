@@ -65,6 +65,7 @@ export async function serve(_argv: readonly string[], given: Env): Promise<numbe
     const log = createLog({
       ...logSettings(settings.env, stdout.isTTY === true),
       scrub: text => redactor.scrub(text),
+      secrets: () => redactor.count,
       write: text => stdout.write(text),
       backlog: () => stdout.writableLength,
     })

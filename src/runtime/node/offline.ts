@@ -16,6 +16,7 @@ export async function openOffline(env: Env): Promise<Offline> {
     level: 'error',
     format: 'pretty',
     scrub: text => redactor.scrub(text),
+    secrets: () => redactor.count,
     write: text => process.stderr.write(text),
     backlog: () => 0,
   })
