@@ -16,13 +16,12 @@ const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const isEmpty = (value: unknown): boolean => value === null || (Array.isArray(value) && value.length === 0)
 
-/** Do any of these quirks look into messages? Asked first, as most hosts have none. */
-const lookInside = (quirks: Quirks): boolean =>
+/** Do any of these quirks edit members of messages? Asked first, as most hosts have none. */
+const editMembers = (quirks: Quirks): boolean =>
   quirks.developerRole !== undefined ||
   quirks.refusesNull === true ||
   quirks.refusesNullContent === true ||
   quirks.messageDrops !== undefined ||
-  quirks.toolIds !== undefined ||
   quirks.pictures !== undefined ||
   quirks.jsonSchema !== undefined ||
   quirks.reasoningField !== undefined
@@ -30,14 +29,14 @@ const lookInside = (quirks: Quirks): boolean =>
 /** Patches inside `messages`, ascending. Names of what was taken out are added to `dropped`. Throws `invalid_request` for what the host cannot read. */
 export function messagePatches({ body, quirks }: ChatRequest, dropped: string[]): readonly Patch[] {
   const { messages } = body.json
-  if (!lookInside(quirks) || !Array.isArray(messages)) return []
-  const edits = messages.map((message, at) => editOf(message, at, quirks, dropped))
-  const before = quirks.jsonSchema === undefined ? undefined : instruct(body, edits)
   const ids = quirks.toolIds
-  const wanted = messages.map(
-    (message, at) => isEdit(edits[at]) || (ids !== undefined && hasIds(message, ids)),
-  )
-  if (before === undefined && !wanted.includes(true)) return []
+  const edited = editMembers(quirks)
+  if ((!edited && ids === undefined) || !Array.isArray(messages)) return []
+  const edits = edited ? messages.map((message, at) => editOf(message, at, quirks, dropped)) : []
+  const before = quirks.jsonSchema === undefined ? undefined : instruct(body, edits)
+  const isWanted = (message: unknown, at: number) =>
+    isEdit(edits[at]) || (ids !== undefined && hasIds(message, ids))
+  if (before === undefined && !messages.some(isWanted)) return []
   const place = body.members.find(({ key }) => key === 'messages') as Member
   const patches: Patch[] = []
   if (before !== undefined) {
@@ -46,7 +45,8 @@ export function messagePatches({ body, quirks }: ChatRequest, dropped: string[])
   }
   const starts = elementsAt(body.bytes, place.valueStart)
   for (let i = 0; i < starts.length; i++) {
-    if (wanted[i] === true) patches.push(...patched(body, starts[i] as number, messages[i], edits[i], ids))
+    if (isWanted(messages[i], i))
+      patches.push(...patched(body, starts[i] as number, messages[i], edits[i], ids))
   }
   return patches
 }
@@ -158,6 +158,7 @@ function hasIds(message: unknown, form: IdForm): boolean {
   if (!isObject(message)) return false
   const own = message.tool_call_id
   if (typeof own === 'string' && toolId(own, form) !== own) return true
+  if (message.tool_calls === undefined) return false
   return callsOf(message).some(
     call => isObject(call) && typeof call.id === 'string' && toolId(call.id, form) !== call.id,
   )

@@ -104,10 +104,13 @@ function encode(request: ChatRequest): Encoded {
   editNulls(request, draft)
   editToolChoice(request, draft)
   editFormat(request, draft)
-  const inner = [...messagePatches(request, draft.dropped), ...strictPatches(request, draft)]
+  const { set, remove, rename } = draft
+  const inside = messagePatches(request, draft.dropped)
+  const strict = strictPatches(request, draft)
+  const inner = strict.length === 0 ? inside : [...inside, ...strict]
   return {
     path: '/chat/completions',
-    body: splice(body, { ...draft, inner }),
+    body: splice(body, { set, remove, rename, inner }),
     headers: [],
     dropped: draft.dropped,
   }

@@ -42,7 +42,7 @@ export function patchesOf(body: Pick<Body, 'bytes' | 'members'>, edits: Edits): 
   let kept = false
   for (let i = 0; i < members.length; i++) {
     const member = members[i] as Member
-    const name = names[i]
+    const name = names === undefined ? member.key : names[i]
     if (name === undefined) {
       // With something kept before it a member takes the comma before it along, else the one after it.
       if (kept) patches.push({ start: (members[i - 1] as Member).valueEnd, end: member.valueEnd, text: '' })
@@ -58,22 +58,25 @@ export function patchesOf(body: Pick<Body, 'bytes' | 'members'>, edits: Edits): 
       patches.push({ start: member.valueStart, end: member.valueEnd, text: value })
     }
   }
-  const added: string[] = []
+  let added = ''
   for (const name of Object.keys(set)) {
-    if (!names.includes(name)) added.push(`${JSON.stringify(name)}:${set[name]}`)
+    const isThere = names === undefined ? members.some(({ key }) => key === name) : names.includes(name)
+    if (!isThere) added += `${kept || added !== '' ? ',' : ''}${JSON.stringify(name)}:${set[name]}`
   }
-  if (added.length > 0) {
+  if (added !== '') {
     const at = members.at(-1)?.valueEnd ?? bytes.indexOf(OPEN_BRACE) + 1
-    patches.push({ start: at, end: at, text: `${kept ? ',' : ''}${added.join(',')}` })
+    patches.push({ start: at, end: at, text: added })
   }
   return patches
 }
 
-/** What each member is called afterwards; undefined = it goes. */
-function finalNames(members: readonly Member[], edits: Edits): (string | undefined)[] {
-  const { remove, rename } = edits
-  const names = members.map(({ key }) => (remove?.includes(key) ? undefined : key) as string | undefined)
-  if (rename === undefined) return names
+/** What each member is called afterwards, undefined = it goes; no list = each keeps its name. */
+function finalNames(members: readonly Member[], edits: Edits): (string | undefined)[] | undefined {
+  const { remove = [], rename = {} } = edits
+  const isRenaming = Object.keys(rename).length > 0
+  if (remove.length === 0 && !isRenaming) return undefined
+  const names = members.map(({ key }) => (remove.includes(key) ? undefined : key) as string | undefined)
+  if (!isRenaming) return names
   const renamed = (key: string) => Object.hasOwn(rename, key) && rename[key] !== key
   const taken = new Set(names.filter(name => name !== undefined && !renamed(name)))
   return names.map(name => {
@@ -101,22 +104,41 @@ function write(text: string, native: Uint8Array | undefined, out: Uint8Array, at
 }
 
 /** Below this a loop is sooner done than a view of the bytes is made. */
-const COPIED_BY_HAND = 1_024
+const COPIED_BY_HAND = 64
 
 function copy(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void {
   if (end - start > COPIED_BY_HAND) out.set(bytes.subarray(start, end), at)
   else for (let i = start, to = at; i < end; i++, to++) out[to] = bytes[i] as number
 }
 
+const BLOCK_BYTES = 32_768
+/** A larger array is made by itself, so that it keeps no block alive for long and fills none. */
+const BLOCK_SHARE_MAX = 4_096
+let block = new ArrayBuffer(0)
+let blockUsed = 0
+
+/** Zeroed bytes. Small ones are cut from one block: memory of its own costs an array ten times as much. */
+function room(length: number): Uint8Array {
+  if (length > BLOCK_SHARE_MAX) return new Uint8Array(length)
+  if (blockUsed + length > block.byteLength) {
+    block = new ArrayBuffer(BLOCK_BYTES)
+    blockUsed = 0
+  }
+  const out = new Uint8Array(block, blockUsed, length)
+  blockUsed += length
+  return out
+}
+
 /** `patches` are in ascending order and do not overlap. */
 function patch(bytes: Uint8Array, patches: readonly Patch[]): Uint8Array {
-  const natives = patches.map(({ text }) => encoded(text))
+  const natives: (Uint8Array | undefined)[] = []
   let length = bytes.length
-  for (let i = 0; i < patches.length; i++) {
-    const { start, end, text } = patches[i] as Patch
-    length += (natives[i]?.length ?? text.length) - (end - start)
+  for (const { start, end, text } of patches) {
+    const native = encoded(text)
+    natives.push(native)
+    length += (native?.length ?? text.length) - (end - start)
   }
-  const out = new Uint8Array(length)
+  const out = room(length)
   let from = 0
   let to = 0
   for (let i = 0; i < patches.length; i++) {

@@ -228,3 +228,17 @@ test('places inside a member, and patches there beside other edits', () => {
   )
   expect(elementsAt(new TextEncoder().encode('[ ]'), 0)).toEqual([])
 })
+
+test('spliced bodies of all sizes stay what they are while others are made', () => {
+  const sizes = [0, 1, 63, 64, 65, 100, 1_024, 4_080, 4_096, 9_000, 40_000]
+  const texts = Array.from({ length: 12 }, (_, turn) =>
+    sizes.map(size => `{"a":"${'x'.repeat(size)}","é":"é${turn}","b":${turn}}`),
+  ).flat()
+  const made = texts.map(text =>
+    splice(parse(text), { remove: ['b'], set: { c: '"ü"', d: `${text.length}` } }),
+  )
+  for (const [i, text] of texts.entries()) {
+    const { b: _, ...kept } = JSON.parse(text) as Record<string, unknown>
+    expect(textOf(made[i] as Uint8Array)).toBe(JSON.stringify({ ...kept, c: 'ü', d: text.length }))
+  }
+})
