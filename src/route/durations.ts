@@ -23,20 +23,33 @@ const WEIGHT_MAX = 400
 const bucketOf = (ms: number): number =>
   ms <= FIRST_MS ? 0 : Math.min(BUCKETS - 1, Math.ceil(Math.log(ms / FIRST_MS) / LOG_GROWTH))
 
+/** Room for every bucket, of doubles from the start: an array that begins with whole numbers would change its form. */
+const NOTHING: readonly number[] = Array.from({ length: BUCKETS }, () => Number.NaN).fill(0)
+
 /** One more sample, `sinceMs` after the one before it. */
 export function withSample(past: Durations | undefined, ms: number, sinceMs: number): Durations {
-  const fading = past ? 0.5 ** (Math.max(0, sinceMs) / HALF_LIFE_MS) : 1
-  const keep = past && past.weight > WEIGHT_MAX ? fading * 0.75 : fading
   const at = bucketOf(ms)
-  const counts: number[] = []
+  if (past === undefined) {
+    const counts = NOTHING.slice(0, at + 1)
+    counts[at] = 1
+    return { counts, weight: 1, p95Ms: quantile(counts, 1, 0.95) }
+  }
+  const fading = sinceMs > 0 ? 0.5 ** (sinceMs / HALF_LIFE_MS) : 1
+  const keep = past.weight > WEIGHT_MAX ? fading * 0.75 : fading
+  const counts = at < past.counts.length ? past.counts.slice() : grown(past.counts, at + 1)
   let weight = 0
-  const length = Math.max(past?.counts.length ?? 0, at + 1)
-  for (let i = 0; i < length; i++) {
-    const count = (past?.counts[i] ?? 0) * keep + (i === at ? 1 : 0)
-    counts.push(count)
+  for (let i = 0; i < counts.length; i++) {
+    const count = (counts[i] as number) * keep + (i === at ? 1 : 0)
+    counts[i] = count
     weight += count
   }
   return { counts, weight, p95Ms: quantile(counts, weight, 0.95) }
+}
+
+function grown(past: readonly number[], length: number): number[] {
+  const counts = NOTHING.slice(0, length)
+  for (let i = 0; i < past.length; i++) counts[i] = past[i] as number
+  return counts
 }
 
 /** The duration below which this share (0–1) of the samples lies, in ms; undefined = no samples. */

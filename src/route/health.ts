@@ -31,10 +31,10 @@ export interface HealthState {
   /** Of streams; of whole answers while no stream was seen. */
   readonly ttftMs: number | undefined
   /** First content of streams, and whole answers, each with percentiles. */
-  readonly ttft?: Durations
-  readonly whole?: Durations
+  readonly ttft?: Durations | undefined
+  readonly whole?: Durations | undefined
   /** Tokens a second of streams, in the same form. */
-  readonly speeds?: Durations
+  readonly speeds?: Durations | undefined
   readonly tokensPerSecond: number | undefined
   readonly samples: number
   readonly consecutiveFaults: number
@@ -86,9 +86,13 @@ export interface Health {
   restore(entries: Iterable<readonly [HealthKey, HealthState]>): void
 }
 
+/** Every state has all of these members, in this order: states of several forms would be slower to read and to write. */
 const FRESH: HealthState = {
   errorRate: 0,
   ttftMs: undefined,
+  ttft: undefined,
+  whole: undefined,
+  speeds: undefined,
   tokensPerSecond: undefined,
   samples: 0,
   consecutiveFaults: 0,
@@ -136,19 +140,28 @@ export function foldHealth(state: HealthState | undefined, what: Observation, no
   const s = state ?? FRESH
   switch (what.kind) {
     case 'content': {
-      const timed = afterAnswer(s, { ...what, kind: 'ok', totalMs: 0, outputTokens: undefined }, nowMs)
+      const timed = afterAnswer(s, what.ttftMs, undefined, true, nowMs)
       // only an answer that ended well lets a target in again: one may begin every stream and finish none
-      const { consecutiveFaults, outUntilMs, closedUntilMs } = s
-      return { ...timed, consecutiveFaults, outUntilMs, closedUntilMs }
+      timed.consecutiveFaults = s.consecutiveFaults
+      timed.outUntilMs = s.outUntilMs
+      timed.closedUntilMs = s.closedUntilMs
+      return timed
     }
-    case 'ok':
-      return what.begun ? afterEnd(s, what, nowMs) : afterAnswer(s, what, nowMs)
+    case 'ok': {
+      const { ttftMs, stream = true } = what
+      if (!what.begun) return afterAnswer(s, ttftMs, speedOf(what), stream, nowMs)
+      // the end of a stream whose beginning is known
+      const ended = afterAnswer(s, undefined, speedOf(what), true, nowMs)
+      ended.errorRate = errorRateNow(s, nowMs)
+      ended.samples = s.samples
+      return ended
+    }
     case 'fault': {
       const faults = s.consecutiveFaults + 1
       // a beginning that counted as a success is taken back
       const errorRate = what.begun
-        ? Math.min(1, asOf(s, nowMs).errorRate + ALPHA)
-        : blended(s, 1, nowMs).errorRate
+        ? Math.min(1, errorRateNow(s, nowMs) + ALPHA)
+        : blended(errorRateNow(s, nowMs), 1, weightNow(s, nowMs))
       const opens = faults >= FAULTS_TO_OPEN || (s.samples >= SAMPLES_TO_OPEN && errorRate >= RATE_TO_OPEN)
       const pause = Math.min(OPEN_MS_MAX, OPEN_MS_MIN * 2 ** Math.max(0, faults - FAULTS_TO_OPEN))
       return {
@@ -175,29 +188,25 @@ export function foldHealth(state: HealthState | undefined, what: Observation, no
 const weightNow = (s: HealthState, nowMs: number): number =>
   s.seenAtMs === 0 ? ALPHA : 1 - (1 - ALPHA) * Math.exp(-Math.max(0, nowMs - s.seenAtMs) / MEMORY_MS)
 
-function blended(s: HealthState, failed: 0 | 1, nowMs: number): { errorRate: number } {
-  const { errorRate } = asOf(s, nowMs)
-  return { errorRate: errorRate + weightNow(s, nowMs) * (failed - errorRate) }
-}
+const blended = (old: number, value: number, weight: number): number => old + weight * (value - old)
 
-/** The end of a stream whose beginning is known. */
-function afterEnd(s: HealthState, what: Observation & { kind: 'ok' }, nowMs: number): HealthState {
-  const { ttftMs, totalMs, outputTokens } = what
-  const ended = afterAnswer(
-    s,
-    { kind: 'ok', ttftMs: undefined, totalMs: totalMs - (ttftMs ?? 0), outputTokens },
-    nowMs,
-  )
-  return { ...ended, errorRate: asOf(s, nowMs).errorRate, samples: s.samples }
-}
-
-function afterAnswer(s: HealthState, what: Observation & { kind: 'ok' }, nowMs: number): HealthState {
-  const { ttftMs, totalMs, outputTokens, stream = true } = what
-  const alpha = weightNow(s, nowMs)
-  const blend = (old: number | undefined, value: number) =>
-    old === undefined ? value : old + alpha * (value - old)
+/** Tokens a second; undefined = too little of it to say. */
+function speedOf({ ttftMs, totalMs, outputTokens }: Observation & { kind: 'ok' }): number | undefined {
   const seconds = (totalMs - (ttftMs ?? 0)) / 1000
-  const speed = outputTokens && seconds > 0.05 ? outputTokens / seconds : undefined
+  return outputTokens && seconds > 0.05 ? outputTokens / seconds : undefined
+}
+
+type Draft = { -readonly [Name in keyof HealthState]: HealthState[Name] }
+
+/** A new state, of one more answer that went well; undefined = nothing to learn about that. */
+function afterAnswer(
+  s: HealthState,
+  ttftMs: number | undefined,
+  speed: number | undefined,
+  stream: boolean,
+  nowMs: number,
+): Draft {
+  const weight = weightNow(s, nowMs)
   const since = nowMs - s.seenAtMs
   // a whole answer is no measure of a first token, but better than none
   const first = stream || !s.ttft ? ttftMs : undefined
@@ -205,18 +214,15 @@ function afterAnswer(s: HealthState, what: Observation & { kind: 'ok' }, nowMs: 
   // what the provider itself asked for stands: this answer may have been asked for before it did
   const told = s.closedUntilMs > nowMs
   return {
-    errorRate: blended(s, 0, nowMs).errorRate,
-    ttftMs: first === undefined ? s.ttftMs : blend(past, first),
-    ...(stream && ttftMs !== undefined
-      ? { ttft: withSample(s.ttft, ttftMs, since) }
-      : s.ttft && { ttft: s.ttft }),
-    ...(!stream && ttftMs !== undefined
-      ? { whole: withSample(s.whole, ttftMs, since) }
-      : s.whole && { whole: s.whole }),
-    tokensPerSecond: speed === undefined ? s.tokensPerSecond : blend(s.tokensPerSecond, speed),
-    ...(speed === undefined
-      ? s.speeds && { speeds: s.speeds }
-      : { speeds: withSample(s.speeds, speed, since) }),
+    errorRate: blended(errorRateNow(s, nowMs), 0, weight),
+    ttftMs: first === undefined ? s.ttftMs : past === undefined ? first : blended(past, first, weight),
+    ttft: stream && ttftMs !== undefined ? withSample(s.ttft, ttftMs, since) : s.ttft,
+    whole: !stream && ttftMs !== undefined ? withSample(s.whole, ttftMs, since) : s.whole,
+    speeds: speed === undefined ? s.speeds : withSample(s.speeds, speed, since),
+    tokensPerSecond:
+      speed === undefined || s.tokensPerSecond === undefined
+        ? (speed ?? s.tokensPerSecond)
+        : blended(s.tokensPerSecond, speed, weight),
     samples: s.samples + 1,
     consecutiveFaults: 0,
     outUntilMs: told ? s.outUntilMs : 0,

@@ -12,7 +12,7 @@ export function createStates() {
     states,
     out,
     put(key: HealthKey, state: HealthState) {
-      if (!states.has(key) && states.size >= ENTRIES_MAX) {
+      if (states.size >= ENTRIES_MAX && !states.has(key)) {
         const oldest = states.keys().next().value as HealthKey
         states.delete(oldest)
         out.delete(oldest)

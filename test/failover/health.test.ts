@@ -47,6 +47,58 @@ describe('percentiles', () => {
     for (let i = 0; i < 30; i++) durations = withSample(durations, 100, 0)
     expect(durations.p95Ms).toBeLessThan(130)
   })
+
+  test('each sample fades the others and adds one to its bucket; what was before stays as it was', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.double({ min: 0, max: 1e7, noNaN: true }), fc.integer({ min: -5, max: 9e5 })), {
+          maxLength: 600,
+        }),
+        samples => {
+          let durations: Durations | undefined
+          for (const [ms, sinceMs] of samples) {
+            const past: Durations = durations ?? { counts: [], weight: 0, p95Ms: 0 }
+            const kept = past.counts.slice()
+            durations = withSample(durations, ms, sinceMs)
+            expect(past.counts).toEqual(kept)
+            const keep = 0.5 ** (Math.max(0, sinceMs) / 600_000) * (past.weight > 400 ? 0.75 : 1)
+            const faded = durations.counts.map((_, i) => (kept[i] ?? 0) * keep)
+            const changed = durations.counts.flatMap((count, i) => (count === faded[i] ? [] : [i]))
+            expect(changed).toHaveLength(1)
+            const at = changed[0] as number
+            expect(durations.counts[at]).toBe((faded[at] as number) + 1)
+            expect(durations.weight).toBeCloseTo(past.weight * keep + 1, 6)
+            expect(durations.p95Ms).toBe(percentile(durations, 0.95))
+          }
+        },
+      ),
+      { numRuns: 30 },
+    )
+  })
+})
+
+test('a state has the same members in the same order whatever was seen, and the one before is left as it was', () => {
+  const seen = [
+    { kind: 'content', ttftMs: 40 },
+    { ...ok(), begun: true },
+    ok(),
+    ok(90, false),
+    { kind: 'fault' },
+    { kind: 'fault', begun: true },
+    { kind: 'cool_down', untilMs: 5_000, told: true },
+    { kind: 'ok', ttftMs: undefined, totalMs: 0, outputTokens: undefined },
+  ] as const
+  const names = Object.keys(foldHealth(undefined, seen[0], 1))
+  expect(names).toHaveLength(11)
+  for (const first of seen)
+    for (const second of seen) {
+      const before = foldHealth(undefined, first, 1_000)
+      const kept = structuredClone(before)
+      const after = foldHealth(before, second, 2_000)
+      expect(Object.keys(before)).toEqual(names)
+      expect(Object.keys(after)).toEqual(names)
+      expect(before).toEqual(kept)
+    }
 })
 
 describe('time limits', () => {
