@@ -1,20 +1,25 @@
 /**
- * Knows an event that differs from earlier ones in one string alone: what such an event says beside its text was looked at
- * once, when two of them were parsed. Part of the passthrough, which searches the bytes of every other event.
+ * Knows an event that differs from an earlier one in nothing but what the model says: what else such an event says was looked
+ * at once, when the earlier one was parsed. Part of the passthrough, which parses or searches every other event.
  */
-import { BACKSLASH, BRACE, LF, QUOTE } from './ascii.ts'
-import { dataOf, isError, parse } from './event.ts'
-import { finishOf, type StreamState, textLength } from './reader.ts'
+import { BACKSLASH, COLON, QUOTE, SPACE } from './ascii.ts'
+import type { StreamState } from './reader.ts'
 
-/** Control characters are escaped in a JSON string. */
-const SPACE = 32
-/** Events that may be parsed in order to learn; a host that pads each of them is not learned. */
-const TRIES_MAX = 4
-/** From thoughts to text, or from text to a call, the frame changes. */
-const STRANGERS_MAX = 8
-const DATA = 'data:'
+const names = (...all: string[]) => all.map(name => new TextEncoder().encode(name))
+/** Members whose strings say nothing but what the model wrote, whatever stands in them and wherever they stand. */
+const TEXTS = names('content', 'reasoning_content', 'reasoning', 'arguments', 'text', 'refusal')
+/** OpenAI's and Mistral's padding; see `PADS` in needles.ts. */
+const PADDINGS = names('obfuscation', 'p')
+const WORD = 8
 
-/** Where the quote stands that ends what begins at `from`; -1 = a line ends before it. */
+/** A string in the sample that may be another in an event like it: from behind its quote to before the next. */
+interface Hole {
+  readonly open: number
+  readonly close: number
+  readonly isText: boolean
+}
+
+/** Where the quote stands that ends what begins at `from`; -1 = a line ends before it: control characters are escaped in JSON. */
 function quoteFrom(bytes: Uint8Array, from: number): number {
   for (let at = from; at < bytes.length; at++) {
     const byte = bytes[at] as number
@@ -27,121 +32,107 @@ function quoteFrom(bytes: Uint8Array, from: number): number {
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** Bytes that are compared four at a time: byte by byte takes longer than all else that is done with such an event. */
-class Part {
-  readonly length: number
-  private readonly words: Int32Array
-  /** The last four bytes, whatever the words have seen of them. */
-  private readonly last: number
-
-  /** At least four bytes; they are copied. */
-  constructor(bytes: Uint8Array) {
-    const view = viewOf(bytes)
-    this.length = bytes.length
-    this.words = Int32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getInt32(i * 4, true))
-    this.last = view.getInt32(bytes.length - 4, true)
+function isOneOf(all: readonly Uint8Array[], bytes: Uint8Array, from: number, to: number): boolean {
+  for (const name of all) {
+    if (name.length !== to - from) continue
+    let i = 0
+    while (i < name.length && name[i] === bytes[from + i]) i++
+    if (i === name.length) return true
   }
+  return false
+}
 
-  standsAt(view: DataView, at: number): boolean {
-    const { words, length } = this
-    if (at + length > view.byteLength || view.getInt32(at + length - 4, true) !== this.last) return false
-    for (let i = 0; i < words.length; i++) if (view.getInt32(at + i * 4, true) !== words[i]) return false
-    return true
+/** The strings of an event, one line of JSON, that may differ from event to event. */
+function holesIn(event: Uint8Array): Hole[] {
+  const holes: Hole[] = []
+  for (let at = 0; at < event.length; at++) {
+    if (event[at] !== QUOTE) continue
+    const end = quoteFrom(event, at + 1)
+    if (end < 0) break
+    const from = at + 1
+    at = end
+    if (event[end + 1] !== COLON) continue
+    const value = event[end + 2] === SPACE ? end + 3 : end + 2
+    if (event[value] !== QUOTE) continue
+    const isText = isOneOf(TEXTS, event, from, end)
+    const close = isText || isOneOf(PADDINGS, event, from, end) ? quoteFrom(event, value + 1) : -1
+    if (close < 0) continue
+    holes.push({ open: value + 1, close, isText })
+    at = close
   }
+  return holes
 }
 
 export class Alike {
-  /** Through the quote behind which the events differ. */
-  private before: Part | undefined
-  /** From the quote where they are the same again, through the blank line. */
-  private after: Part | undefined
   private sample: Uint8Array | undefined
-  /** What of such an event is not text. */
-  private frameBytes = 0
-  private tries = 0
-  private strangers = 0
-  private readonly text: (bytes: Uint8Array) => string
-  private readonly saysUsage: (chunk: Record<string, unknown>) => boolean
+  private view: DataView | undefined
+  private holes: readonly Hole[] = []
+  /** Bytes of text in each of them that stand outside of the holes: around a call's arguments. */
+  private around = 0
+  /** Bytes of text in the event that was compared last. */
+  private said = 0
 
-  constructor(text: (bytes: Uint8Array) => string, saysUsage: (chunk: Record<string, unknown>) => boolean) {
-    this.text = text
-    this.saysUsage = saysUsage
+  /** The event says text and nothing that matters besides: no end, no error, no usage. `said` = bytes of its text. */
+  learn(event: Uint8Array, said: number): void {
+    const holes = holesIn(event)
+    let inside = 0
+    for (const { open, close, isText } of holes) if (isText) inside += close - open
+    if (inside === 0) return
+    // a copy: a view would keep the whole read in memory
+    this.sample = new Uint8Array(event)
+    this.view = viewOf(this.sample)
+    this.holes = holes
+    this.around = Math.max(0, said - inside)
   }
 
-  /** Behind the events at the block's beginning that are like those that were learned. They are counted in `state`. */
-  through(block: Uint8Array, state: StreamState): number {
-    if (this.after === undefined) this.study(block)
-    if (this.after === undefined) return this.unlike()
+  /** Behind the events from there on that are like the one that was learned. They are counted in `state`. */
+  through(block: Uint8Array, from: number, state: StreamState): number {
+    if (this.sample === undefined) return from
     const view = viewOf(block)
-    let from = 0
-    for (let end = this.endOf(block, view, 0); end > 0; end = this.endOf(block, view, end)) {
+    let at = from
+    for (let end = this.endOf(block, view, from); end > 0; end = this.endOf(block, view, at)) {
       // with its escapes: an upper bound
-      state.textBytes += Math.max(1, end - from - this.frameBytes)
+      state.textBytes += Math.max(1, this.said)
       state.contentEvents++
-      from = end
+      at = end
     }
-    if (from === 0) return this.unlike()
-    this.strangers = 0
-    return from
+    return at
   }
 
-  private unlike(): 0 {
-    this.strangers++
-    if (this.strangers > STRANGERS_MAX && this.after !== undefined) this.forget()
-    return 0
-  }
-
-  /** Something else is being said. */
-  private forget(): void {
-    this.before = this.after = this.sample = undefined
-    this.tries = this.strangers = 0
-  }
-
-  /** Learns from the events at the block's beginning. */
-  private study(block: Uint8Array): void {
-    for (let start = 0; start < block.length && this.tries < TRIES_MAX && this.after === undefined; ) {
-      const lf = block.indexOf(LF, start)
-      if (block[lf + 1] !== LF) return
-      this.learn(block.subarray(start, lf + 2))
-      start = lf + 2
-    }
-  }
-
-  /** Behind the event that starts there, if it is like them; else -1. */
+  /** Behind the event that starts there, if it is like the sample; else -1. */
   private endOf(block: Uint8Array, view: DataView, start: number): number {
-    const { before, after } = this
-    if (before === undefined || after === undefined || !before.standsAt(view, start)) return -1
-    const quote = quoteFrom(block, start + before.length)
-    return quote >= 0 && after.standsAt(view, quote) ? quote + after.length : -1
+    const { holes, sample } = this
+    let at = start
+    let from = 0
+    let said = this.around
+    for (let i = 0; i < holes.length; i++) {
+      const { open, close, isText } = holes[i] as Hole
+      if (!this.stands(view, at, from, open)) return -1
+      at += open - from
+      const quote = quoteFrom(block, at)
+      if (quote < 0) return -1
+      if (isText) said += quote - at
+      at = quote
+      from = close
+    }
+    const { length } = sample as Uint8Array
+    if (!this.stands(view, at, from, length)) return -1
+    this.said = said
+    return at + length - from
   }
 
-  /** Two events that say nothing but text, and differ in one string, are what is learned. */
-  private learn(event: Uint8Array): void {
-    this.tries++
-    const text = this.text(event)
-    if (!text.startsWith(DATA) || event[event.length - 3] !== BRACE) return
-    const chunk = parse(dataOf(text) ?? '')
-    if (!chunk || isError(chunk) || finishOf(chunk) !== undefined || this.saysUsage(chunk)) return
-    const said = textLength(chunk)
-    if (said === 0) return
-    const { sample } = this
-    this.sample = event.slice()
-    if (sample) this.compare(sample, event, said)
-  }
-
-  /** `said` = bytes of text in the other. */
-  private compare(one: Uint8Array, other: Uint8Array, said: number): void {
-    let open = 0
-    while (open < one.length && one[open] === other[open]) open++
-    while (open > 0 && (one[open - 1] !== QUOTE || one[open - 2] === BACKSLASH)) open--
-    const close = quoteFrom(one, open)
-    const otherClose = quoteFrom(other, open)
-    if (open < DATA.length || close < 0 || otherClose < 0) return
-    const after = new Part(one.subarray(close))
-    if (other.length - otherClose !== after.length || !after.standsAt(viewOf(other), otherClose)) return
-    this.before = new Part(one.subarray(0, open))
-    this.after = after
-    // a call's arguments are text with what stands around them
-    this.frameBytes = other.length - Math.max(said, otherClose - open)
+  /**
+   * Do these bytes of the sample stand there? Eight at a time, as doubles: byte by byte takes longer than all else that is done
+   * with such an event. Equal doubles are equal bytes but for 0 and -0, and a sample has no byte 0; what is NaN is not equal.
+   */
+  private stands(view: DataView, at: number, from: number, to: number): boolean {
+    const sample = this.view as DataView
+    if (at + to - from > view.byteLength) return false
+    let i = from
+    let j = at
+    for (; i <= to - WORD; i += WORD, j += WORD)
+      if (sample.getFloat64(i, true) !== view.getFloat64(j, true)) return false
+    for (; i < to; i++, j++) if (sample.getUint8(i) !== view.getUint8(j)) return false
+    return true
   }
 }

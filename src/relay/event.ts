@@ -1,7 +1,15 @@
 /** One server-sent event of the chat wire, as text: its data, and what kind of chunk it holds. */
 
+/** Is this one `data:` line and nothing else? */
+export const isOneLine = (event: string): boolean =>
+  event.startsWith('data:') &&
+  event.indexOf('\n') === event.length - 2 &&
+  event.endsWith('\n') &&
+  !event.includes('\r')
+
 /** The joined `data:` lines of one event; undefined for comments and empty events. */
 export function dataOf(event: string): string | undefined {
+  if (isOneLine(event)) return event.slice(event.charCodeAt(5) === 32 ? 6 : 5, -2).trimEnd()
   let data: string | undefined
   // a byte order mark may stand before the very first line
   for (const line of event.replace(/^\ufeff/, '').split(/\r\n|\n|\r/)) {

@@ -9,6 +9,7 @@ export const EVENT = needle('event:')
 export const ROLE = needle('"role":')
 /** OpenAI's and Mistral's padding against who measures events on their way; see `stream_options.include_obfuscation`. */
 export const PADS = [needle('"obfuscation":"'), needle('"p":"')] as const
+export const DATA = needle('data:')
 export const DONE = needle('[DONE]')
 export const LF_LF = needle('\n\n')
 export const CRLF_CRLF = needle('\r\n\r\n')

@@ -1,0 +1,195 @@
+/**
+ * Reads events by searching their bytes for what matters, and what one that was found says. Part of the passthrough. A quote
+ * inside a JSON string is escaped, so the raw bytes `"usage":` cannot come from text.
+ */
+import type { Usage } from '../terms.ts'
+import { BRACE, COLON, LF } from './ascii.ts'
+import { withoutSecrets } from './comments.ts'
+import { type Edit, edited } from './edits.ts'
+import { dataOf, eventStart, hasCost, isBroken, isError, isUsageOnly, namedError, parse } from './event.ts'
+import { Frame } from './frame.ts'
+import { DONE, ERROR, EVENT, FINISH, LF_LF, USAGE } from './needles.ts'
+import { finishOf, type ReaderOptions, type StreamState, withCost } from './reader.ts'
+
+export interface PassOptions extends ReaderOptions {
+  /** Reads usage out of a parsed chunk, wherever this host puts it. */
+  readonly usageOf: (chunk: Record<string, unknown>) => Usage | undefined
+  /** So many answers were asked for (`n`, times the prompts). */
+  readonly choices: number
+}
+
+/** Stands where an event is taken out. */
+export const NOTHING = new Uint8Array(0)
+
+export class Search {
+  /** What stands between events here. */
+  separator: Uint8Array = LF_LF
+  private readonly o: PassOptions
+  private readonly state: StreamState
+  private readonly frame: Frame
+  /** Choices that have ended, where there are several. */
+  private ended: Set<unknown> | undefined
+
+  constructor(options: PassOptions, state: StreamState) {
+    this.o = options
+    this.state = state
+    this.frame = new Frame(options.bytes)
+  }
+
+  /** What of the block may go to the caller. What it says is in the state. */
+  through(block: Uint8Array): Uint8Array | undefined {
+    const { finishReason, unfinished } = this.state
+    if (finishReason === undefined || unfinished > 0) this.state.finishReason ??= this.finishIn(block)
+    const answer = this.cutDone(block)
+    if (answer.length === 0) return undefined
+    // cut before it is counted: the words of an error are no output that anybody pays for
+    const body = this.cleaned(this.cutError(answer))
+    return body.length === 0 ? undefined : this.usageIn(body)
+  }
+
+  /** How the chunk says that its choice has ended; notes which of several did. */
+  finish(chunk: Record<string, unknown>): string | undefined {
+    const reason = finishOf(chunk)
+    if (reason !== undefined && this.state.unfinished > 0) this.finished(chunk)
+    return reason
+  }
+
+  /** The chunk is an error that ends the answer. */
+  broke(chunk: Record<string, unknown>): void {
+    const stated = this.o.usageOf(chunk)
+    this.state.usage = stated ?? this.state.usage
+    this.state.usageIsFinal = stated !== undefined
+    this.state.failure = { kind: 'interrupted', message: 'error event', body: chunk }
+  }
+
+  /** Notes the usage of an event's chunk. What goes out in the event's place, none = itself. */
+  used(chunk: Record<string, unknown>, event: Uint8Array): Uint8Array | undefined {
+    const { bytes, wantsUsage, costOf } = this.o
+    const usage = this.o.usageOf(chunk)
+    if (usage) this.state.usage = usage
+    if (!wantsUsage && isUsageOnly(chunk)) return NOTHING
+    const cost = wantsUsage && usage && costOf ? costOf(usage) : undefined
+    return cost === undefined || hasCost(chunk) ? undefined : bytes.of(withCost(bytes.text(event), cost))
+  }
+
+  /** Where the event ends that the offset is in. */
+  eventEnd(block: Uint8Array, at: number): number {
+    const found = this.o.bytes.find(block, this.separator, at)
+    return found < 0 ? block.length : found + this.separator.length
+  }
+
+  /** What stands before an error event, if there is one; it ends the answer. */
+  private cutError(block: Uint8Array): Uint8Array {
+    const member = this.o.bytes.find(block, ERROR)
+    const said = member < 0 ? undefined : this.chunkAt(block, member)
+    let chunk = said && isError(said) ? said : undefined
+    let at = member
+    for (let from = 0; chunk === undefined; from = at + 1) {
+      at = this.o.bytes.find(block, EVENT, from)
+      if (at < 0) return block
+      chunk = namedError(this.eventAt(block, at))
+    }
+    this.broke(chunk)
+    const [start] = this.boundsAt(block, at)
+    return block.subarray(0, start)
+  }
+
+  /** First finish reason of the block; some hosts send an empty one on every event. */
+  private finishIn(block: Uint8Array): string | undefined {
+    let first: string | undefined
+    for (const mark of FINISH) {
+      let at = this.o.bytes.find(block, mark)
+      while (at >= 0) {
+        const isOne = this.state.unfinished === 0
+        const reason = this.finish(this.chunkAt(block, at) ?? {})
+        first ??= reason
+        if (reason !== undefined && isOne) return reason
+        at = this.o.bytes.find(block, mark, at + mark.length)
+      }
+    }
+    return first
+  }
+
+  /** One of several choices has ended. */
+  private finished(chunk: Record<string, unknown>): void {
+    this.ended ??= new Set()
+    for (const choice of chunk.choices as (Record<string, unknown> | null)[])
+      if (choice?.finish_reason) this.ended.add(choice.index)
+    this.state.unfinished = Math.max(0, this.o.choices - this.ended.size)
+  }
+
+  /** Reads the last usage of the block; takes the usage-only event out, or adds the cost, as the caller asked. */
+  private usageIn(body: Uint8Array): Uint8Array | undefined {
+    const { bytes } = this.o
+    const at = Math.max(bytes.findLast(body, USAGE[0]), bytes.findLast(body, USAGE[1]))
+    if (at < 0) return body
+    const [start, end] = this.boundsAt(body, at)
+    const event = body.subarray(start, end)
+    const chunk = parse(dataOf(bytes.text(event)) ?? '')
+    const shown = chunk && this.used(chunk, event)
+    if (!shown) return body
+    const out = edited(body, [{ start, end, bytes: shown }], bytes)
+    return out.length === 0 ? undefined : out
+  }
+
+  /** `[DONE]` is kept back: it goes out after the settlement. What comes behind it is not part of the answer. */
+  private cutDone(block: Uint8Array): Uint8Array {
+    let at = 0
+    for (;;) {
+      at = this.o.bytes.find(block, DONE, at)
+      if (at < 0) return block
+      const [start, end] = this.boundsAt(block, at)
+      if (dataOf(this.o.bytes.text(block.subarray(start, end))) === '[DONE]') {
+        this.state.done = true
+        return block.subarray(0, start)
+      }
+      at += DONE.length
+    }
+  }
+
+  /**
+   * Counts events and text; an event cut short inside (it does not end in `}`) is dropped, or strict clients would die of
+   * it. Comments are looked at: one stands at an event's beginning, or the event has more lines than one.
+   */
+  private cleaned(block: Uint8Array): Uint8Array {
+    const { bytes, scrub } = this.o
+    let edits: Edit[] | undefined
+    let start = 0
+    let text = 0
+    let events = 0
+    while (start < block.length) {
+      const lf = block.indexOf(LF, start)
+      const isOneLine = block[lf + 1] === LF
+      const found = isOneLine ? lf : bytes.find(block, this.separator, start)
+      const end = isOneLine ? lf + 2 : found < 0 ? block.length : found + this.separator.length
+      text += this.frame.textIn(block, start, end)
+      events++
+      const isWhole = block[found - 1] === BRACE
+      if (!isWhole || lf < found || block[start] === COLON) {
+        const said = bytes.text(block.subarray(start, end))
+        const shown = !isWhole && isBroken(said) ? '' : withoutSecrets(said, scrub)
+        if (shown !== said) {
+          edits ??= []
+          edits.push({ start, end, bytes: shown === '' ? undefined : bytes.of(shown) })
+        }
+      }
+      start = end
+    }
+    this.state.textBytes += text
+    this.state.contentEvents += events
+    return edits ? edited(block, edits, bytes) : block
+  }
+
+  private chunkAt(block: Uint8Array, at: number): Record<string, unknown> | undefined {
+    return parse(dataOf(this.eventAt(block, at)) ?? '')
+  }
+
+  private eventAt(block: Uint8Array, at: number): string {
+    const [start, end] = this.boundsAt(block, at)
+    return this.o.bytes.text(block.subarray(start, end))
+  }
+
+  private boundsAt(block: Uint8Array, at: number): [number, number] {
+    return [eventStart(block, at), this.eventEnd(block, at)]
+  }
+}
