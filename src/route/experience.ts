@@ -39,31 +39,56 @@ export interface Experience {
 interface Lead {
   leader: string | undefined
   requests: number
-  order?: readonly number[] | undefined
+  order: readonly number[] | undefined
+}
+
+interface Peak {
+  ms: number
+  atMs: number
 }
 
 /** A bad moment is half forgotten after this. */
 const PEAK_HALF_MS = 10_000
 const PEAKS_MAX = 20_000
+
+const fadedMs = ({ ms, atMs }: Peak, nowMs: number): number =>
+  (ms * PEAK_HALF_MS) / (PEAK_HALF_MS + Math.max(0, nowMs - atMs))
+
 const UNLED: Past = { leader: undefined, requests: 0 }
 
 export function createExperience(): Experience {
   const habits = createHabits()
   const sessions = createSessions()
-  const peaks = new Map<string, { ms: number; atMs: number }>()
+  const peaks = new Map<string, Peak>()
   // held by the list itself: a new market begins anew
   const leads = new WeakMap<object, Map<Sort, Lead>>()
 
   const peakMs = (target: string, nowMs: number) => {
     const peak = peaks.get(target)
-    return peak && (peak.ms * PEAK_HALF_MS) / (PEAK_HALF_MS + Math.max(0, nowMs - peak.atMs))
+    return peak && fadedMs(peak, nowMs)
   }
   const leadOf = ({ group, strategy }: Trace): Lead => {
-    const all = leads.get(group) ?? new Map<Sort, Lead>()
-    leads.set(group, all)
-    const lead = all.get(strategy) ?? { leader: undefined, requests: 0 }
-    all.set(strategy, lead)
+    let all = leads.get(group)
+    if (all === undefined) {
+      all = new Map()
+      leads.set(group, all)
+    }
+    let lead = all.get(strategy)
+    if (lead === undefined) {
+      lead = { leader: undefined, requests: 0, order: undefined }
+      all.set(strategy, lead)
+    }
     return lead
+  }
+  const timed = (target: string, ttftMs: number, nowMs: number) => {
+    const peak = peaks.get(target)
+    if (peak !== undefined) {
+      peak.ms = Math.max(ttftMs, fadedMs(peak, nowMs))
+      peak.atMs = nowMs
+      return
+    }
+    if (peaks.size >= PEAKS_MAX) peaks.clear()
+    peaks.set(target, { ms: Math.max(ttftMs, 0), atMs: nowMs })
   }
   return {
     habits,
@@ -79,11 +104,7 @@ export function createExperience(): Experience {
         return
       }
       if (trace.leader === target) lead.leader = target
-      if (ttftMs !== undefined) {
-        const faded = peakMs(target, nowMs) ?? 0
-        if (!peaks.has(target) && peaks.size >= PEAKS_MAX) peaks.clear()
-        peaks.set(target, { ms: Math.max(ttftMs, faded), atMs: nowMs })
-      }
+      if (ttftMs !== undefined) timed(target, ttftMs, nowMs)
       if (!usage) return
       habits.learn(lineage, model, usage)
       if (trace.session !== undefined)

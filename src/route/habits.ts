@@ -31,21 +31,27 @@ export interface Habits {
   learn(lineage: string, model: string, usage: Usage): void
 }
 
-/** In memory, of this process; bounded, what was used longest ago goes first. */
-export function createHabits(): Habits {
+/** In memory, of this process; bounded by `entriesMax`: what was used longest ago goes first. */
+export function createHabits(entriesMax = ENTRIES_MAX): Habits {
   const counts = new Map<string, Count>()
-  const add = (name: string, usage: Usage) => {
-    const before = counts.get(name)
-    // put in again, so that the first of the map is the one that was used longest ago
-    if (before) counts.delete(name)
-    else if (counts.size >= ENTRIES_MAX) counts.delete(counts.keys().next().value as string)
-    const count = before ?? { requests: 0, outputTokens: 0, inputTokens: 0, cachedTokens: 0 }
-    count.requests++
-    count.outputTokens += (usage.outputTokens - count.outputTokens) / Math.min(count.requests, MEMORY)
-    const fading = count.requests > MEMORY ? 1 - 1 / MEMORY : 1
-    count.inputTokens = count.inputTokens * fading + usage.inputTokens
-    count.cachedTokens = count.cachedTokens * fading + usage.cacheReadInputTokens
+  const countOf = (name: string): Count => {
+    const known = counts.get(name)
+    // Put in again, so that the first of the map is the one that was used longest ago. While nobody has to go soon, order is
+    // worth nothing, and it costs a new table of the map for every few requests.
+    if (known !== undefined && counts.size <= entriesMax / 2) return known
+    if (known !== undefined) counts.delete(name)
+    else if (counts.size >= entriesMax) counts.delete(counts.keys().next().value as string)
+    const count = known ?? { requests: 0, outputTokens: 0, inputTokens: 0, cachedTokens: 0 }
     counts.set(name, count)
+    return count
+  }
+  const add = (name: string, { outputTokens, inputTokens, cacheReadInputTokens }: Usage) => {
+    const count = countOf(name)
+    count.requests++
+    count.outputTokens += (outputTokens - count.outputTokens) / Math.min(count.requests, MEMORY)
+    const fading = count.requests > MEMORY ? 1 - 1 / MEMORY : 1
+    count.inputTokens = count.inputTokens * fading + inputTokens
+    count.cachedTokens = count.cachedTokens * fading + cacheReadInputTokens
   }
   return {
     expect(lineage, model) {

@@ -42,8 +42,10 @@ export function createSessions(sessionsMax = SESSIONS_MAX): Sessions {
     },
     keep(session, target, { input, cacheRead }, nowMs) {
       const before = sessions.get(session)
-      if (before) sessions.delete(session)
-      else if (sessions.size >= sessionsMax) sessions.delete(sessions.keys().next().value as string)
+      // put in again, so that the first of the map is the one that was used longest ago; while nobody has to go soon, as it is
+      if (before && sessions.size > sessionsMax / 2) sessions.delete(session)
+      else if (!before && sessions.size >= sessionsMax)
+        sessions.delete(sessions.keys().next().value as string)
       // A second answer from the same place tells whether it has a cache at all; a first one can only fill it.
       const returned = before?.target === target && before.cachedTokens > 0
       const cachedTokens = returned && cacheRead === 0 ? 0 : input >= CACHEABLE_TOKENS_MIN ? input : 0
