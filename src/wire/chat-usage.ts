@@ -13,14 +13,12 @@ export interface ChatUsageOptions {
 
 const NANO_PER_USD_TICKS = 10
 
-/** The first of these that is a token count; undefined = not said. */
-function count(...values: unknown[]): number | undefined {
-  for (const value of values)
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
-  return undefined
-}
+/** A token count; undefined = not said. */
+const count = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 
-const fields = (value: unknown): Fields => (isObject(value) ? value : {})
+const NO_FIELDS: Fields = {}
+const fields = (value: unknown): Fields => (isObject(value) ? value : NO_FIELDS)
 
 function usd(value: unknown): number | undefined {
   if (typeof value !== 'number' || !(value >= 0) || value > 1_000_000) return undefined
@@ -52,39 +50,40 @@ export function usageFromChat(usage: unknown, options: ChatUsageOptions = {}): U
   const input = count(usage.prompt_tokens)
   const total = count(usage.total_tokens)
   if (input === undefined) return undefined
-  const completion = count(usage.completion_tokens, total === undefined ? undefined : total - input)
+  const completion =
+    count(usage.completion_tokens) ?? (total === undefined ? undefined : count(total - input))
   if (completion === undefined) return undefined
   // Writer misspells the first one.
   const inputParts = fields(usage.prompt_tokens_details ?? usage.prompt_token_details)
   const outputParts = fields(usage.completion_tokens_details)
-  const reasoning = count(outputParts.reasoning_tokens, usage.reasoning_tokens) ?? 0
+  const reasoning = count(outputParts.reasoning_tokens) ?? count(usage.reasoning_tokens) ?? 0
   const sum = input + completion
   const outside = total === sum + reasoning || (total !== sum && options.reasoningOutsideCompletion === true)
   const output = reasoning > 0 && outside ? completion + reasoning : completion
   const cached = Math.min(
     input,
     // DeepSeek, Hugging Face's routed hosts, Mistral.
-    count(
-      inputParts.cached_tokens,
-      usage.prompt_cache_hit_tokens,
-      usage.cached_tokens,
-      usage.num_cached_tokens,
-    ) ?? 0,
+    count(inputParts.cached_tokens) ??
+      count(usage.prompt_cache_hit_tokens) ??
+      count(usage.cached_tokens) ??
+      count(usage.num_cached_tokens) ??
+      0,
   )
-  const written = count(inputParts.cache_write_tokens, inputParts.cache_creation_tokens) ?? 0
+  const written = count(inputParts.cache_write_tokens) ?? count(inputParts.cache_creation_tokens) ?? 0
   const cost = reportedCost(usage)
   const heard = count(inputParts.audio_tokens) ?? 0
   const spoken = count(outputParts.audio_tokens) ?? 0
-  return {
+  const read: { -readonly [K in keyof Usage]: Usage[K] } = {
     inputTokens: input,
     cacheReadInputTokens: cached,
     cacheCreationInputTokens: Math.min(input - cached, written),
     outputTokens: output,
     reasoningOutputTokens: Math.min(output, reasoning),
-    ...(heard > 0 ? { audioInputTokens: Math.min(input, heard) } : {}),
-    ...(spoken > 0 ? { audioOutputTokens: Math.min(output, spoken) } : {}),
-    ...(cost === undefined ? {} : { reportedCostNanoUsd: cost }),
   }
+  if (heard > 0) read.audioInputTokens = Math.min(input, heard)
+  if (spoken > 0) read.audioOutputTokens = Math.min(output, spoken)
+  if (cost !== undefined) read.reportedCostNanoUsd = cost
+  return read
 }
 
 /** Embeddings write nothing: a total alone is what was read (recorded: Voyage states `total_tokens` only). */

@@ -40,6 +40,9 @@ export interface Preferences {
 
 type Fields = Readonly<Record<string, unknown>>
 
+const OURS: ReadonlySet<string> = new Set(EXTENSION_NAMES)
+const REFUSED: ReadonlySet<string> = new Set(REFUSED_NAMES)
+
 const NAMES_MAX = 64
 const PREFERENCE_NAMES = [
   'order',
@@ -224,16 +227,18 @@ const isGuarantee = (value: unknown): value is StreamGuarantee =>
 
 /** Reads and checks our fields; throws for the refused names too. */
 export function readExtensions(json: Fields): Extensions {
-  for (const name of REFUSED_NAMES) {
-    if (!Object.hasOwn(json, name)) continue
-    throw wrong(name, 'is not accepted from callers. Providers and their keys are set up in the gateway.')
+  const names: string[] = []
+  for (const name of Object.keys(json)) {
+    if (REFUSED.has(name))
+      throw wrong(name, 'is not accepted from callers. Providers and their keys are set up in the gateway.')
+    if (OURS.has(name)) names.push(name)
   }
   const { usage, stream_guarantee: guarantee } = json
   if (usage != null && !isObject(usage)) throw wrong('usage', 'must be an object, as in {"include": true}.')
   if (guarantee != null && !isGuarantee(guarantee))
     throw wrong('stream_guarantee', 'must be "fast", "settled" or "complete".')
   return {
-    names: EXTENSION_NAMES.filter(name => Object.hasOwn(json, name)),
+    names,
     fallbackModels: strings(json.models, 'models') ?? [],
     preferences: readPreferences(json.provider),
     sessionId: id(json.session_id, 'session_id'),

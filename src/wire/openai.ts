@@ -191,10 +191,13 @@ function readTools(json: Body['json']): number {
 
 const CAPABILITY: Readonly<Record<MediaKind, Capability>> = { image: 'images', audio: 'audio', pdf: 'pdf' }
 
-function readNeeds(json: Body['json'], toolCount: number, media: readonly Media[]): Set<Capability> {
+const NO_NEEDS: ReadonlySet<Capability> = new Set()
+
+function readNeeds(json: Body['json'], toolCount: number, media: readonly Media[]): ReadonlySet<Capability> {
+  const format = json.response_format
+  if (format == null && toolCount === 0 && media.length === 0) return NO_NEEDS
   const needs = new Set<Capability>()
   if (toolCount > 0) needs.add('tools')
-  const format = json.response_format
   if (format != null && !(isObject(format) && typeof format.type === 'string')) {
     throw wrong('response_format', 'must be an object with a type, as in {"type": "json_object"}.')
   }
@@ -234,8 +237,7 @@ export function promptBytes(members: readonly Member[]): number {
   return bytes
 }
 
-function numberOrAbsent(json: Body['json'], name: string): void {
-  const value = json[name]
+function numberOrAbsent(value: unknown, name: string): void {
   if (value != null && typeof value !== 'number') throw wrong(name, 'must be a number.')
 }
 
@@ -253,19 +255,19 @@ export function readChat(body: Body): ChatFacts {
   const options = json.stream_options
   if (options != null && !isObject(options)) throw wrong('stream_options', 'must be an object.')
   const asked = isObject(options) && boolean(options.include_usage, 'stream_options.include_usage')
-  for (const name of ['temperature', 'top_p', 'frequency_penalty', 'presence_penalty'])
-    numberOrAbsent(json, name)
-  const limits = [
-    positive(json.max_tokens, 'max_tokens'),
-    positive(json.max_completion_tokens, 'max_completion_tokens'),
-  ].filter(limit => limit !== undefined)
+  numberOrAbsent(json.temperature, 'temperature')
+  numberOrAbsent(json.top_p, 'top_p')
+  numberOrAbsent(json.frequency_penalty, 'frequency_penalty')
+  numberOrAbsent(json.presence_penalty, 'presence_penalty')
+  const limit = positive(json.max_tokens, 'max_tokens')
+  const completionLimit = positive(json.max_completion_tokens, 'max_completion_tokens')
   const toolCount = readTools(json)
   return {
     model,
     stream,
     wantsUsageEvent: stream && (asked || extensions.includeUsage),
     wantsCost: extensions.includeUsage || (stream && asked),
-    maxOutputTokens: limits.length === 0 ? undefined : Math.max(...limits),
+    maxOutputTokens: Math.max(limit ?? 0, completionLimit ?? 0) || undefined,
     n: positive(json.n, 'n', ANSWERS_MAX) ?? 1,
     fallbackModels,
     preferences: extensions.preferences,
