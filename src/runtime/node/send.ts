@@ -2,7 +2,7 @@
 import type { Log } from '../../deps.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Receiver, Send, Upstream, UpstreamRequest } from '../../terms.ts'
-import { Exchange, written } from './http1/exchange.ts'
+import { Exchange } from './http1/exchange.ts'
 import { ProxiedExchange } from './proxied.ts'
 import { createRoutes, type Route, type SendOptions } from './routes.ts'
 
@@ -87,7 +87,7 @@ export function createSend(options: SendOptions): NodeSend {
         new GatewayError('bug', 'The upstream request could not be built.'),
       )
     const exchange = new Exchange(to, log, route.origin)
-    route.pool.send(exchange, written(head, request.body))
+    route.pool.send(exchange, head, request.body)
     return exchange
   }
 

@@ -1,14 +1,12 @@
 /** One request on one connection of our own, for `send`: what is written, and who is told of the answer. */
-import { Buffer } from 'node:buffer'
 import type { Log } from '../../../deps.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { Receiver, Upstream, UpstreamRequest } from '../../../terms.ts'
 import { failureOf } from '../failure.ts'
 import { type Headers, NAME, VALUE } from './fields.ts'
 
+const KEPT = '\r\nconnection: keep-alive\r\n'
 const PATH = /^\/[\x21-\x7e\x80-\xff]*$/
-/** A body beyond this is written beside its head and not copied behind it. */
-const COPY_BYTES_MAX = 65_536
 
 /** The lines of header fields, or undefined = they hold what would end a line or begin another. */
 function linesOf(headers: readonly string[]): string | undefined {
@@ -29,39 +27,42 @@ function isSame(some: readonly string[], others: readonly string[]): boolean {
   return true
 }
 
-/** Heads of requests to one host: most have the fields of the one before, which are then neither checked nor joined again. */
+/**
+ * Heads of requests to one host: most have the method, path and fields of the one before, which are then neither checked nor
+ * joined again.
+ */
 export class Heads {
   readonly #host: string
+  #method = ''
+  #path = ''
   #headers: readonly string[] = []
   #lines = ''
+  /** Of the head of these: all but its last lines. */
+  #before = ''
 
   constructor(host: string) {
     this.#host = host
   }
 
-  /** Without the last empty line; undefined = it holds what would end a line or begin another. */
+  /** Through the empty line; undefined = it holds what would end a line or begin another. */
   of({ method, path, headers, body }: UpstreamRequest): string | undefined {
-    if (!PATH.test(path)) return undefined
-    if (!isSame(headers, this.#headers)) {
-      const lines = linesOf(headers)
+    const same = isSame(headers, this.#headers)
+    if (!same || path !== this.#path || method !== this.#method) {
+      if (!PATH.test(path)) return undefined
+      const lines = same ? this.#lines : linesOf(headers)
       if (lines === undefined) return undefined
       // a copy: whoever gave them may change them
-      this.#headers = headers.slice()
+      if (!same) this.#headers = headers.slice()
       this.#lines = lines
+      this.#method = method
+      this.#path = path
+      // joined, it is one flat string: added up, it would be put together again for each request
+      this.#before = [method, ' ', path, ' HTTP/1.1\r\nhost: ', this.#host, KEPT, lines].join('')
     }
-    const length = body !== undefined || method !== 'GET' ? `content-length: ${body?.length ?? 0}\r\n` : ''
-    return `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\nconnection: keep-alive\r\n${this.#lines}${length}`
+    return body === undefined && method === 'GET'
+      ? `${this.#before}\r\n`
+      : `${this.#before}content-length: ${body?.length ?? 0}\r\n\r\n`
   }
-}
-
-/** Head and body in one piece, or two when the body is large. */
-export function written(head: string, body: Uint8Array | undefined): readonly Uint8Array[] {
-  const length = head.length + 2
-  if (body !== undefined && body.length > COPY_BYTES_MAX) return [Buffer.from(`${head}\r\n`, 'latin1'), body]
-  const bytes = Buffer.allocUnsafe(length + (body?.length ?? 0))
-  bytes.write(`${head}\r\n`, 0, 'latin1')
-  if (body !== undefined) bytes.set(body, length)
-  return [bytes]
 }
 
 /** What an exchange asks of the connection that carries it. */

@@ -4,6 +4,7 @@ import type { buildConnector } from 'undici'
 import { type Answered, AnswerReader } from './answer.ts'
 import type { Headers } from './fields.ts'
 import { type Carrier, type Exchange, Heads } from './exchange.ts'
+import { writeTogether } from './outgoing.ts'
 
 /** How long a connection without a request is kept, unless its peer announces less. */
 const KEEP_ALIVE_MS = 60_000
@@ -50,7 +51,7 @@ class Connection implements Answered, Carrier {
     return !this.#socket.destroyed && this.#socket.writable
   }
 
-  carry(exchange: Exchange, pieces: readonly Uint8Array[]): void {
+  carry(exchange: Exchange, head: string, body: Uint8Array | undefined): void {
     const socket = this.#socket
     this.#exchange = exchange
     this.#reader.expect()
@@ -59,12 +60,7 @@ class Connection implements Answered, Carrier {
       socket.ref()
     }
     exchange.carriedBy(this)
-    const [first, second] = pieces
-    if (second === undefined) return void socket.write(first as Uint8Array)
-    socket.cork()
-    socket.write(first as Uint8Array)
-    socket.write(second)
-    socket.uncork()
+    writeTogether(socket, head, body)
   }
 
   pause(): void {
@@ -170,10 +166,11 @@ export class Pool {
     this.#target = { host, hostname: hostname.replace(/^\[|\]$/g, ''), protocol, port }
   }
 
-  send(exchange: Exchange, pieces: readonly Uint8Array[]): void {
+  /** `head` as `heads` gives it. */
+  send(exchange: Exchange, head: string, body: Uint8Array | undefined): void {
     const nowMs = performance.now()
     for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop()) {
-      if (kept.usable && nowMs < kept.idleUntilMs) return kept.carry(exchange, pieces)
+      if (kept.usable && nowMs < kept.idleUntilMs) return kept.carry(exchange, head, body)
       kept.cut()
     }
     if (this.#isClosed) return process.nextTick(() => exchange.fail(aborted()))
@@ -186,7 +183,7 @@ export class Pool {
       }
       const connection = new Connection(socket, this)
       this.#open.add(connection)
-      if (exchange.wanted) return connection.carry(exchange, pieces)
+      if (exchange.wanted) return connection.carry(exchange, head, body)
       connection.idleUntilMs = performance.now() + KEEP_ALIVE_MS
       this.keep(connection)
     })

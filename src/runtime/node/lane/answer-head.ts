@@ -7,14 +7,32 @@ export const KEEP_ALIVE_MS = 65_000
 
 /** What frames a message or belongs to its connection alone is written here, from nobody's list. */
 const FRAMING = new Set(['connection', 'keep-alive', 'transfer-encoding', 'trailer', 'upgrade'])
-/** Names that were found good; there are a few dozen, and the bound is for what nobody thought of. */
-const good = new Set<string>()
-const GOOD_MAX = 512
 
-function checkName(name: string): void {
+/** A header's name that was found good, and the last of its values: most of them are what they were in the answer before. */
+interface Known {
+  /** The line up to its value, behind the end of the line before. */
+  readonly before: string
+  readonly isLength: boolean
+  readonly isDate: boolean
+  value: string
+}
+
+/** By the name as it is written; there are a few dozen, and the bound is for what nobody thought of. */
+const known = new Map<string, Known>()
+const KNOWN_MAX = 512
+
+function knownOf(name: string): Known {
   if (!NAME.test(name)) throw new TypeError('a header name that is not a token')
-  if (FRAMING.has(name.toLowerCase())) throw new TypeError(`the answer frames itself: ${name}`)
-  if (good.size < GOOD_MAX) good.add(name)
+  const lower = name.toLowerCase()
+  if (FRAMING.has(lower)) throw new TypeError(`the answer frames itself: ${name}`)
+  const made = {
+    before: `\r\n${name}: `,
+    isLength: lower === 'content-length',
+    isDate: lower === 'date',
+    value: '',
+  }
+  if (known.size < KNOWN_MAX) known.set(name, made)
+  return made
 }
 
 let second = -1
@@ -25,13 +43,15 @@ function dateLine(): string {
   const now = Math.floor(Date.now() / 1000)
   if (now !== second) {
     second = now
-    date = `Date: ${new Date(now * 1000).toUTCString()}\r\n`
+    date = `\r\nDate: ${new Date(now * 1000).toUTCString()}`
   }
   return date
 }
 
-const KEPT = `Connection: keep-alive\r\nKeep-Alive: timeout=${KEEP_ALIVE_MS / 1000}\r\n`
-const CLOSED = 'Connection: close\r\n'
+const KEPT = `\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${KEEP_ALIVE_MS / 1000}`
+const CLOSED = '\r\nConnection: close'
+const CHUNKED = '\r\nTransfer-Encoding: chunked'
+const END = '\r\n\r\n'
 
 /** How the body is told from what follows it. */
 export type Framing = 'length' | 'chunked' | 'none'
@@ -47,23 +67,22 @@ export interface AnswerHead {
  * `headers` is a flat name, value list; a `content-length` in it is taken at its word.
  */
 export function answerHead(status: number, headers: readonly string[], close: boolean): AnswerHead {
-  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`
+  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}`
   let framing: Framing = status === 204 || status === 304 ? 'none' : 'chunked'
   let dated = false
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string
     const value = headers[i + 1] as string
-    if (!good.has(name)) checkName(name)
-    if (!VALUE.test(value)) throw new TypeError(`a character that may not stand in the header ${name}`)
-    text += `${name}: ${value}\r\n`
-    if (name.length === 14 && framing === 'chunked' && name.toLowerCase() === 'content-length')
-      framing = 'length'
-    else if (name.length === 4 && name.toLowerCase() === 'date') dated = true
+    const at = known.get(name) ?? knownOf(name)
+    if (value !== at.value) {
+      if (!VALUE.test(value)) throw new TypeError(`a character that may not stand in the header ${name}`)
+      at.value = value
+    }
+    text += at.before + value
+    if (at.isLength && framing === 'chunked') framing = 'length'
+    else if (at.isDate) dated = true
   }
   if (!dated) text += dateLine()
   text += close ? CLOSED : KEPT
-  return {
-    text: framing === 'chunked' ? `${text}Transfer-Encoding: chunked\r\n\r\n` : `${text}\r\n`,
-    framing,
-  }
+  return { text: framing === 'chunked' ? text + CHUNKED + END : text + END, framing }
 }

@@ -4,11 +4,10 @@ import type { Socket } from 'node:net'
 import { GatewayError } from '../../../errors.ts'
 import { refuseEncoded, tooLarge } from '../../../http/web.ts'
 import type { Call, Sink } from '../../../terms.ts'
+import { writeTogether } from '../http1/outgoing.ts'
 import { answerHead, type Framing } from './answer-head.ts'
 import type { RequestHead } from './head.ts'
 
-/** Up to here head, size line and bytes are copied into one buffer: one write is cheaper than three. */
-const COPY_BYTES_MAX = 16_384
 const NOTHING = new Uint8Array(0)
 
 /** What an exchange needs of the connection that it runs on. */
@@ -165,21 +164,9 @@ export class LaneExchange implements Call, Sink {
     const before = chunked && count > 0 ? `${this.unsent}${count.toString(16)}\r\n` : this.unsent
     const after = chunked ? `${count > 0 ? '\r\n' : ''}${last ? '0\r\n\r\n' : ''}` : ''
     this.unsent = ''
-    if (count === 0) return before.length + after.length === 0 || socket.write(before + after, 'latin1')
-    if (before.length + after.length === 0) return socket.write(bytes)
-    if (count < COPY_BYTES_MAX) {
-      const whole = Buffer.allocUnsafe(before.length + count + after.length)
-      whole.write(before, 0, 'latin1')
-      whole.set(bytes, before.length)
-      if (after !== '') whole.write(after, before.length + count, 'latin1')
-      return socket.write(whole)
-    }
-    socket.cork()
-    if (before !== '') socket.write(before, 'latin1')
-    let goOn = socket.write(bytes)
-    if (after !== '') goOn = socket.write(after, 'latin1')
-    socket.uncork()
-    return goOn
+    return count > 0
+      ? writeTogether(socket, before, bytes, after)
+      : before.length + after.length === 0 || socket.write(before + after, 'latin1')
   }
 
   onDrain(resume: () => void): void {
