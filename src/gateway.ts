@@ -2,7 +2,7 @@
 import { admit, rateHeaders } from './admit.ts'
 import { type Attempted, attempt } from './attempt/attempt.ts'
 import { asGatewayError } from './attempt/bug.ts'
-import { payerOf } from './attempt/payer.ts'
+import { type Payer, payerOf } from './attempt/payer.ts'
 import { authenticate } from './authenticate.ts'
 import { countedInputTokens } from './count.ts'
 import type { Admission, Deps } from './deps.ts'
@@ -39,18 +39,28 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
   try {
     const inbound = inboundOf(endpoint) ?? noWire()
     refuseWhenClosed(deps)
-    caller = await authenticate(call, deps, endpoint.scope)
+    // a value that is there is not waited for: each wait is a promise and a turn of the queue
+    const known = authenticate(call, deps, endpoint.scope)
+    caller = known instanceof Promise ? await known : known
     takePlace(caller.key, deps)
     placed = true
-    const body = inbound.upload ? await readForm(call, deps) : await readJson(call, deps)
+    const body = inbound.upload
+      ? await readForm(call, deps)
+      : parsed(await call.read(deps.config().limits.bodyBytes), deps)
     const facts = inbound.read(body, call)
     const model = facts.model ?? caller.key.defaultModel ?? noModel()
     const likely = likelyInputTokens(facts)
 
-    const sizes = { likelyInputTokens: likely, longestPromptTokens: longestPromptTokens(facts) }
-    const budgeted = budgetsThatRefuse(caller, facts, deps)
-    const signed = inbound.signedBy && (() => inbound.signedBy?.(body) ?? new Set<string>())
-    const wanted = { ...facts, ...sizes, budgeted, model, operation: endpoint.operation, signed }
+    const payer = payerOf(caller.key, facts)
+    const wanted = {
+      ...facts,
+      model,
+      likelyInputTokens: likely,
+      longestPromptTokens: longestPromptTokens(facts),
+      budgeted: budgetsThatRefuse(caller, payer, deps),
+      operation: endpoint.operation,
+      signed: inbound.signedBy && (() => inbound.signedBy?.(body) ?? new Set<string>()),
+    }
     const planned = planFor(wanted, caller.key, deps)
     const plan = sealersFirst(planned, inbound, body, caller, deps.signatures)
     const counted = {
@@ -60,7 +70,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     const admitted = inbound.local
       ? admit(caller, 0, 0, counted, deps)
       : admit(caller, likely, facts.maxOutputTokens, counted, deps)
-    admission = admitted instanceof Promise ? await admitted : admitted // without a wait no turn is lost
+    admission = admitted instanceof Promise ? await admitted : admitted
     if (answer.left)
       throw new GatewayError('cancelled', 'The client left while its request waited for its turn.')
     if (inbound.local) {
@@ -73,7 +83,9 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
         endpoint,
         caller,
         body,
+        chatBody: undefined,
         facts,
+        payer,
         model,
         likelyInputTokens: likely,
         plan,
@@ -123,12 +135,11 @@ function tallied(local: NonNullable<Inbound['local']>, asked: Asked, deps: Deps)
 
 /** Does a budget count this model for this caller? An unknown price is not zero, so then it is not sold, unless the config allows it. */
 const budgetsThatRefuse =
-  ({ key }: Caller, facts: ChatFacts, deps: Deps) =>
+  ({ key }: Caller, { user, tags }: Payer, deps: Deps) =>
   (model: string): boolean =>
-    deps.config().budgets.unpriced === 'refuse' && deps.ledger.applies(key, { ...payerOf(key, facts), model })
+    deps.config().budgets.unpriced === 'refuse' && deps.ledger.applies(key, { user, tags, model })
 
-async function readJson(call: Call, deps: Deps): Promise<Body> {
-  const bytes = await call.read(deps.config().limits.bodyBytes)
+function parsed(bytes: Uint8Array, deps: Deps): Body {
   if (!deps.bytes.isUtf8(bytes))
     throw new GatewayError('invalid_request', 'The request body is not valid UTF-8.', { param: 'body' })
   return parseBody(bytes, deps.bytes.text(bytes), { depthMax: BODY_DEPTH_MAX })

@@ -16,9 +16,10 @@ import type { Inbound } from '../wire/inbound.ts'
 import type { ChatFacts } from '../wire/openai.ts'
 import { type Begun, begin, type Ended, run, type Walk } from './begin.ts'
 import { asGatewayError } from './bug.ts'
-import { nextTarget, onceMore, repeatTarget, soonestRetryMs } from './choose.ts'
+import { NOBODY, nextTarget, onceMore, repeatTarget, soonestRetryMs } from './choose.ts'
 import { answerHeaders } from './headers.ts'
 import { hedged } from './hedge.ts'
+import type { Payer } from './payer.ts'
 import { billOfAll, passOn, putOff, told } from './rows.ts'
 
 /** One admitted request on its way. */
@@ -29,8 +30,9 @@ export interface Job {
   readonly inbound: Inbound
   readonly body: Body
   /** The body in the chat wire, once it was needed. */
-  chatBody?: Body
+  chatBody: Body | undefined
   readonly facts: ChatFacts
+  readonly payer: Payer
   readonly model: string
   readonly likelyInputTokens: number
   readonly plan: Plan
@@ -65,14 +67,14 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
     job,
     most: retries.attempts,
     tried: [],
-    passed: new Set(),
+    passed: NOBODY,
     attempts: 0,
     elsewhereMs: 0,
     ended: undefined,
   }
-  const { tried, passed } = walk
+  const { tried } = walk
   const { share } = routing.hedge
-  let target = nextTarget(job.plan, tried, passed)
+  let target = nextTarget(job.plan, tried)
   let refused: GatewayError | undefined
   while (target) {
     let begun: Begun | GatewayError
@@ -84,7 +86,7 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
     }
     if (begun instanceof GatewayError) {
       refused ??= begun
-      target = job.exchanges > 0 ? await following(walk, deps) : nextTarget(job.plan, tried, passed)
+      target = job.exchanges > 0 ? await following(walk, deps) : nextTarget(job.plan, tried, walk.passed)
       continue
     }
     passOn(walk, deps)
@@ -92,7 +94,15 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
     const { carried, result } = ended
     const { failure } = result
     walk.elsewhereMs = carried.elsewhereMs + result.totalMs
-    if (!failure) return complete(job, ended, deps)
+    if (!failure) {
+      record(told(job, ended.target, carried, 200), result, ended.metered, deps)
+      try {
+        await deps.ledger.durable()
+      } catch (error) {
+        notDurable(error, deps)
+      }
+      return complete(job, ended, deps)
+    }
     putOff(walk, ended, deps)
     tried.push({
       target: ended.target,
@@ -149,7 +159,11 @@ async function failed(walk: Walk, ended: Ended, deps: Deps): Promise<Attempted> 
   const result = { ...ended.result, failure }
   const finalStatus = answer.headSent ? answer.status : failure.status
   record(told(job, target, carried, finalStatus), result, metered, deps)
-  await settled(deps)
+  try {
+    await deps.ledger.durable()
+  } catch (error) {
+    notDurable(error, deps)
+  }
   const { usage } = metered
   job.admission.release(usage ? usage.inputTokens + usage.outputTokens : 0)
   if (failure.kind === 'rate_limited') failure = failure.after(soonestRetryMs(tried))
@@ -159,30 +173,20 @@ async function failed(walk: Walk, ended: Ended, deps: Deps): Promise<Attempted> 
 }
 
 /** A settlement that cannot be made durable now is retried by the ledger; the caller's answer does not wait for the disk. */
-async function settled(deps: Deps): Promise<void> {
-  try {
-    await deps.ledger.durable()
-  } catch (error) {
-    deps.log('error', 'settlement_not_durable', {
-      message: error instanceof Error ? error.message : 'unknown',
-    })
-  }
+function notDurable(error: unknown, { log }: Deps): void {
+  const message = error instanceof Error ? error.message : 'unknown'
+  log('error', 'settlement_not_durable', { message })
 }
 
-async function complete(
-  job: Job,
-  { target, carried, result, metered }: Ended,
-  deps: Deps,
-): Promise<Attempted> {
-  record(told(job, target, carried, 200), result, metered, deps)
-  await settled(deps)
+/** The last bytes go out: what the attempt cost is safe by now. */
+function complete(job: Job, { target, carried, result, metered }: Ended, deps: Deps): Attempted {
   const { usage } = metered
   const bill = billOfAll(job, metered.bill)
   job.admission.release(usage ? usage.inputTokens + usage.outputTokens : undefined)
   const { answer } = job
   if (result.whole) {
     const cost = bill.costNanoUsd
-    let bytes = result.whole.bytes
+    let { bytes } = result.whole
     if (job.facts.wantsCost && cost !== undefined)
       bytes = deps.bytes.of(withCost(deps.bytes.text(bytes), cost))
     const headers = answerHeaders(job, target, carried, deps, carried.elsewhereMs + result.totalMs)

@@ -1,5 +1,4 @@
 /** Begins an attempt: leave to ask the target, the request in its wire, money set aside. And ends it: health fed, metered. */
-import type { Encoded } from '../../providers/provider.ts'
 import { countedUsage, tightInputTokens } from '../count.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
@@ -15,7 +14,7 @@ import { asGatewayError } from './bug.ts'
 import { nextTarget, placeOf, type Tried } from './choose.ts'
 import { holdMoney, limitToSend, type Money, type Spending } from './hold.ts'
 import { lowering } from './lower.ts'
-import { clip, payerOf } from './payer.ts'
+import { clip } from './payer.ts'
 import { unsent } from './rows.ts'
 import { type Carried, carry, prepare } from './send.ts'
 import { mayThinkUnseen, observeThinking } from './thinking.ts'
@@ -27,7 +26,7 @@ export interface Walk {
   readonly most: number
   readonly tried: Tried[]
   /** Not asked and not to be: they asked to be left alone, another request is finding out about them, or a budget refuses them. */
-  readonly passed: Set<Target>
+  passed: ReadonlySet<Target>
   attempts: number
   /** Time spent waiting for upstreams. */
   elsewhereMs: number
@@ -60,7 +59,7 @@ export async function begin(
   const { job } = walk
   const place = placeOf(target)
   if (!mayAsk(walk, target, place, deps)) {
-    walk.passed.add(target)
+    passBy(walk, [target])
     return leftAlone(target, deps)
   }
   try {
@@ -68,29 +67,41 @@ export async function begin(
     const spending = spendingOf(job, target, deps)
     const most = deps.config().limits.defaultMaxOutputTokens
     const limit = limitToSend(target.listing.offer, spending, job.caller.key, most)
-    let encoded: Encoded = prepare(job, target, limit, deps)
-    const money = await setAside(job, target, spending, walk.attempts + 1, deps)
-    const attempt = ++walk.attempts
-    const lastResort = isLast(walk, target, beside)
-    const { elsewhereMs } = walk
+    const encoded = prepare(job, target, limit, deps)
+    const aside = setAside(job, target, spending, walk.attempts + 1, deps)
+    const money = aside instanceof Promise ? await aside : aside
+    const carried: Carried = {
+      encoded,
+      money,
+      attempt: ++walk.attempts,
+      elsewhereMs: walk.elsewhereMs,
+      lastResort: isLast(walk, target, beside),
+      lastWords: undefined,
+      sampled: undefined,
+      ending: undefined,
+    }
+    const begun = { target, place, carried }
     try {
-      await durable(deps)
-      if (money.sendMaxTokens !== limit) encoded = prepare(job, target, money.sendMaxTokens, deps)
+      await deps.ledger.durable()
+      if (money.sendMaxTokens !== limit) carried.encoded = prepare(job, target, money.sendMaxTokens, deps)
     } catch (error) {
       // what is not safely held, or not to be sent after all, must not stay held either
-      const begun = { target, place, carried: { encoded, money, attempt, elsewhereMs, lastResort } }
       const failure = asGatewayError(error, deps)
       unsent(walk, begun, failure, deps, beside !== undefined)
       throw failure
     }
-    return { target, place, carried: { encoded, money, attempt, elsewhereMs, lastResort } }
+    return begun
   } catch (error) {
     deps.health.done(place)
     if (!(error instanceof GatewayError)) throw error
     const { kind, shouldRetry } = error
     // another model, or the same elsewhere, may cost less; beside a running attempt it is only too early
     if (kind === 'budget_exhausted' && !shouldRetry) {
-      if (!beside) for (const t of job.plan.targets) if (t.listing === target.listing) walk.passed.add(t)
+      if (!beside)
+        passBy(
+          walk,
+          job.plan.targets.filter(({ listing }) => listing === target.listing),
+        )
       return error
     }
     if (kind !== 'invalid_request') throw error
@@ -132,6 +143,10 @@ export function callOff(walk: Walk, begun: Begun, deps: Deps): void {
   unsent(walk, begun, new GatewayError('cancelled', 'another target had answered by then'), deps, true)
 }
 
+function passBy(walk: Walk, targets: readonly Target[]): void {
+  walk.passed = new Set([...walk.passed, ...targets])
+}
+
 /** Half open and being probed is reason enough to ask somebody else, but not to ask nobody. */
 function mayAsk(
   { job, tried, passed }: Walk,
@@ -154,10 +169,15 @@ function leftAlone({ key, listing }: Target, { health, clock }: Deps): GatewayEr
   })
 }
 
-function isLast({ job, tried, passed, attempts, most }: Walk, here: Target, beside?: Target): boolean {
-  if (attempts >= most) return true
-  const gone = beside ? [beside, here] : [here]
-  const after = [...tried, ...gone.map(target => ({ target, failure: 'silent' as const }))]
+function isLast(
+  { job, tried, passed, attempts, most }: Walk,
+  target: Target,
+  beside: Target | undefined,
+): boolean {
+  if (attempts >= most || job.plan.targets.length === 1) return true
+  const after: Tried[] = [...tried]
+  if (beside) after.push({ target: beside, failure: 'silent' })
+  after.push({ target, failure: 'silent' })
   return nextTarget(job.plan, after, passed) === undefined
 }
 
@@ -175,8 +195,9 @@ const hasSound = ({ media, json }: ChatFacts): boolean =>
   (Array.isArray(json.modalities) && json.modalities.includes('audio'))
 
 function spendingOf(job: Job, here: Target, deps: Deps): Spending {
-  const { facts, caller } = job
+  const { facts, caller, payer } = job
   const { offer } = here.listing
+  const { user, tags } = payer
   const tight = () => tightInputTokens(facts, offer, deps)
   return {
     stream: facts.stream,
@@ -187,21 +208,21 @@ function spendingOf(job: Job, here: Target, deps: Deps): Spending {
     prompts: facts.prompts?.length ?? 1,
     thinkingTokens: thinkingTokensOf(facts.json),
     thinksUnseen: facts.stream && mayThinkUnseen(offer, facts),
-    budgeted: deps.ledger.applies(caller.key, { ...payerOf(caller.key, facts), model: offer.model }),
+    budgeted: deps.ledger.applies(caller.key, { user, tags, model: offer.model }),
     units: facts.metering?.units,
     calls: hostedCalls(facts),
     sound: hasSound(facts),
   }
 }
 
-async function setAside(
+function setAside(
   job: Job,
   here: Target,
   spending: Spending,
   attempt: number,
   deps: Deps,
-): Promise<Money> {
-  const { facts, caller, call } = job
+): Money | Promise<Money> {
+  const { facts, caller, call, payer } = job
   const { offer } = here.listing
   const row = {
     requestedModel: clip(job.model),
@@ -212,21 +233,12 @@ async function setAside(
     operation: job.endpoint.operation,
     stream: facts.stream,
     peer: call.peer,
-    ...payerOf(caller.key, facts),
+    user: payer.user,
+    tags: payer.tags,
     priceId: offer.price?.id ?? null,
     why: here.why,
   }
-  const money = await holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
-  return lowering(money, spending, facts, offer, job.likelyInputTokens, deps)
-}
-
-async function durable({ ledger }: Deps): Promise<void> {
-  try {
-    await ledger.durable()
-  } catch (error) {
-    if (error instanceof GatewayError) throw error
-    throw new GatewayError('storage_unavailable', 'The ledger cannot be written at the moment.', {
-      cause: error,
-    })
-  }
+  const lower = (money: Money) => lowering(money, spending, facts, offer, job.likelyInputTokens, deps)
+  const money = holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
+  return money instanceof Promise ? money.then(lower) : lower(money)
 }

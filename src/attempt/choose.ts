@@ -29,7 +29,7 @@ const siteOf = (t: Target) => t.listing.site.name
 const modelOf = (t: Target) => t.listing.offer.model
 const routeOf = (t: Target) => `${t.listing.site.name}/${t.listing.offer.upstream}`
 
-const NOBODY: ReadonlySet<Target> = new Set()
+export const NOBODY: ReadonlySet<Target> = new Set()
 
 /** The next untried target worth asking, or undefined. `tried` is in order; its last entry says why we are here. `passed` = not to be asked. */
 export function nextTarget(
@@ -43,13 +43,11 @@ export function nextTarget(
       ? plan.targets[0]
       : plan.targets.find(t => !passed.has(t) && !isHeldBack(t, plan, tried))
   if (!FAILURES[last.failure].next && !last.moveOn) return undefined
-  const used = new Set(tried.map(t => t.target))
   const open = plan.targets.filter(
     t =>
-      !used.has(t) &&
       !passed.has(t) &&
-      !isHeldBack(t, plan, tried) &&
-      tried.every(past => mayFollow(t, past)),
+      tried.every(past => past.target !== t && mayFollow(t, past)) &&
+      !isHeldBack(t, plan, tried),
   )
   const { target, failure } = last
   // a bad or busy credential: its neighbour at the same place knows nothing of it

@@ -10,7 +10,7 @@ import type { Bill } from '../terms.ts'
 import { certaintyOf } from '../wire/account.ts'
 import type { Job } from './attempt.ts'
 import type { Begun, Ended, Walk } from './begin.ts'
-import { clip, payerOf } from './payer.ts'
+import { clip } from './payer.ts'
 import type { Carried } from './send.ts'
 
 /** What the row of an attempt says beside its result. `finalStatus` = no other attempt follows, and the caller sees this. */
@@ -20,20 +20,21 @@ export function told(
   carried: Pick<Carried, 'money' | 'attempt'>,
   finalStatus: number | undefined,
 ) {
-  const { call, facts } = job
+  const { call, facts, payer } = job
   return {
     hold: carried.money.hold,
     target,
     finalStatus,
     row: {
-      id: `${call.id}.${carried.attempt}`,
+      id: carried.money.hold.attemptId,
       requestId: call.id,
       attempt: carried.attempt,
       requestedModel: clip(job.model),
       operation: job.endpoint.operation,
       stream: facts.stream,
       peer: call.peer,
-      ...payerOf(job.caller.key, facts),
+      user: payer.user,
+      tags: payer.tags,
     },
   }
 }
