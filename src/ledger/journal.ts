@@ -67,27 +67,89 @@ const allFacts: Exclude<keyof HoldFacts, (typeof FACT_NAMES)[number]> extends ne
 /** What a line may hold: of a number or a text every member is undefined. */
 type Line = Readonly<Record<string, unknown>>
 
-/** Values in a fixed order: half the time and a third of the bytes of named members. Written out by hand, like the detail of a row. */
-const packHold = (hold: HoldEntry) => ({
-  say: allFacts && hold.say,
-  id: hold.id,
-  nanoUsd: hold.nanoUsd,
-  of: [hold.atMs, hold.keyId, hold.lineage, hold.project, hold.buckets],
-  facts: hold.facts && [
-    hold.facts.requestedModel,
-    hold.facts.provider,
-    hold.facts.model,
-    hold.facts.upstreamModel,
-    hold.facts.credential,
-    hold.facts.operation,
-    hold.facts.stream,
-    hold.facts.priceId,
-    hold.facts.peer,
-    hold.facts.user,
-    hold.facts.tags,
-    hold.facts.why,
-  ],
-})
+/** A bucket is named by every request of its window. */
+const bucketTexts = new WeakMap<BucketRef, string>()
+
+function formatBucket(bucket: BucketRef): string {
+  let text = bucketTexts.get(bucket)
+  if (text === undefined) {
+    text = JSON.stringify(bucket)
+    bucketTexts.set(bucket, text)
+  }
+  return text
+}
+
+function formatBuckets(buckets: readonly BucketRef[]): string {
+  let texts = ''
+  for (const bucket of buckets)
+    texts = texts === '' ? formatBucket(bucket) : `${texts},${formatBucket(bucket)}`
+  return `[${texts}]`
+}
+
+/** The values in the order of `FACT_NAMES`: half the time and a third of the bytes of named members. */
+const formatFacts = (facts: HoldFacts): string =>
+  JSON.stringify([
+    allFacts && facts.requestedModel,
+    facts.provider,
+    facts.model,
+    facts.upstreamModel,
+    facts.credential,
+    facts.operation,
+    facts.stream,
+    facts.priceId,
+    facts.peer,
+    facts.user,
+    facts.tags,
+    facts.why,
+  ])
+
+const sameTags = (a: readonly string[] | undefined, b: readonly string[] | undefined): boolean =>
+  a === b || (a?.length === 0 && b?.length === 0)
+
+const sameFacts = (a: HoldFacts, b: HoldFacts): boolean =>
+  a.requestedModel === b.requestedModel &&
+  a.provider === b.provider &&
+  a.model === b.model &&
+  a.upstreamModel === b.upstreamModel &&
+  a.credential === b.credential &&
+  a.operation === b.operation &&
+  a.stream === b.stream &&
+  a.priceId === b.priceId &&
+  a.peer === b.peer &&
+  a.user === b.user &&
+  a.why === b.why &&
+  sameTags(a.tags, b.tags)
+
+type Whose = Pick<HoldEntry, 'keyId' | 'lineage' | 'project'>
+
+const NOBODY: Whose = { keyId: '', lineage: '', project: null }
+// What was said last: neighbours mostly say the same.
+let latest: { readonly facts: HoldFacts; readonly text: string } = { facts: {}, text: formatFacts({}) }
+let latestWhose = { whose: NOBODY, text: formatWhose(NOBODY) }
+
+function formatWhose({ keyId, lineage, project }: Whose): string {
+  return JSON.stringify([keyId, lineage, project]).slice(1, -1)
+}
+
+function factsText(facts: HoldFacts): string {
+  if (!sameFacts(facts, latest.facts)) latest = { facts, text: formatFacts(facts) }
+  return latest.text
+}
+
+function whoseText(hold: HoldEntry): string {
+  const { keyId, lineage, project } = hold
+  const { whose } = latestWhose
+  if (keyId !== whose.keyId || lineage !== whose.lineage || project !== whose.project)
+    latestWhose = { whose: { keyId, lineage, project }, text: formatWhose(hold) }
+  return latestWhose.text
+}
+
+function formatHold(hold: HoldEntry): string {
+  const { id, nanoUsd, atMs, buckets, facts } = hold
+  const of = `${atMs},${whoseText(hold)},${formatBuckets(buckets)}`
+  const told = facts === undefined ? '' : `,"facts":${factsText(facts)}`
+  return `{"say":"hold","id":${JSON.stringify(id)},"nanoUsd":${nanoUsd},"of":[${of}]${told}}`
+}
 
 function parseHold({ id, nanoUsd, of, facts }: Line): HoldEntry | undefined {
   if (typeof id !== 'string' || typeof nanoUsd !== 'number' || !Array.isArray(of)) return undefined
@@ -101,11 +163,11 @@ function parseHold({ id, nanoUsd, of, facts }: Line): HoldEntry | undefined {
 
 /** An entry as its line. */
 export function formatEntry(entry: Entry): string {
-  if (entry.say === 'hold') return JSON.stringify(packHold(entry))
+  if (entry.say === 'hold') return formatHold(entry)
   if (entry.say === 'extend') return JSON.stringify(entry)
   const { id, createdAtMs, keyId, answerId } = entry.row
-  const named = JSON.stringify([id, createdAtMs, keyId, answerId])
-  return `{"say":"settle","named":${named},"detail":${entry.detail},"buckets":${JSON.stringify(entry.buckets)}}`
+  const row = JSON.stringify([id, createdAtMs, keyId, answerId])
+  return `{"say":"settle","named":${row},"detail":${entry.detail},"buckets":${formatBuckets(entry.buckets)}}`
 }
 
 /** A finished attempt as an entry; its text is made here, once. */

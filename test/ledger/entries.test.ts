@@ -57,6 +57,43 @@ describe('lines of the journal', () => {
     expect(formatEntry(entry)).not.toContain('\n')
   })
 
+  // Texts are kept from one hold to the next: each of these differs from the one before it in one thing.
+  it('nothing that was said of one hold is said of the next', () => {
+    const others: Required<HoldFacts> = {
+      requestedModel: 'another "one"',
+      provider: 'anthropic',
+      model: 'claude',
+      upstreamModel: 'claude-2025',
+      credential: 'spare',
+      operation: 'chat',
+      stream: false,
+      priceId: null,
+      peer: '10.0.0.1\n',
+      user: null,
+      tags: [],
+      why: null,
+    }
+    const entries: HoldEntry[] = []
+    for (const base of [FACTS, others])
+      for (const [name, value] of Object.entries(base === FACTS ? others : FACTS))
+        entries.push(holdOf({ facts: base }), holdOf({ facts: { ...base, [name]: value } }))
+    const [bucket] = BUCKETS
+    const whose = [{ keyId: 'k"' }, { lineage: 'l\\' }, { project: null }, { project: 'null' }]
+    for (const changes of [
+      ...whose,
+      { buckets: [bucket] },
+      { buckets: [] },
+      { facts: undefined },
+      { facts: {} },
+    ])
+      entries.push(holdOf(changes), holdOf())
+    for (const entry of entries) {
+      const { facts, ...rest } = entry
+      const said = facts && Object.fromEntries(Object.entries(facts).filter(([, fact]) => fact !== null))
+      expect(parseEntry(formatEntry(entry))).toEqual({ ...rest, facts: said })
+    }
+  })
+
   // A start reads what the version before it wrote: these are texts on disks, not of today's code.
   it('lines that an earlier version left are read', () => {
     const hold =
