@@ -1,6 +1,8 @@
 /** HTTP/1.1 answers out of the bytes of a connection, for `send`: strict, bounded, and one body part for each read. */
 import { Buffer } from 'node:buffer'
+import { contentEnd, HEX, SIZE_DIGITS_MAX, wholeChunk } from './chunk.ts'
 import { type Headers, headersOf, NotHttp, SPACE, TAB, VALUE } from './fields.ts'
+import { statusLine } from './status.ts'
 
 /** RFC 9112. What an answer may consist of is told in the order in which it arrives. */
 export interface Answered {
@@ -15,8 +17,6 @@ export interface Answered {
 /** Head and trailers alike. */
 const HEAD_BYTES_MAX = 16_384
 const CHUNK_LINE_BYTES_MAX = 4_096
-/** 13 hexadecimal digits are the last that a double holds exactly. */
-const SIZE_DIGITS_MAX = 13
 const CR = 13
 const LF = 10
 const SEMICOLON = 59
@@ -25,7 +25,6 @@ const UPPER_H = 72
 const INTERIM_MAX = 32
 const HEAD_END = Buffer.from('\r\n\r\n')
 
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const LENGTH = /^\d{1,15}$/
 const CLOSE = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i
 const KEEP_ALIVE = /(?:^|,)[ \t]*keep-alive[ \t]*(?:,|$)/i
@@ -39,12 +38,9 @@ const CHUNK_END = 5
 const TRAILERS = 6
 const OVER = 7
 
-/** -1 = no hexadecimal digit. */
-function hex(byte: number): number {
-  if (byte >= 48 && byte <= 57) return byte - 48
-  const lower = byte | 32
-  return lower >= 97 && lower <= 102 ? lower - 87 : -1
-}
+/** What `Connection` says of the time after this answer. */
+const isKept = (isCurrent: boolean, wish: string): boolean =>
+  !CLOSE.test(wish) && (isCurrent || KEEP_ALIVE.test(wish))
 
 /** Such a head never ends as HTTP's do: it would be waited for until the time is up. */
 function hasBareLf(bytes: Buffer, from: number): boolean {
@@ -130,11 +126,8 @@ export class AnswerReader {
     }
     const text = bytes.toString('latin1', at, end)
     const lineEnd = text.indexOf('\r\n')
-    const line = STATUS_LINE.exec(lineEnd < 0 ? text : text.slice(0, lineEnd))
-    if (line === null)
-      throw new NotHttp(text.startsWith('HTTP/') ? 'HPE_INVALID_STATUS' : 'HPE_INVALID_CONSTANT')
+    const { status, isCurrent } = statusLine(lineEnd < 0 ? text : text.slice(0, lineEnd))
     const headers = headersOf(text, lineEnd < 0 ? text.length : lineEnd + 2)
-    const status = Number(line[2])
     const start = end + HEAD_END.length
     if (status < 200) {
       // 100 Continue and 103 Early Hints are not the answer; nobody asked for another protocol
@@ -142,7 +135,7 @@ export class AnswerReader {
       if (++this.#interim > INTERIM_MAX) throw new NotHttp('HPE_HEADER_OVERFLOW')
       return start
     }
-    const empty = this.#frame(status, line[1] === '1', headers)
+    const empty = this.#frame(status, isCurrent, headers)
     this.#to.head(status, headers)
     if (!empty) return this.#state === OVER ? -1 : start
     // whoever was told of the head may have left
@@ -153,8 +146,7 @@ export class AnswerReader {
   /** RFC 9112, section 6.3: how long the body is. True = there is none. Two opinions about it are no HTTP. */
   #frame(status: number, isCurrent: boolean, headers: Headers): boolean {
     const { connection, 'content-length': length, 'transfer-encoding': coding } = headers
-    const wish = connection === undefined ? '' : String(connection)
-    this.#reusable = isCurrent ? !CLOSE.test(wish) : KEEP_ALIVE.test(wish) && !CLOSE.test(wish)
+    this.#reusable = connection === undefined ? isCurrent : isKept(isCurrent, String(connection))
     if (length !== undefined && (typeof length !== 'string' || !LENGTH.test(length)))
       throw new NotHttp('HPE_INVALID_CONTENT_LENGTH')
     if (coding !== undefined) {
@@ -192,18 +184,27 @@ export class AnswerReader {
     let fault: unknown
     try {
       while (at < length && this.#state !== OVER) {
-        if (this.#state === CHUNK_BYTES) {
-          const next = Math.min(at + this.#left, length)
-          if (end === 0) start = at
-          else bytes.copyWithin(end, at, next)
-          end = end === 0 ? next : end + (next - at)
-          this.#left -= next - at
-          at = next
-          if (this.#left === 0) this.#state = CHUNK_END
-        } else {
+        const content = this.#state === CHUNK_LINE ? wholeChunk(bytes, at) : -1
+        if (content < 0 && this.#state !== CHUNK_BYTES) {
           const next = this.#framing(bytes, at)
           if (next < 0) break
           at = next
+          continue
+        }
+        const first = content < 0 ? at : content
+        const next = content < 0 ? Math.min(at + this.#left, length) : contentEnd
+        if (end === 0) {
+          start = first
+          end = next
+        } else {
+          bytes.copyWithin(end, first, next)
+          end += next - first
+        }
+        if (content >= 0) at = next + 2
+        else {
+          this.#left -= next - at
+          at = next
+          if (this.#left === 0) this.#state = CHUNK_END
         }
       }
     } catch (error) {
@@ -237,7 +238,7 @@ export class AnswerReader {
     let at = from
     let size = 0
     for (; at < bytes.length; at++) {
-      const digit = hex(bytes[at] as number)
+      const digit = HEX[bytes[at] as number] as number
       if (digit < 0) break
       size = size * 16 + digit
     }
