@@ -4,6 +4,7 @@
 const TIME_DIGITS = 9
 const PREFIX = 'req_'
 const ID_LENGTHS = { min: PREFIX.length + TIME_DIGITS + 10, max: PREFIX.length + TIME_DIGITS + 14 }
+const DOT = 0x2e
 const DIGITS = /^[0-9a-z]{9}$/
 
 let latestMs = -1
@@ -28,6 +29,8 @@ export function timeOfId(id: string): number | undefined {
 
 /** `<request id>.<n>` → request id; anything else stays as it is. */
 export function requestIdOf(attemptId: string): string {
-  const dot = attemptId.lastIndexOf('.')
+  // the number is short: a look from the end is over sooner than a search begins
+  let dot = attemptId.length - 1
+  while (dot > 0 && attemptId.charCodeAt(dot) !== DOT) dot--
   return dot > 0 ? attemptId.slice(0, dot) : attemptId
 }

@@ -110,16 +110,23 @@ export function createRows(input: {
   const parts = { key: createBreakdown('key'), project: createBreakdown('project') }
   const overrun = ledger.overrun.slot()
   const fold = ledger.folds.slot()
-  const shops = new Map<string, Shop>()
+  // by provider, model and operation: one text of the three would have to be made for every row
+  const shops = new Map<string, Map<string, Map<string, Shop>>>()
+  let count = 0
+
+  function newShopOf({ provider, operation }: AttemptRow, model: string): Shop {
+    const made = newShop(model)
+    if (count >= SHOPS_MAX) return made
+    count++
+    const models = shops.get(provider) ?? new Map<string, Map<string, Shop>>()
+    const operations = models.get(model) ?? new Map<string, Shop>()
+    shops.set(provider, models.set(model, operations.set(operation, made)))
+    return made
+  }
 
   function shopOf(row: AttemptRow): Shop {
     const model = isSold(row.model) ? row.model : OTHER
-    const name = `${row.provider}\u0000${model}\u0000${row.operation}`
-    const known = shops.get(name)
-    if (known !== undefined) return known
-    const made = newShop(model)
-    if (shops.size < SHOPS_MAX) shops.set(name, made)
-    return made
+    return shops.get(row.provider)?.get(model)?.get(row.operation) ?? newShopOf(row, model)
   }
 
   function endingOf(shop: Shop, { provider, operation, error }: AttemptRow): Ending {

@@ -1,7 +1,9 @@
 /** Time and identity on Node: wall and monotonic clock, and the ids of requests and answers. */
+import { performance } from 'node:perf_hooks'
 import type { Clock } from '../../deps.ts'
 import { timeText } from '../../ids.ts'
 
+/** `performance` is imported: the global of this name is a getter that is asked anew at every call, a quarter of the whole. */
 export const nodeClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
 
 const COUNTER_DIGITS = 4
