@@ -23,6 +23,7 @@ interface Hole {
 function quoteFrom(bytes: Uint8Array, from: number): number {
   for (let at = from; at < bytes.length; at++) {
     const byte = bytes[at] as number
+    if (byte > BACKSLASH) continue
     if (byte === QUOTE) return at
     if (byte === BACKSLASH) at++
     else if (byte < SPACE) return -1
@@ -128,11 +129,16 @@ export class Alike {
   private stands(view: DataView, at: number, from: number, to: number): boolean {
     const sample = this.view as DataView
     if (at + to - from > view.byteLength) return false
-    let i = from
-    let j = at
-    for (; i <= to - WORD; i += WORD, j += WORD)
+    const last = to - WORD
+    // shorter than a word is what stands between two strings, if anything
+    if (last < from) return hasBytes(sample, from, to, view, at)
+    for (let i = from, j = at; i < last; i += WORD, j += WORD)
       if (sample.getFloat64(i, true) !== view.getFloat64(j, true)) return false
-    for (; i < to; i++, j++) if (sample.getUint8(i) !== view.getUint8(j)) return false
-    return true
+    return sample.getFloat64(last, true) === view.getFloat64(at + last - from, true)
   }
+}
+
+function hasBytes(sample: DataView, from: number, to: number, view: DataView, at: number): boolean {
+  for (let i = from; i < to; i++) if (sample.getUint8(i) !== view.getUint8(at + i - from)) return false
+  return true
 }

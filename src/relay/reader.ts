@@ -66,7 +66,7 @@ const isObject = (value: unknown): value is Loose => typeof value === 'object' &
 const filled = (value: unknown): boolean =>
   typeof value === 'string' || Array.isArray(value) ? value.length > 0 : isObject(value)
 
-const CONTENT_FIELDS = [
+const CONTENT_FIELDS: ReadonlySet<string> = new Set([
   'content',
   'reasoning_content',
   'reasoning',
@@ -77,7 +77,7 @@ const CONTENT_FIELDS = [
   'refusal',
   'audio',
   'images',
-]
+])
 
 /** Does this chunk carry something that commits the target? An empty-string content does not; a finish reason does. */
 export function hasContent(chunk: Loose): boolean {
@@ -86,7 +86,8 @@ export function hasContent(chunk: Loose): boolean {
     if (!isObject(choice)) continue
     if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') return true
     const delta = choice.delta
-    if (isObject(delta) && CONTENT_FIELDS.some(name => filled(delta[name]))) return true
+    if (isObject(delta))
+      for (const name in delta) if (CONTENT_FIELDS.has(name) && filled(delta[name])) return true
     if (filled(choice.text)) return true
   }
   return false
@@ -111,7 +112,8 @@ export function textLength(chunk: Loose): number {
     if (isObject(choice) && typeof choice.text === 'string') length += utf8Length(choice.text)
     const delta = isObject(choice) ? choice.delta : undefined
     if (!isObject(delta)) continue
-    for (const name of CONTENT_FIELDS) {
+    for (const name in delta) {
+      if (!CONTENT_FIELDS.has(name)) continue
       const value = delta[name]
       // reasoning comes under several names at once: it is counted once
       if (name.startsWith('reasoning') && name !== 'reasoning_content' && filled(delta.reasoning_content))

@@ -1,7 +1,10 @@
 /** Streams of events that are alike: what hides among them (an error, a finish, usage, a comment) is seen as if each were parsed. */
 import { expect, test } from 'vitest'
 import type { Json } from '../../providers/provider.ts'
+import { Alike } from '../../src/relay/alike.ts'
+import { joined } from '../../src/relay/edits.ts'
 import { createPassthrough } from '../../src/relay/passthrough.ts'
+import { newState, textLength } from '../../src/relay/reader.ts'
 import { nodeBytes } from '../../src/runtime/node/bytes.ts'
 import { portableBytes } from '../../src/wire/bytes.ts'
 import { usageOfAnswer } from '../../src/wire/openai.ts'
@@ -100,9 +103,13 @@ const WORDS = [
 function madeUp(seed: number): { text: string; expected: Seen; said: number } {
   const { below, one } = dice(seed)
   const expected: Seen = { out: '', finish: undefined, output: undefined, failed: false, done: false }
-  const kind = one(['content', 'reasoning_content', 'tool'])
-  const wrap = (word: string): object =>
-    kind === 'tool' ? { tool_calls: [{ index: 0, function: { arguments: word } }] } : { [kind]: word }
+  const kind = one(['content', 'reasoning_content', 'tool', 'both', 'details'])
+  const wrap = (word: string): object => {
+    if (kind === 'tool') return { tool_calls: [{ index: 0, function: { arguments: word } }] }
+    if (kind === 'both') return { content: '', reasoning: word, refusal: null }
+    if (kind === 'details') return { reasoning: word, reasoning_details: [{ type: 'text', text: word }] }
+    return { [kind]: word }
+  }
   let text = delta({ role: 'assistant', content: 'Hello' })
   expected.out = text
   let said = 5
@@ -110,11 +117,18 @@ function madeUp(seed: number): { text: string; expected: Seen; said: number } {
     text += part
     expected.out += shown
   }
-  const pads = below(5) === 0
+  const spaced = below(4) === 0
+  const written = (chunk: string) =>
+    spaced ? chunk.replace('"delta":', '"delta": ').replace(`"${kind}":"`, `"${kind}": "`) : chunk
+  const pad = below(3) === 0 ? one(['obfuscation', 'p']) : undefined
+  // some hosts name each event anew, or once a second
+  const renames = one([0, 0, 0, 1, 3])
   for (let n = below(40); n > 0; n--) {
     const word = one(WORDS)
     said += encoder.encode(word).length
-    add(delta(wrap(word), pads ? { obfuscation: 'x'.repeat(below(9)) } : {}))
+    const padding = pad ? { [pad]: 'x'.repeat(below(9)) } : {}
+    const renamed = renames > 0 && below(renames) === 0 ? { created: below(1_000_000) } : {}
+    add(written(delta(wrap(word), { ...padding, ...renamed })))
     if (below(25) === 0) add(': keep-alive\n\n')
     if (below(40) === 0) add(': sk-secret\n\n', ': [secret]\n\n')
     if (below(60) === 0) {
@@ -188,4 +202,132 @@ test('when something else is being said, that is learned in its turn', () => {
     .join('')
   const ends = [...text.matchAll(/\n\n/g)].map(({ index }) => index + 2)
   for (const cuts of [[], ends]) expect(read(text, cuts).out).toBe(text)
+})
+
+const SAMPLE = encoder.encode(
+  `data: {"id":"c1","choices":[{"delta":{"content":"Hel\\"lo","n":0},"finish_reason":null}],"p":"xx"}\n\n`,
+)
+/** Where what is said stands in it. */
+const SAID = [...'Hel\\"lo'].length
+
+test('an event with any other byte outside of what is said is another event', () => {
+  const alike = new Alike()
+  alike.learn(SAMPLE, 6)
+  const through = (event: Uint8Array) => alike.through(event, 0, newState())
+  expect(through(SAMPLE)).toBe(SAMPLE.length)
+  const text = decoder.decode(SAMPLE)
+  const [said, pad] = [text.indexOf('Hel'), text.indexOf('xx')]
+  const isFree = (at: number) => (at >= said && at < said + SAID) || (at >= pad && at < pad + 2)
+  for (let at = 0; at < SAMPLE.length; at++)
+    for (const byte of [0, 10, 32, 34, 92, 48, 127, 128, 255]) {
+      const other = SAMPLE.slice()
+      other[at] = byte
+      if (isFree(at) || byte === SAMPLE[at]) continue
+      expect(through(other), `${byte} at ${at}`).toBe(0)
+    }
+  for (let length = 0; length < SAMPLE.length; length++) expect(through(SAMPLE.slice(0, length))).toBe(0)
+})
+
+test('what is said may be of any length, and is counted with its escapes; padding is not', () => {
+  const alike = new Alike()
+  alike.learn(SAMPLE, 6)
+  const words = ['', 'a', '\\', '\\"', ' long '.repeat(99), '{"error":1}', 'é😀']
+  const texts = words.map(word => JSON.stringify(word).slice(1, -1))
+  const pads = words.map((_, n) => 'y'.repeat(n * 3))
+  const events = texts.map((said, n) =>
+    decoder
+      .decode(SAMPLE)
+      .replace('Hel\\"lo', () => said)
+      .replace('xx', () => pads[n] as string),
+  )
+  // not at the beginning of a buffer, nor where a word begins
+  const block = encoder.encode(`abc${events.join('')}data: {}\n\n`).subarray(3)
+  const state = newState()
+  expect(alike.through(block, 0, state)).toBe(encoder.encode(events.join('')).length)
+  expect(state.contentEvents).toBe(words.length)
+  // an empty one counts as one byte: it is a token all the same
+  expect(state.textBytes).toBe(texts.reduce((sum, said) => sum + Math.max(1, encoder.encode(said).length), 0))
+})
+
+test('an event of no words that may differ is not learned', () => {
+  const alike = new Alike()
+  for (const json of [
+    '{"id":"c1"}',
+    '{"content":null}',
+    '{"content":""}',
+    '{"obfuscation":"xx"}',
+    '{"x":"content"}',
+  ])
+    alike.learn(encoder.encode(`data: ${json}\n\n`), 3)
+  expect(alike.through(encoder.encode('data: {"id":"c1"}\n\n'), 0, newState())).toBe(0)
+})
+
+test('neighbours in the block are joined where they stand, others are copied', () => {
+  const memory = encoder.encode('0123456789')
+  const block = memory.subarray(2, 8)
+  for (const port of [nodeBytes, portableBytes]) {
+    const whole = joined(block, [block.subarray(1, 3), block.subarray(3, 3), block.subarray(3, 6)], port)
+    expect(decoder.decode(whole)).toBe('34567')
+    expect([whole.buffer, whole.byteOffset]).toEqual([memory.buffer, block.byteOffset + 1])
+    expect(joined(block, [], port)).toHaveLength(0)
+    const apart: [string, Uint8Array[]][] = [
+      ['2345x67', [block.subarray(0, 4), encoder.encode('x'), block.subarray(4)]],
+      ['2367', [block.subarray(0, 2), block.subarray(4)]],
+      ['6723', [block.subarray(4), block.subarray(0, 2)]],
+      // the same memory, but not of the block
+      ['01234567', [memory.subarray(0, 2), block]],
+      ['23456789', [block, memory.subarray(8)]],
+    ]
+    for (const [expected, parts] of apart) {
+      const copied = joined(block, parts, port)
+      expect(decoder.decode(copied)).toBe(expected)
+      expect(copied.buffer).not.toBe(memory.buffer)
+    }
+  }
+})
+
+test('an untouched burst goes on in the memory that it came in', () => {
+  const reader = createPassthrough({
+    bytes: nodeBytes,
+    wantsUsage: false,
+    costOf: undefined,
+    eventBytesMax: 100_000,
+    choices: 1,
+    usageOf: chunk => usageOfAnswer(chunk as Json),
+  })
+  const shown =
+    delta({ role: 'assistant', content: '' }) +
+    Array.from({ length: 9 }, (_, n) => delta({ content: ` ${n}` })).join('') +
+    delta({}, {}, 'stop')
+  const block = encoder.encode(`${shown}${event({ id: 'c1', choices: [], usage: USAGE })}data: [DONE]\n\n`)
+  const out = reader.push(block)
+  expect(decoder.decode(out)).toBe(shown)
+  expect(out?.buffer).toBe(block.buffer)
+  expect(reader.state).toMatchObject({ done: true, finishReason: 'stop', usage: { outputTokens: 5 } })
+})
+
+test('a choice that is no object ends nothing and breaks nothing', () => {
+  const reader = createPassthrough({
+    bytes: nodeBytes,
+    wantsUsage: true,
+    costOf: undefined,
+    eventBytesMax: 100_000,
+    choices: 2,
+    usageOf: chunk => usageOfAnswer(chunk as Json),
+  })
+  const end = (index: number) => ({ index, delta: {}, finish_reason: 'stop' })
+  reader.push(encoder.encode(delta({ content: 'a' })))
+  reader.push(encoder.encode(event({ id: 'c1', choices: [end(0), null] })))
+  expect(reader.state).toMatchObject({ finishReason: 'stop', unfinished: 1 })
+  reader.push(encoder.encode(event({ id: 'c1', choices: [null, end(1)] })))
+  expect(reader.state.unfinished).toBe(0)
+})
+
+test('the text of a chunk is what its deltas say, reasoning under several names once', () => {
+  const chunk = (...choices: unknown[]) => ({ choices })
+  expect(textLength(chunk({ delta: { role: 'assistant', content: 'é', refusal: 'no' } }))).toBe(4)
+  expect(textLength(chunk({ delta: { reasoning: 'abc', reasoning_content: 'abc', content: '' } }))).toBe(3)
+  expect(textLength(chunk({ delta: { reasoning: 'abc', reasoning_content: '' } }))).toBe(3)
+  expect(textLength(chunk({ delta: { tool_calls: [{ x: 1 }], audio: null } }, { text: 'ab' }, null))).toBe(11)
+  expect(textLength(chunk({ delta: [] }, { delta: 'content' }, { delta: { content: {} } }))).toBe(2)
 })
