@@ -89,7 +89,8 @@ interface Member {
 
 function createMember(name: string, scrub: (text: string) => string): Member {
   const kept = new Map<string, string>()
-  const made = (text: string) => `,"${name}":${JSON.stringify(scrub(text))}`
+  // joined, not added: a text in one piece, for it will be copied again and again
+  const made = (text: string) => [',"', name, '":', JSON.stringify(scrub(text))].join('')
   const member = (text: string | undefined): string => {
     if (text === undefined) return ''
     const known = kept.get(text)

@@ -73,7 +73,8 @@ export function createLog(options: LogOptions): Log & { flush(): void } {
   }
   const request = (fields: AccessFields) => {
     if (options.format !== 'json') log('info', 'request', fields)
-    else if (takes('info')) lines.push(lineOf('info', '"request"', accessed(fields) + lost()))
+    else if (takes('info'))
+      lines.push(`{"time":"${isoNow()}","level":"info","event":"request"${accessed(fields)}${lost()}}`)
   }
   return Object.assign(log, { flush, request })
 }
