@@ -3,9 +3,9 @@
  * once, or in none. The deciding core of the ledger, in memory.
  */
 import type { Shortfall } from '../deps.ts'
-import type { Budget, BudgetScope, BudgetWindow, Key, Project } from '../terms.ts'
-import { type Bucket, type BucketRef, Lease } from './lease.ts'
-import { createLeases, type Leases } from './leases.ts'
+import type { Budget, BudgetWindow, Key, Project } from '../terms.ts'
+import type { Bucket, BucketRef, Lease } from './lease.ts'
+import { createLeases } from './leases.ts'
 import {
   countedNames,
   type Holder,
@@ -20,21 +20,9 @@ import {
   type Who,
 } from './owners.ts'
 import type { Slices } from './slices.ts'
+import { type BudgetUse, usageIn } from './use.ts'
 
-/** Where a budget stands now. Nano-USD; `resetsAtMs` null = never (`total`), or a rolling window with nothing used. */
-export interface BudgetUse {
-  readonly window: BudgetWindow
-  readonly scope: BudgetScope | undefined
-  /** The limit in force, a raise included. */
-  readonly limitNanoUsd: number
-  readonly softNanoUsd: number | null
-  readonly spentNanoUsd: number
-  readonly heldNanoUsd: number
-  readonly remainingNanoUsd: number
-  readonly resetsAtMs: number | null
-  /** For a budget of each user, tag or model by itself: whose figures these are, the one with least left; null = nobody's yet. */
-  readonly fullest?: string | null
-}
+export type { BudgetUse }
 
 /** One budget that a request falls under and the lease that it draws on. Of two plain budgets for one window the smaller is kept. */
 interface Purse {
@@ -55,15 +43,16 @@ export interface SoftPassed {
   readonly softNanoUsd: number
 }
 
-/** Money of one hold: in which buckets, and by which budgets it was judged. Opaque to others. */
+/** Money of one hold: in which buckets, and by which budgets it was judged. Opaque to others but for the names of the buckets. */
 export interface Taken {
   readonly purses: readonly Purse[]
   readonly buckets: readonly Bucket[]
+  readonly refs: readonly BucketRef[]
 }
 
 const NONE_PASSED: readonly SoftPassed[] = []
 const NO_PURSES: readonly Purse[] = []
-const NOTHING_TAKEN: Taken = { purses: NO_PURSES, buckets: [] }
+const NOTHING_TAKEN: Taken = { purses: NO_PURSES, buckets: [], refs: [] }
 const NO_WHO: Who = {}
 
 export interface Budgets {
@@ -143,50 +132,22 @@ function shortfall(list: readonly Purse[], nanoUsd: number, nowMs: number): Shor
   }
 }
 
-function useOf(budget: Budget, lease: Lease | undefined, nowMs: number): BudgetUse {
-  const found = lease ?? new Lease(budget.window)
-  const [spentNanoUsd, heldNanoUsd] = [found.spent(nowMs), found.held(nowMs)]
-  const limitNanoUsd = limitAt(budget, nowMs)
-  return {
-    window: budget.window,
-    scope: budget.scope,
-    limitNanoUsd,
-    softNanoUsd: budget.softNanoUsd,
-    spentNanoUsd,
-    heldNanoUsd,
-    remainingNanoUsd: Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd),
-    resetsAtMs: found.resetsAt(nowMs),
-  }
-}
-
-/** The use of a budget of its holder; of one for each name by itself, that of the fullest. */
-function usageIn(leases: Leases, { owner, budgets }: Holder, nowMs: number): BudgetUse[] {
-  return budgets.map(budget => {
-    const { scope, window } = budget
-    if (scope === undefined) return useOf(budget, leases.find(owner, window), nowMs)
-    if (scope.name !== null)
-      return useOf(budget, leases.find(partOf(owner, scope.kind, scope.name), window), nowMs)
-    const own = new Set(
-      budgets.flatMap(other =>
-        other.scope?.kind === scope.kind && other.window === window ? [other.scope.name] : [],
-      ),
-    )
-    let most: BudgetUse = { ...useOf(budget, undefined, nowMs), fullest: null }
-    let used = 0
-    for (const [name, lease] of leases.parts(partOf(owner, scope.kind, ''), window)) {
-      const now = lease.used(nowMs)
-      if (now <= used || own.has(name)) continue
-      used = now
-      most = { ...useOf(budget, lease, nowMs), fullest: name }
-    }
-    return most
-  })
-}
-
 /** What a key falls under whoever calls with it, and what depends on the request. */
 interface Standing {
   readonly plain: readonly Purse[]
   readonly scoped: readonly Scoped[]
+  /** What the hold before took: mostly the next one's buckets are the same. */
+  latest: Taken
+}
+/** The usual key has nothing above it and pays for nothing. */
+const FREE: Standing = { plain: NO_PURSES, scoped: [], latest: NOTHING_TAKEN }
+
+/** The buckets that these purses fill at this instant: `before`, if they are the same. */
+function openAll(purses: readonly Purse[], nowMs: number, before: Taken): Taken {
+  const isSame = ({ lease }: Purse, i: number) => lease.open(nowMs) === before.buckets[i]
+  if (purses === before.purses && purses.every(isSame)) return before
+  const buckets = purses.map(({ lease }) => lease.open(nowMs))
+  return { purses, buckets, refs: buckets.map(({ ref }) => ref) }
 }
 
 const noBudgets = (project: Project | undefined) => project === undefined || project.budgets.length === 0
@@ -200,6 +161,7 @@ export function createBudgets(slices?: Slices): Budgets {
   let standings = new WeakMap<Key, Standing>()
 
   function standingOf(key: Key): Standing {
+    if (key.budgets.length === 0 && key.project === null && organisation === undefined) return FREE
     let found = standings.get(key)
     if (found !== undefined) return found
     const holders = [holderOfKey(key)]
@@ -219,15 +181,12 @@ export function createBudgets(slices?: Slices): Budgets {
         plain.push({ lease: leases.get(holder.owner, budget.window, said), budget, holder, name: undefined })
       }
     }
-    found = { plain, scoped: holders.flatMap(scopedOf) }
+    found = { plain, scoped: holders.flatMap(scopedOf), latest: NOTHING_TAKEN }
     standings.set(key, found)
     return found
   }
 
-  function pursesOf(key: Key, who: Who): readonly Purse[] {
-    // The usual key has nothing above it and pays for nothing.
-    if (key.budgets.length === 0 && key.project === null && organisation === undefined) return NO_PURSES
-    const { plain, scoped } = standingOf(key)
+  function pursesOf({ plain, scoped }: Standing, who: Who): readonly Purse[] {
     if (scoped.length === 0) return plain
     const list = [...plain]
     for (const entry of scoped) {
@@ -248,21 +207,22 @@ export function createBudgets(slices?: Slices): Budgets {
       standings = new WeakMap()
     },
     take(key, nanoUsd, nowMs, who = NO_WHO) {
-      const purses = pursesOf(key, who)
+      const standing = standingOf(key)
+      const purses = pursesOf(standing, who)
       if (purses.length === 0) return NOTHING_TAKEN
       // Nothing is always affordable: a model that costs nothing works with an empty budget.
       if (nanoUsd > 0)
         for (const { lease, budget } of purses)
           if (!lease.fits(nanoUsd, limitAt(budget, nowMs), nowMs))
             return shortfall(purses, nanoUsd, nowMs) as Shortfall
-      const buckets: Bucket[] = []
-      for (const { lease, name } of purses) {
-        const bucket = lease.open(nowMs)
-        lease.hold(bucket, nanoUsd, true)
-        buckets.push(bucket)
+      const taken = openAll(purses, nowMs, standing.latest)
+      standing.latest = taken
+      for (let i = 0; i < purses.length; i++) {
+        const { lease, name } = purses[i] as Purse
+        lease.hold(taken.buckets[i] as Bucket, nanoUsd, true)
         if (name !== undefined) leases.began(lease, nowMs)
       }
-      return { purses, buckets }
+      return taken
     },
     extend({ purses, buckets }, nanoUsd, nowMs) {
       for (let i = 0; i < buckets.length; i++) {
@@ -278,13 +238,12 @@ export function createBudgets(slices?: Slices): Budgets {
       return settleIn(taken, heldNanoUsd, spentNanoUsd, nowMs)
     },
     available(key, nowMs, who = NO_WHO, nanoUsd = 0) {
-      const list = pursesOf(key, who)
+      const list = pursesOf(standingOf(key), who)
       const state = shortfall(list, nanoUsd, nowMs)
       if (state === undefined) return undefined
       return { ...state, heldByOthers: state.heldByOthers && list.some(({ lease }) => lease.held(nowMs) > 0) }
     },
     applies(key, who) {
-      if (key.budgets.length === 0 && key.project === null && organisation === undefined) return false
       const { plain, scoped } = standingOf(key)
       return plain.length > 0 || scoped.some(entry => countedNames(entry, who).length > 0)
     },

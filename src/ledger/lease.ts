@@ -140,14 +140,15 @@ export class Lease {
 
   /** The bucket that money held at this instant belongs to. */
   open(nowMs: number): Bucket {
-    const last = this.buckets.at(-1)
-    // The usual case without calendar arithmetic; a rolling bucket takes new money for its width only.
-    if (last !== undefined && nowMs >= last.ref.bucketStartMs) {
-      const until =
-        this.span.kind === 'rolling' ? last.ref.bucketStartMs + this.span.widthMs : last.leavesAtMs
-      if (nowMs < until) return last
-    }
-    return this.at(bucketStart(this.span, nowMs))
+    return this.newest(nowMs) ?? this.at(bucketStart(this.span, nowMs))
+  }
+
+  /** The newest bucket, if this instant lies in it: the usual case, without calendar arithmetic. A rolling one takes new money for its width only. */
+  private newest(nowMs: number): Bucket | undefined {
+    const last = this.buckets[this.buckets.length - 1]
+    if (last === undefined || nowMs < last.ref.bucketStartMs) return undefined
+    const until = this.span.kind === 'rolling' ? last.ref.bucketStartMs + this.span.widthMs : last.leavesAtMs
+    return nowMs < until ? last : undefined
   }
 
   /** The bucket that starts at this instant, made if need be. */
@@ -230,7 +231,8 @@ export class Lease {
   /** Epoch ms at which money comes back by time: a calendar window's end, or when the oldest used bucket leaves; null = never or nothing used. */
   resetsAt(nowMs: number): number | null {
     if (this.span.kind === 'total') return null
-    if (this.span.kind !== 'rolling') return bucketLeaves(this.span, bucketStart(this.span, nowMs))
+    if (this.span.kind !== 'rolling')
+      return this.newest(nowMs)?.leavesAtMs ?? bucketLeaves(this.span, bucketStart(this.span, nowMs))
     for (const bucket of this.buckets)
       if (bucket.leavesAtMs > nowMs && bucket.spentNanoUsd + bucket.heldNanoUsd > 0) return bucket.leavesAtMs
     return null

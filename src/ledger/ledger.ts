@@ -12,8 +12,7 @@ import type { Alert } from './alerts.ts'
 import { type BudgetUse, createBudgets } from './budgets.ts'
 import { createFolder } from './fold.ts'
 import { type Entry, formatEntry, type Journal, settlement } from './journal.ts'
-import type { BucketRef } from './lease.ts'
-import { type OpenHold, type OpenMoney, openMoneyOf } from './open.ts'
+import { lineOf, type OpenHold, type OpenMoney, openMoneyOf } from './open.ts'
 import { holderOfKey, holderOfProject } from './owners.ts'
 import { createRates, type LimitsOf } from './rates.ts'
 import { inheritLedger, type Recovery, recoverLedger } from './recover.ts'
@@ -64,8 +63,6 @@ export interface LedgerOwner extends Ledger {
   /** What the open holds keep in which budget, and what was charged before its row is written; one entry a hold and budget. */
   openMoney(): readonly OpenMoney[]
 }
-
-const NO_REFS: readonly BucketRef[] = []
 
 function wholeNano(nanoUsd: number): number {
   if (!(nanoUsd >= 0)) throw new RangeError(`not an amount of nano-USD: ${nanoUsd}`)
@@ -118,19 +115,15 @@ export function createLedger(input: LedgerInput): LedgerOwner {
   /** Nothing waits for the store now, so the open holds are all that the journal has to remember. */
   function tidy(bytesMin = ROTATE_BYTES): void {
     if (journal === undefined || folder.pending() > 0 || journal.size() < bytesMin) return
-    const lines: string[] = []
-    for (const hold of open.items) lines.push(...hold.lines)
     try {
-      journal.rotate(lines)
+      journal.rotate(open.items.map(lineOf))
     } catch (error) {
       log('warn', 'ledger.rotate_failed', { reason: reasonOf(error) })
     }
   }
 
-  function say(entry: Entry): string {
-    const line = formatEntry(entry)
-    journal?.append(line)
-    return line
+  function say(entry: Entry): void {
+    journal?.append(formatEntry(entry))
   }
 
   const failure = (): Error | undefined =>
@@ -145,24 +138,18 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     const nowMs = clock.now()
     const taken = budgets.take(key, amount, nowMs, facts)
     if ('limit' in taken) return taken
-    const { buckets } = taken
-    const refs = buckets.length === 0 ? NO_REFS : buckets.map(bucket => bucket.ref)
-    const createdAtMs = timeOfId(requestIdOf(attemptId)) ?? nowMs
-    const { id: keyId, lineage, project } = key
-    const who = { id: attemptId, atMs: createdAtMs, keyId, lineage, project }
-    const line = say({ say: 'hold', ...who, nanoUsd: amount, buckets: refs, facts })
     const made: OpenHold = {
       attemptId,
       key,
-      createdAtMs,
-      heldNanoUsd: buckets.length === 0 ? 0 : amount,
+      createdAtMs: timeOfId(requestIdOf(attemptId)) ?? nowMs,
+      heldNanoUsd: taken.refs.length === 0 ? 0 : amount,
       askedNanoUsd: amount,
       chargedNanoUsd: undefined,
       taken,
-      refs,
-      lines: [line],
+      facts,
       place: -1,
     }
+    journal?.append(lineOf(made))
     open.add(made)
     return made
   }
@@ -171,12 +158,12 @@ export function createLedger(input: LedgerInput): LedgerOwner {
     const held = given as OpenHold
     const amount = wholeNano(nanoUsd)
     if (!open.has(held) || held.chargedNanoUsd !== undefined) return false
-    if (held.refs.length > 0) {
+    if (held.taken.refs.length > 0) {
       if (!budgets.extend(held.taken, amount, clock.now())) return false
       held.heldNanoUsd += amount
     }
     held.askedNanoUsd += amount
-    held.lines[1] = say({ say: 'extend', id: held.attemptId, nanoUsd: held.askedNanoUsd })
+    say({ say: 'extend', id: held.attemptId, nanoUsd: held.askedNanoUsd })
     return true
   }
 
@@ -188,7 +175,7 @@ export function createLedger(input: LedgerInput): LedgerOwner {
       log('error', 'ledger.settled_twice', { attempt: held.attemptId })
       return
     }
-    const settled = settlement(spend(held, row), held.refs)
+    const settled = settlement(spend(held, row), held.taken.refs)
     say(settled)
     folder.add(settled)
   }

@@ -1,18 +1,33 @@
 /** Open holds: attempts whose rows are not written yet, and what the money of each is at the moment. Part of ledger.ts. */
 import type { Placed } from '../bag.ts'
-import type { Hold } from '../deps.ts'
+import type { Hold, HoldFacts } from '../deps.ts'
 import type { Taken } from './budgets.ts'
-import type { BucketRef } from './lease.ts'
+import { formatEntry } from './journal.ts'
 
-/** A hold as the ledger keeps it. `lines` are its one or two journal lines, carried into a new segment while it is open. */
+/** A hold as the ledger keeps it. */
 export interface OpenHold extends Hold, Placed {
   heldNanoUsd: number
   askedNanoUsd: number
   /** Set once the cost of the attempt has been charged: nothing is held any more, and the row can say nothing else. */
   chargedNanoUsd: number | undefined
   readonly taken: Taken
-  readonly refs: readonly BucketRef[]
-  readonly lines: string[]
+  readonly facts: HoldFacts | undefined
+}
+
+/** Its line in the journal, as it stands: what it was charged, if it was, is all that it can still come to. */
+export function lineOf(hold: OpenHold): string {
+  const { key } = hold
+  return formatEntry({
+    say: 'hold',
+    id: hold.attemptId,
+    atMs: hold.createdAtMs,
+    keyId: key.id,
+    lineage: key.lineage,
+    project: key.project,
+    nanoUsd: hold.chargedNanoUsd ?? hold.askedNanoUsd,
+    buckets: hold.taken.refs,
+    facts: hold.facts,
+  })
 }
 
 /** Money of one open hold in one budget. `owner` as in owners.ts. */

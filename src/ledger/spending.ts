@@ -25,7 +25,7 @@ export function createSpending(input: {
   readonly clock: Clock
   readonly warn: ReturnType<typeof warner>
   readonly wake: (owner: string) => void
-  readonly say: (entry: Entry) => string
+  readonly say: (entry: Entry) => void
   readonly open: Pick<Bag<OpenHold>, 'has'>
 }): Spending {
   const { budgets, clock, warn, wake, say, open } = input
@@ -37,8 +37,8 @@ export function createSpending(input: {
     wakeAll(held)
   }
 
-  function wakeAll({ refs, key }: OpenHold): void {
-    for (const { owner } of refs) wake(owner ?? key.lineage)
+  function wakeAll({ taken, key }: OpenHold): void {
+    for (const { owner } of taken.refs) wake(owner ?? key.lineage)
   }
 
   function lower(given: Hold, nanoUsd: number): void {
@@ -47,8 +47,8 @@ export function createSpending(input: {
     const amount = Math.min(Math.floor(nanoUsd), held.askedNanoUsd)
     if (!(amount > 0) || !open.has(held) || held.chargedNanoUsd !== undefined) return
     held.askedNanoUsd -= amount
-    held.lines[1] = say({ say: 'extend', id: held.attemptId, nanoUsd: held.askedNanoUsd })
-    if (held.refs.length === 0) return
+    say({ say: 'extend', id: held.attemptId, nanoUsd: held.askedNanoUsd })
+    if (held.taken.refs.length === 0) return
     held.heldNanoUsd -= amount
     const { purses, buckets } = held.taken
     for (const [i, bucket] of buckets.entries()) purses[i]?.lease.lower(bucket, amount)
@@ -58,7 +58,7 @@ export function createSpending(input: {
   function spend(held: OpenHold, row: AttemptRow): AttemptRow {
     const { chargedNanoUsd: charged } = held
     const told = charged === undefined || row.costNanoUsd === charged ? row : { ...row, costNanoUsd: charged }
-    const kept = vouchFor(told, held, held.refs.length > 0)
+    const kept = vouchFor(told, held, held.taken.refs.length > 0)
     if (charged === undefined) move(held, kept.costNanoUsd ?? 0)
     if (kept.overrunNanoUsd > 0) warn('budget.overrun', overrunFields(kept))
     return kept
@@ -70,7 +70,7 @@ export function createSpending(input: {
     held.chargedNanoUsd = costNanoUsd
     move(held, costNanoUsd)
     // after a crash this is what it is charged
-    held.lines[1] = say({ say: 'extend', id: held.attemptId, nanoUsd: costNanoUsd })
+    say({ say: 'extend', id: held.attemptId, nanoUsd: costNanoUsd })
   }
 
   return { spend, charge, lower }

@@ -185,8 +185,7 @@ describe('forgetting', () => {
     await ledger.close()
     expect(said()).toMatchObject([
       { say: 'hold', id: 'small.1', nanoUsd: 7 },
-      { say: 'hold', id: 'open.1', nanoUsd: 500 },
-      { say: 'extend', id: 'open.1', nanoUsd: 750 },
+      { say: 'hold', id: 'open.1', nanoUsd: 750 },
     ])
   })
 
