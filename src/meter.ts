@@ -64,7 +64,9 @@ function unitsCost(units: Units | undefined, price: Price): number {
 
 /** pico-USD for the calls of tools that the provider ran. */
 const callsCost = (calls: readonly Units[] | undefined, price: Price): number =>
-  calls?.reduce((sum, { kind, count }) => sum + tokens(count) * (price.calls?.[kind] ?? 0), 0) ?? 0
+  calls === undefined
+    ? 0
+    : calls.reduce((sum, { kind, count }) => sum + tokens(count) * (price.calls?.[kind] ?? 0), 0)
 
 /** Is there sound in it, or a tool's call, that this price does not know? Text stands in, nothing for the call: no exact bill. */
 const isGuessed = (usage: Usage, rates: Rates, price: Price): boolean =>
@@ -118,20 +120,25 @@ export interface HoldSize {
 const dearestInput = (rates: Rates): number =>
   Math.max(rates.inputPico, rates.cacheReadPico ?? 0, rates.cacheWritePico ?? 0, rates.cacheWrite1hPico ?? 0)
 
+/** pico-USD of the tokens at these rates, each as dear as it can become. */
+function dearest({ inputTokensBound, outputTokens, sound }: HoldSize, rates: Rates): number {
+  const input = Math.max(dearestInput(rates), sound ? (rates.audioInputPico ?? 0) : 0)
+  const output = Math.max(
+    rates.outputPico,
+    rates.reasoningPico ?? 0,
+    sound ? (rates.audioOutputPico ?? 0) : 0,
+  )
+  return inputTokensBound * input + outputTokens * output
+}
+
 /** Nano-USD, rounded up, that no honest bill within these bounds exceeds, whichever reachable tier applies. At most 2⁵³ − 1. */
 export function holdFor(size: HoldSize): number {
-  const { inputTokensBound, outputTokens, price, tierTokensBound = 0, units, sound } = size
-  const dearest = (rates: Rates) => [
-    Math.max(dearestInput(rates), sound ? (rates.audioInputPico ?? 0) : 0),
-    Math.max(rates.outputPico, rates.reasoningPico ?? 0, sound ? (rates.audioOutputPico ?? 0) : 0),
-  ]
-  const cost = (rates: Rates) => {
-    const [input = 0, output = 0] = dearest(rates)
-    return inputTokensBound * input + outputTokens * output
-  }
+  const { inputTokensBound, price, tierTokensBound = 0, units } = size
   const reach = Math.max(inputTokensBound, tierTokensBound)
-  let pico = cost(price)
-  for (const tier of price.tiers ?? []) if (reach > tier.overInputTokens) pico = Math.max(pico, cost(tier))
+  let pico = dearest(size, price)
+  if (price.tiers)
+    for (const tier of price.tiers)
+      if (reach > tier.overInputTokens) pico = Math.max(pico, dearest(size, tier))
   pico += unitsCost(units, price) + callsCost(size.calls, price)
   return Math.min(Math.ceil(pico / PICO_PER_NANO), Number.MAX_SAFE_INTEGER)
 }

@@ -83,21 +83,22 @@ export function nanoFromPico(pico: number): number {
 /** The rates that apply to a request of this many prompt tokens. */
 export function ratesFor(price: Price, inputTokens: number): Rates {
   let rates: Rates = price
-  for (const tier of price.tiers ?? []) if (inputTokens > tier.overInputTokens) rates = tier
+  if (price.tiers) for (const tier of price.tiers) if (inputTokens > tier.overInputTokens) rates = tier
   return rates
 }
 
 const NANO_PER_USD = 1_000_000_000
+const NANO_DIGITS = 9
 
 /** Nano-USD → plain decimal USD, never an exponent: 1_500 → "0.0000015", 2_000_000_000 → "2". */
 export function usdFromNano(nano: number): string {
-  const sign = nano < 0 ? '-' : ''
   const abs = Math.abs(nano)
-  const whole = Math.floor(abs / NANO_PER_USD)
-  const fraction = String(abs % NANO_PER_USD)
-    .padStart(9, '0')
-    .replace(/0+$/, '')
-  return fraction === '' ? `${sign}${whole}` : `${sign}${whole}.${fraction}`
+  let fraction = abs % NANO_PER_USD
+  const whole = `${nano < 0 ? '-' : ''}${Math.floor(abs / NANO_PER_USD)}`
+  if (fraction === 0) return whole
+  let digits = NANO_DIGITS
+  for (; fraction % 10 === 0; digits--) fraction /= 10
+  return `${whole}.${String(fraction).padStart(digits, '0')}`
 }
 
 /** USD (a JSON number) → nano-USD, rounded half up. Throws RangeError above $9,007,199. */

@@ -178,8 +178,9 @@ function shareOf(short: Shortfall, cost: (outputTokens: number) => number, most:
   return affordable(input + (availableNanoUsd - input) / (others + 1), cost, most)
 }
 
-/** Largest output whose hold fits into what is available. The cost rises with the output, so halving finds it. */
+/** Largest output whose hold fits into what is available: mostly all of it. The cost rises with the output, so halving finds it. */
 function affordable(availableNanoUsd: number, cost: (outputTokens: number) => number, most: number): number {
+  if (cost(most) <= availableNanoUsd) return most
   let low = 0
   let high = most
   if (cost(0) > availableNanoUsd) return -1
