@@ -131,23 +131,29 @@ export interface Told {
 }
 
 export function record(told: Told, result: ExchangeResult, metered: Metered, deps: Deps): void {
-  const { hold, target } = told
+  const { hold, target, row } = told
   const { key } = hold
   const { offer } = target.listing
   const { bill, usage } = metered
   const cost = bill.costNanoUsd ?? null
   const shown = told.finalStatus ?? result.status
+  // every member by name: a copy of `row` with members added to it grows five times
   deps.ledger.settle(hold, {
-    ...told.row,
+    id: row.id,
+    requestId: row.requestId,
+    attempt: row.attempt,
     last: told.finalStatus !== undefined,
     createdAtMs: hold.createdAtMs,
     keyId: key.id,
     lineage: key.lineage,
     project: key.project,
+    requestedModel: row.requestedModel,
     provider: offer.provider,
     model: offer.model,
     upstreamModel: offer.upstream,
     credential: target.credential?.id ?? '',
+    operation: row.operation,
+    stream: row.stream,
     status: shown,
     upstreamStatus: shown === result.status ? undefined : result.status,
     error: result.failure?.kind ?? null,
@@ -161,6 +167,9 @@ export function record(told: Told, result: ExchangeResult, metered: Metered, dep
     priceId: bill.priceId ?? null,
     ttftMs: result.ttftMs === undefined ? null : Math.round(result.ttftMs),
     totalMs: Math.round(result.totalMs),
+    peer: row.peer,
+    user: row.user,
+    tags: row.tags,
     answerId: result.answerId ?? null,
     why: target.why,
   })

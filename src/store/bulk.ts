@@ -64,8 +64,11 @@ export function createBulk<T extends SQLiteTable>(form: SqlDriver['bulk'], table
     const statements: Statement[] = []
     let at = 0
     for (const { width, text } of texts)
-      for (; at + width <= rows.length; at += width)
-        statements.push({ sql: text, params: rows.slice(at, at + width).flat() })
+      while (at + width <= rows.length) {
+        const params: SqlValue[] = []
+        for (const end = at + width; at < end; at++) params.push(...(rows[at] as readonly SqlValue[]))
+        statements.push({ sql: text, params })
+      }
     return statements
   }
 }

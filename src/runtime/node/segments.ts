@@ -13,6 +13,10 @@ import {
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
+const TURN_BYTES = 1 << 16
+/** UTF-8 of one unit of a JavaScript string, at most. */
+const BYTES_PER_UNIT_MAX = 3
+
 const NAME = /^(\d{10})\.jsonl$/
 
 /** Writes like `fs.writeSync(fd, bytes, offset, length, position)`; tests inject a full disk here. */
@@ -85,11 +89,16 @@ export function openSegments(folder: string, write: Write = writeSync, sync: Syn
   const syncing = new Map<number, number>()
   const doomed = new Set<number>()
 
+  /** The lines of a usual turn are encoded in one place that is used again. */
+  const turn = Buffer.allocUnsafeSlow(TURN_BYTES)
+
   function writeAll(to: number, text: string, from: number): number {
-    const bytes = Buffer.from(text, 'utf8')
+    const fits = text.length * BYTES_PER_UNIT_MAX <= TURN_BYTES
+    const bytes = fits ? turn : Buffer.from(text, 'utf8')
+    const length = fits ? turn.write(text, 0, 'utf8') : bytes.length
     let done = 0
-    while (done < bytes.length) done += write(to, bytes, done, bytes.length - done, from + done)
-    return from + bytes.length
+    while (done < length) done += write(to, bytes, done, length - done, from + done)
+    return from + length
   }
 
   function closeLater(old: number): void {
