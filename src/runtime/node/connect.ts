@@ -1,6 +1,8 @@
 /** One guarded TCP or TLS connection of `send`: resolves, vets every address, connects only to the vetted ones. */
+import { Buffer } from 'node:buffer'
 import { lookup as systemLookup } from 'node:dns/promises'
-import type { LookupFunction } from 'node:net'
+import type { LookupFunction, Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { buildConnector } from 'undici'
 import type { Log } from '../../deps.ts'
 import type { Guard, VettedOrigin } from '../../egress/guard.ts'
@@ -15,6 +17,23 @@ export interface ConnectOptions {
   readonly resolve: Resolve | undefined
 }
 
+/**
+ * What a connection reads: told by a call and not by `data`, which allocates a buffer for each read and queues it. The bytes
+ * are in one buffer for all connections: whoever keeps some of them copies them before the call returns.
+ */
+export type Reads = (bytes: Buffer) => void
+
+/** Connects; `reads` is never called before `done` has been. */
+export type Connect = (
+  target: buildConnector.Options,
+  reads: Reads,
+  done: (error: Error | null, socket: Socket | null) => void,
+) => void
+
+/** As much as Node reads at once. */
+const READ_BYTES = 65_536
+const arrived = Buffer.allocUnsafeSlow(READ_BYTES)
+
 /** The guard said no. The reason is logged, not carried: the caller of the gateway has no business with our network. */
 export class EgressRefused extends Error {
   override readonly name = 'EgressRefused'
@@ -27,7 +46,7 @@ const resolveAll: Resolve = host => systemLookup(host, { all: true, verbatim: tr
  * undici's connector with our lookup. Each new connection resolves again and is vetted again (a name that turned private since
  * is refused), and the addresses that were vetted are the ones that Node connects to: there is no second resolution to rebind.
  */
-export function createConnect(options: ConnectOptions): buildConnector.connector {
+export function createConnect(options: ConnectOptions): Connect {
   const { at, guard, log, timeoutMs, resolve = resolveAll } = options
   const whyNot = (addresses: readonly string[]): EgressRefused | undefined => {
     const refusal = guard.addresses(at, addresses)
@@ -50,21 +69,38 @@ export function createConnect(options: ConnectOptions): buildConnector.connector
     )
   }
 
-  // HTTP/1.1 only: one socket per stream keeps back-pressure and cancelling per request.
-  const connector = buildConnector({ lookup, timeout: timeoutMs, allowH2: false })
-  return (target, callback) =>
+  /** Of the last TLS connection: the next one need not shake hands in full. */
+  let session: Buffer | undefined
+  const keepSession = (latest: Buffer | undefined): void => {
+    session = latest
+  }
+
+  return (target, reads, done) => {
+    const callback = (count: number): boolean => {
+      reads(arrived.subarray(0, count))
+      return true
+    }
+    const onread = { buffer: arrived, callback }
+    // HTTP/1.1 only: one socket per stream keeps back-pressure and cancelling per request.
+    const connector = buildConnector({ lookup, timeout: timeoutMs, allowH2: false, onread, session })
     connector(target, (error, socket) => {
       if (error !== null) {
-        callback(error, null)
+        done(error, null)
         return
+      }
+      if (socket instanceof TLSSocket) {
+        // TLS 1.3 has it later, and more than once
+        if (socket.getProtocol() !== 'TLSv1.3') keepSession(socket.getSession())
+        socket.on('session', keepSession)
       }
       // Belt and braces: what matters in the end is where the socket really is. Node never calls `lookup` for a literal
       // address; the guard has judged those when the origin was opened, and they are seen here once more.
       const late = whyNot([socket.remoteAddress ?? ''])
-      if (late === undefined) callback(null, socket)
+      if (late === undefined) done(null, socket)
       else {
         socket.destroy()
-        callback(late, null)
+        done(late, null)
       }
     })
+  }
 }

@@ -8,7 +8,7 @@ import { statusLine } from './status.ts'
 export interface Answered {
   /** Names in lower case; a name that came more than once has a list. Informational answers are not told. */
   head(status: number, headers: Headers): void
-  /** All content bytes of one read together; the buffer may be kept. */
+  /** All content bytes of one read together, gone after the call as those of the read are. */
   body(bytes: Buffer): void
   /** `reusable` = the connection may carry another request. */
   over(reusable: boolean): void
@@ -78,12 +78,19 @@ export class AnswerReader {
     this.#waiting = undefined
   }
 
+  /** Nothing of `given` is kept, and it is written into. */
   read(given: Buffer): void {
-    let bytes = given
     if (this.#waiting !== undefined) {
-      bytes = Buffer.concat([this.#waiting, given])
+      const both = Buffer.concat([this.#waiting, given])
       this.#waiting = undefined
+      this.#take(both)
+    } else {
+      this.#take(given)
+      if (this.#waiting !== undefined) this.#waiting = Buffer.from(this.#waiting)
     }
+  }
+
+  #take(bytes: Buffer): void {
     let at = 0
     while (this.#state === HEAD) {
       at = this.#head(bytes, at)
@@ -121,7 +128,7 @@ export class AnswerReader {
       if (length >= 5 && bytes.toString('latin1', at, at + 5) !== 'HTTP/')
         throw new NotHttp('HPE_INVALID_CONSTANT')
       if (hasBareLf(bytes, at)) throw new NotHttp('HPE_CR_EXPECTED')
-      this.#waiting = at === 0 ? bytes : bytes.subarray(at)
+      this.#waiting = bytes.subarray(at)
       return -1
     }
     const text = bytes.toString('latin1', at, end)

@@ -1,6 +1,8 @@
 /** Kept connections to one origin, for `send`: one exchange at a time on each, the last one used is the next one used. */
+import { Buffer } from 'node:buffer'
 import type { Socket } from 'node:net'
 import type { buildConnector } from 'undici'
+import type { Connect } from '../connect.ts'
 import { type Answered, AnswerReader } from './answer.ts'
 import type { Headers } from './fields.ts'
 import { type Carrier, type Exchange, Heads } from './exchange.ts'
@@ -41,7 +43,6 @@ class Connection implements Answered, Carrier {
     this.#socket = socket
     this.#pool = pool
     this.#reader = new AnswerReader(this)
-    socket.on('data', (bytes: Buffer) => this.#read(bytes))
     socket.on('end', () => this.#ended())
     socket.on('error', (error: Error) => this.#lost(error))
     socket.on('close', () => this.#lost(closed()))
@@ -97,7 +98,8 @@ class Connection implements Answered, Carrier {
   }
 
   body(bytes: Buffer): void {
-    this.#exchange?.chunk(bytes)
+    // whoever is told may keep it
+    this.#exchange?.chunk(Buffer.from(bytes))
   }
 
   over(reusable: boolean): void {
@@ -113,7 +115,8 @@ class Connection implements Answered, Carrier {
     exchange.end()
   }
 
-  #read(bytes: Buffer): void {
+  /** The bytes are gone after the call. */
+  read(bytes: Buffer): void {
     // nobody asked: whatever this is, it must not be taken for the next answer
     if (this.#exchange === undefined) return void this.#socket.destroy()
     try {
@@ -142,13 +145,13 @@ class Connection implements Answered, Carrier {
 export interface PoolOptions {
   /** `https://host:port` as the guard has vetted it. */
   readonly origin: string
-  readonly connect: buildConnector.connector
+  readonly connect: Connect
 }
 
 /** Without a bound on connections: what runs at once is bounded before it comes here. */
 export class Pool {
   readonly heads: Heads
-  readonly #connect: buildConnector.connector
+  readonly #connect: Connect
   readonly #target: buildConnector.Options
   readonly #idle: Connection[] = []
   readonly #open = new Set<Connection>()
@@ -175,13 +178,15 @@ export class Pool {
     }
     if (this.#isClosed) return process.nextTick(() => exchange.fail(aborted()))
     this.#connecting.add(exchange)
-    this.#connect(this.#target, (error, socket) => {
+    let connection: Connection | undefined
+    const reads = (bytes: Buffer) => connection?.read(bytes)
+    this.#connect(this.#target, reads, (error, socket) => {
       this.#connecting.delete(exchange)
-      if (error !== null) {
+      if (socket === null) {
         exchange.fail(error)
         return this.#look()
       }
-      const connection = new Connection(socket, this)
+      connection = new Connection(socket, this)
       this.#open.add(connection)
       if (exchange.wanted) return connection.carry(exchange, head, body)
       connection.idleUntilMs = performance.now() + KEEP_ALIVE_MS
