@@ -93,55 +93,72 @@ function floorFor(s: Spending, wish: Wish): number {
 export const limitToSend = (offer: Offer, s: Spending, key: Key, defaultMax: number): number | undefined =>
   wishFor(offer, s, key, defaultMax).send
 
-/** Sets money aside or throws `budget_exhausted`. The caller of this makes it durable before anything is sent. */
-export async function holdMoney(
+/** What one attempt asks the ledger for. */
+interface Asking {
+  readonly offer: Offer
+  readonly s: Spending
+  readonly key: Key
+  readonly attemptId: string
+  readonly facts: HoldFacts
+  readonly wish: Wish
+  readonly floor: number
+  /** Comes down where a tighter bound is found, which is looked for once. */
+  input: number
+  tighten: Spending['tightInputTokens'] | undefined
+  readonly cost: (outputTokens: number) => number
+}
+
+/**
+ * Sets money aside or throws `budget_exhausted`; a promise only where something has to be waited for. The caller of this
+ * makes it durable before anything is sent.
+ */
+export function holdMoney(
   offer: Offer,
   s: Spending,
   key: Key,
   attemptId: string,
   facts: HoldFacts,
   deps: Deps,
-): Promise<Money> {
-  const config = deps.config()
-  const wish = wishFor(offer, s, key, config.limits.defaultMaxOutputTokens)
-  const most = (offer.contextTokens ?? Number.POSITIVE_INFINITY) * s.prompts
-  let input = Math.min(s.boundInputTokens, most)
-  let tighten = s.tightInputTokens
-  const cost = (outputTokens: number) =>
-    offer.price
-      ? holdFor({
-          inputTokensBound: input,
-          outputTokens: outputTokens * s.n,
-          price: offer.price,
-          units: s.units,
-          calls: s.calls,
-          sound: s.sound,
-        })
-      : 0
+): Money | Promise<Money> {
+  const wish = wishFor(offer, s, key, deps.config().limits.defaultMaxOutputTokens)
   const floor = floorFor(s, wish)
+  const input = Math.min(s.boundInputTokens, (offer.contextTokens ?? Number.POSITIVE_INFINITY) * s.prompts)
+  const { n, units, calls, sound, tightInputTokens: tighten } = s
+  const { price } = offer
+  const cost = (tokens: number): number =>
+    price
+      ? holdFor({ inputTokensBound: asking.input, outputTokens: tokens * n, price, units, calls, sound })
+      : 0
+  const asking: Asking = { offer, s, key, attemptId, facts, wish, floor, input, tighten, cost }
+  const first = take(asking, deps)
+  return 'limit' in first ? holdLater(first, asking, deps) : first
+}
+
+/** The money if it is there, or what is missing. */
+function take(asking: Asking, deps: Deps): Money | Promise<Money> | Shortfall {
+  const { s, key, attemptId, facts, wish, floor, cost } = asking
   const enough = Math.min(wish.outputTokens, Math.max(ENOUGH_TOKENS, floor))
+  const now = wish.shares ? deps.ledger.available(key, facts, cost(enough)) : undefined
+  const share = now?.others ? shareOf(now, cost, wish.outputTokens) : wish.outputTokens
+  const taken = now && share < enough ? now : deps.ledger.hold(key, attemptId, cost(share), facts)
+  if (!('attemptId' in taken)) return taken
+  if (wish.slices) return sliced(taken, asking, deps)
+  if (share < wish.outputTokens) return limited(taken, share, s)
+  return { hold: taken, sendMaxTokens: wish.send, afford: undefined, outputTokens: share * s.n }
+}
+
+/** Money that was not there at once: the prompt is counted, others are waited for, or the answer is told to be shorter. */
+async function holdLater(first: Shortfall, asking: Asking, deps: Deps): Promise<Money> {
+  const { s, key, attemptId, facts, wish, floor, cost } = asking
   const untilMs = deps.clock.monotonic() + WAIT_MS_MAX
-  for (;;) {
-    const now = wish.shares ? deps.ledger.available(key, facts, cost(enough)) : undefined
-    const share = now?.others ? shareOf(now, cost, wish.outputTokens) : wish.outputTokens
-    const taken = now && share < enough ? now : deps.ledger.hold(key, attemptId, cost(share), facts)
-    if ('attemptId' in taken) {
-      if (wish.slices) {
-        const most = mostOf(offer)
-        const left = deps.ledger.available(key, facts)?.availableNanoUsd ?? Number.POSITIVE_INFINITY
-        // the money ends before the model does: what the prompt is then decides how much is left for the answer
-        if (cost(most) > left + taken.heldNanoUsd) input = Math.min(input, (await tighten?.()) ?? input)
-        return inSlices(taken, { wish, input, offer, s, key, facts, cost, most }, deps)
-      }
-      if (share < wish.outputTokens) return limited(taken, share, s)
-      return { hold: taken, sendMaxTokens: wish.send, afford: undefined, outputTokens: share * s.n }
-    }
+  for (let taken: ReturnType<typeof take> = first; ; taken = take(asking, deps)) {
+    if (!('limit' in taken)) return taken
     // where nothing is left no bound is tight enough
-    if (tighten && taken.availableNanoUsd > 0) {
-      const tight = await tighten()
-      tighten = undefined
-      if (tight !== undefined && tight < input) {
-        input = tight
+    if (asking.tighten && taken.availableNanoUsd > 0) {
+      const tight = await asking.tighten()
+      asking.tighten = undefined
+      if (tight !== undefined && tight < asking.input) {
+        asking.input = tight
         continue
       }
     }
@@ -155,7 +172,7 @@ export async function holdMoney(
     }
     const clamped = wish.shares ? Math.min(most, Math.max(floor, shareOf(taken, cost, most))) : most
     const refuse = (short: Shortfall) =>
-      exhausted(short, cost(floor), config.budgets.refusalStatus, deps.clock.now())
+      exhausted(short, cost(floor), deps.config().budgets.refusalStatus, deps.clock.now())
     if (clamped < floor) throw refuse(short)
     const less = deps.ledger.hold(key, attemptId, cost(clamped), facts)
     if (!('attemptId' in less)) throw refuse(less)
@@ -200,25 +217,25 @@ const mostOf = (offer: Offer): number => offer.maxOutputTokens ?? offer.contextT
 const BYTES_PER_TOKEN_MAX = 6
 const within = (tokens: number) => (textBytes: number) => textBytes <= tokens * BYTES_PER_TOKEN_MAX
 
-/** A stream that names no limit: what it may cost at most, and how it is held. */
-interface Slicing {
-  readonly wish: Wish
-  readonly input: number
-  readonly offer: Offer
-  readonly s: Spending
-  readonly key: Key
-  readonly facts: HoldFacts
-  readonly cost: (outputTokens: number) => number
-  /** Output that the model cannot exceed. */
-  readonly most: number
+/** A stream that names no limit begins with its first slice. */
+function sliced(hold: Hold, asking: Asking, deps: Deps): Money | Promise<Money> {
+  const { offer, key, facts, tighten, cost } = asking
+  const left = deps.ledger.available(key, facts)?.availableNanoUsd ?? Number.POSITIVE_INFINITY
+  if (!tighten || cost(mostOf(offer)) <= left + hold.heldNanoUsd) return inSlices(hold, asking, deps)
+  // the money ends before the model does: what the prompt is then decides how much is left for the answer
+  return tighten().then(tight => {
+    asking.input = Math.min(asking.input, tight ?? asking.input)
+    return inSlices(hold, asking, deps)
+  })
 }
 
 /**
  * Held slice by slice, so that many share one budget. Where the budget would not pay for all that the model can write, the
  * model is told where the money ends: text that nobody sees (thinking) cannot be held slice by slice.
  */
-function inSlices(hold: Hold, { wish, input, offer, s, key, facts, cost, most }: Slicing, deps: Deps): Money {
+function inSlices(hold: Hold, { wish, input, offer, s, key, facts, cost }: Asking, deps: Deps): Money {
   const { price } = offer
+  const most = mostOf(offer)
   const outputTokens = wish.outputTokens * s.n
   if (!price) return { hold, sendMaxTokens: undefined, afford: undefined, outputTokens }
   // by the looser bound, where the prompt was counted since
