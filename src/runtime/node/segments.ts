@@ -73,6 +73,19 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Writes a text at this place of a file; where it ends. The lines of a usual turn are encoded in one place that is used again. */
+function createWriter(write: Write): (to: number, text: string, from: number) => number {
+  const turn = Buffer.allocUnsafeSlow(TURN_BYTES)
+  return (to, text, from) => {
+    const fits = text.length * BYTES_PER_UNIT_MAX <= TURN_BYTES
+    const bytes = fits ? turn : Buffer.from(text, 'utf8')
+    const length = fits ? turn.write(text, 0, 'utf8') : bytes.length
+    let done = 0
+    while (done < length) done += write(to, bytes, done, length - done, from + done)
+    return from + length
+  }
+}
+
 /** Opens `folder` (made with 0700; files 0600) and starts a segment after those that are there. */
 export function openSegments(folder: string, write: Write = writeSync, sync: Sync = syncData): Segments {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -87,19 +100,8 @@ export function openSegments(folder: string, write: Write = writeSync, sync: Syn
   let named = 0
   /** Syncs that are under way: a descriptor is closed after the last of them, its number may belong to another file. */
   const syncing = new Map<number, number>()
+  const writeAll = createWriter(write)
   const doomed = new Set<number>()
-
-  /** The lines of a usual turn are encoded in one place that is used again. */
-  const turn = Buffer.allocUnsafeSlow(TURN_BYTES)
-
-  function writeAll(to: number, text: string, from: number): number {
-    const fits = text.length * BYTES_PER_UNIT_MAX <= TURN_BYTES
-    const bytes = fits ? turn : Buffer.from(text, 'utf8')
-    const length = fits ? turn.write(text, 0, 'utf8') : bytes.length
-    let done = 0
-    while (done < length) done += write(to, bytes, done, length - done, from + done)
-    return from + length
-  }
 
   function closeLater(old: number): void {
     if (syncing.has(old)) doomed.add(old)
