@@ -68,9 +68,11 @@ function refusal({ limit, retryAfterMs, neverFits, state }: RateRefusal): Gatewa
   const message = neverFits
     ? `This request is larger than the whole limit ${limit} of ${ownerOf(limit)}.`
     : `The limit ${limit} of ${ownerOf(limit)} is reached. Try again in ${Math.max(1, Math.ceil(retryAfterMs / 1000))} s.`
+  const headers: string[] = []
+  addRateHeaders(headers, state, retryAfterMs)
   return new GatewayError('rate_limited_here', message, {
     limit,
-    headers: stateHeaders(state, retryAfterMs),
+    headers,
     retryAfterMs: neverFits ? undefined : retryAfterMs,
   })
 }
@@ -87,16 +89,15 @@ export function resetText(ms: number): string {
     : `${Math.floor(minutes / 60)}h${minutes % 60}m${whole % 60}s`
 }
 
-/** `x-ratelimit-*`, a family only if that limit exists, and the same as the IETF's `RateLimit` fields. */
-export const rateHeaders = (admission: Admission | undefined): string[] => stateHeaders(admission?.state)
-
-function stateHeaders(state: RateState | undefined, retryAfterMs = Number.POSITIVE_INFINITY): string[] {
-  const headers: string[] = []
-  if (state === undefined) return headers
-  if (state.requests) addFamily(headers, REQUESTS, state.requests)
-  if (state.tokens) addFamily(headers, TOKENS, state.tokens)
-  const { policies } = state
-  if (policies === undefined || policies.length === 0) return headers
+/** Adds `x-ratelimit-*`, a family only if that limit exists, and the same as the IETF's `RateLimit` fields. */
+export function addRateHeaders(
+  headers: string[],
+  { requests, tokens, policies = [] }: RateState,
+  retryAfterMs = Number.POSITIVE_INFINITY,
+): void {
+  if (requests) addFamily(headers, REQUESTS, requests)
+  if (tokens) addFamily(headers, TOKENS, tokens)
+  if (policies.length === 0) return
   let quotas = ''
   let left = ''
   for (const policy of policies) {
@@ -104,7 +105,6 @@ function stateHeaders(state: RateState | undefined, retryAfterMs = Number.POSITI
     left = left === '' ? limitItem(policy, retryAfterMs) : `${left}, ${limitItem(policy, retryAfterMs)}`
   }
   headers.push('ratelimit-policy', quotas, 'ratelimit', left)
-  return headers
 }
 
 /** Names of a family's three headers. */
@@ -117,8 +117,14 @@ const REQUESTS = familyOf('requests')
 const TOKENS = familyOf('tokens')
 
 function addFamily(headers: string[], names: ReturnType<typeof familyOf>, facts: RatePolicy): void {
-  headers.push(names.limit, String(facts.limit), names.remaining, String(facts.remaining))
-  headers.push(names.reset, resetText(facts.resetMs))
+  headers.push(
+    names.limit,
+    String(facts.limit),
+    names.remaining,
+    String(facts.remaining),
+    names.reset,
+    resetText(facts.resetMs),
+  )
 }
 
 /** The last item of each name: it changes with the limit alone, and there are a dozen names. */

@@ -1,5 +1,5 @@
 /** THE page: one request from top to bottom. Newcomers start here. */
-import { admit, rateHeaders } from './admit.ts'
+import { addRateHeaders, admit } from './admit.ts'
 import { type Attempted, attempt } from './attempt/attempt.ts'
 import { asGatewayError } from './attempt/bug.ts'
 import { type Payer, payerOf } from './attempt/payer.ts'
@@ -47,22 +47,8 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     const body = inbound.upload
       ? await readForm(call, deps)
       : parsed(await call.read(deps.config().limits.bodyBytes), deps)
-    const facts = inbound.read(body, call)
-    const model = facts.model ?? caller.key.defaultModel ?? noModel()
-    const likely = likelyInputTokens(facts)
-
-    const payer = payerOf(caller.key, facts)
-    const wanted = {
-      ...facts,
-      model,
-      likelyInputTokens: likely,
-      longestPromptTokens: longestPromptTokens(facts),
-      budgeted: budgetsThatRefuse(caller, payer, deps),
-      operation: endpoint.operation,
-      signed: inbound.signedBy && (() => inbound.signedBy?.(body) ?? new Set<string>()),
-    }
-    const planned = planFor(wanted, caller.key, deps)
-    const plan = sealersFirst(planned, inbound, body, caller, deps.signatures)
+    const asked = ask(inbound, body, call, caller, endpoint, deps)
+    const { facts, payer, model, likely, plan } = asked
     const counted = {
       model: plan.targets[0]?.listing.offer.model ?? model,
       user: facts.user?.slice(0, USER_CHARS) ?? null,
@@ -74,7 +60,9 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     if (answer.left)
       throw new GatewayError('cancelled', 'The client left while its request waited for its turn.')
     if (inbound.local) {
-      answer.whole(200, rateHeaders(admission), tallied(inbound.local, { facts, model, likely, plan }, deps))
+      const headers: string[] = []
+      addRateHeaders(headers, admission.state)
+      answer.whole(200, headers, tallied(inbound.local, asked, deps))
       admission.release(0)
     } else {
       const job = {
@@ -120,9 +108,36 @@ function failureOf(error: unknown, call: Call, caller: Caller | undefined, deps:
 
 interface Asked {
   readonly facts: ChatFacts
+  readonly payer: Payer
   readonly model: string
   readonly likely: number
   readonly plan: Plan
+}
+
+/** What is wanted, and who is to be asked for it. */
+function ask(
+  inbound: Inbound,
+  body: Body,
+  call: Call,
+  caller: Caller,
+  { operation }: Endpoint,
+  deps: Deps,
+): Asked {
+  const facts = inbound.read(body, call)
+  const payer = payerOf(caller.key, facts)
+  const model = facts.model ?? caller.key.defaultModel ?? noModel()
+  const likely = likelyInputTokens(facts)
+  const wanted = {
+    ...facts,
+    model,
+    likelyInputTokens: likely,
+    longestPromptTokens: longestPromptTokens(facts),
+    budgeted: budgetsThatRefuse(caller, payer, deps),
+    operation,
+    signed: inbound.signedBy && (() => inbound.signedBy?.(body) ?? new Set<string>()),
+  }
+  const planned = planFor(wanted, caller.key, deps)
+  return { facts, payer, model, likely, plan: sealersFirst(planned, inbound, body, caller, deps.signatures) }
 }
 
 /** The answer to a count, of which nobody else is asked. */
@@ -160,7 +175,8 @@ async function readForm(call: Call, deps: Deps): Promise<Body> {
 function ownHeaders(call: Call, admission: Admission | undefined, deps: Deps): string[] {
   const overhead = deps.clock.monotonic() - call.startedAtMs
   const own = ['x-switchgate-attempts', '0', 'x-switchgate-overhead-ms', overhead.toFixed(2)]
-  return admission ? [...own, ...rateHeaders(admission)] : own
+  if (admission) addRateHeaders(own, admission.state)
+  return own
 }
 
 function refuseWhenClosed(deps: Deps): void {

@@ -69,7 +69,8 @@ export async function begin(
     const limit = limitToSend(target.listing.offer, spending, job.caller.key, most)
     const encoded = prepare(job, target, limit, deps)
     const aside = setAside(job, target, spending, walk.attempts + 1, deps)
-    const money = aside instanceof Promise ? await aside : aside
+    const held = aside instanceof Promise ? await aside : aside
+    const money = lowering(held, spending, job.facts, target.listing.offer, job.likelyInputTokens, deps)
     const carried: Carried = {
       encoded,
       money,
@@ -222,7 +223,7 @@ function setAside(
   attempt: number,
   deps: Deps,
 ): Money | Promise<Money> {
-  const { facts, caller, call, payer } = job
+  const { caller, call, payer } = job
   const { offer } = here.listing
   const row = {
     requestedModel: clip(job.model),
@@ -231,14 +232,12 @@ function setAside(
     upstreamModel: offer.upstream,
     credential: here.credential?.id ?? '',
     operation: job.endpoint.operation,
-    stream: facts.stream,
+    stream: spending.stream,
     peer: call.peer,
     user: payer.user,
     tags: payer.tags,
     priceId: offer.price?.id ?? null,
     why: here.why,
   }
-  const lower = (money: Money) => lowering(money, spending, facts, offer, job.likelyInputTokens, deps)
-  const money = holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
-  return money instanceof Promise ? money.then(lower) : lower(money)
+  return holdMoney(offer, spending, caller.key, `${call.id}.${attempt}`, row, deps)
 }

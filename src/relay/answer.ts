@@ -53,7 +53,7 @@ export class Answer {
     if (this.headSent || this.finished) return
     this.status = 200
     this.plain = type !== undefined && type !== false
-    this.sink.head(200, [
+    const head = [
       'content-type',
       type || 'text/event-stream; charset=utf-8',
       'cache-control',
@@ -62,8 +62,10 @@ export class Answer {
       'no',
       'x-request-id',
       this.requestId,
-      ...headers,
-    ])
+    ]
+    // pushed: spread in the literal, they would be added one by one
+    head.push(...headers)
+    this.sink.head(200, head)
   }
 
   /** A sign of life while nothing has been said; the target may still change. */
@@ -94,7 +96,7 @@ export class Answer {
   whole(status: number, headers: readonly string[], body: Uint8Array): void {
     if (this.headSent || this.finished) return
     this.status = status
-    this.sink.head(status, [
+    const head = [
       'content-type',
       'application/json',
       'content-length',
@@ -103,8 +105,9 @@ export class Answer {
       'no-store',
       'x-request-id',
       this.requestId,
-      ...headers,
-    ])
+    ]
+    head.push(...headers)
+    this.sink.head(status, head)
     this.end(body)
   }
 

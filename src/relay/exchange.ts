@@ -228,7 +228,8 @@ class Exchange implements Receiver, Watched {
 
   private wholeEnd(): void {
     const { bytes } = this.deps
-    const result = readWhole(bytes.concat(this.parts), this.i, bytes, this.responseHeaders)
+    const body = this.parts.length === 1 ? (this.parts[0] as Uint8Array) : bytes.concat(this.parts)
+    const result = readWhole(body, this.i, bytes, this.responseHeaders)
     if (result instanceof GatewayError) return this.finish(result)
     this.ttftMs = this.deps.clock.monotonic() - this.startedMs
     this.i.onContent?.(this.ttftMs)
