@@ -7,10 +7,12 @@ import type { StreamState } from './reader.ts'
 
 const names = (...all: string[]) => all.map(name => new TextEncoder().encode(name))
 /** Members whose strings say nothing but what the model wrote, whatever stands in them and wherever they stand. */
-const TEXTS = names('content', 'reasoning_content', 'reasoning', 'arguments', 'text', 'refusal')
+const TEXTS = names('content', 'reasoning_content', 'reasoning', 'arguments', 'text', 'refusal', 'tool_plan')
 /** OpenAI's and Mistral's padding; see `PADS` in needles.ts. */
 const PADDINGS = names('obfuscation', 'p')
 const WORD = 8
+/** What is longer is hardly a word or two in its frame; a stream may keep one of them. */
+const SAMPLE_BYTES_MAX = 8_192
 
 /** A string in the sample that may be another in an event like it: from behind its quote to before the next. */
 interface Hole {
@@ -75,6 +77,7 @@ export class Alike {
 
   /** The event says text and nothing that matters besides: no end, no error, no usage. `said` = bytes of its text. */
   learn(event: Uint8Array, said: number): void {
+    if (event.length > SAMPLE_BYTES_MAX) return
     const holes = holesIn(event)
     let inside = 0
     for (const { open, close, isText } of holes) if (isText) inside += close - open
@@ -88,7 +91,7 @@ export class Alike {
 
   /** Behind the events from there on that are like the one that was learned. They are counted in `state`. */
   through(block: Uint8Array, from: number, state: StreamState): number {
-    if (this.sample === undefined) return from
+    if (this.sample === undefined || from === block.length) return from
     const view = viewOf(block)
     let at = from
     for (let end = this.endOf(block, view, from); end > 0; end = this.endOf(block, view, at)) {

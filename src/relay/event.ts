@@ -9,13 +9,17 @@ export const isOneLine = (event: string): boolean =>
 
 /** The joined `data:` lines of one event; undefined for comments and empty events. */
 export function dataOf(event: string): string | undefined {
-  if (isOneLine(event)) return event.slice(event.charCodeAt(5) === 32 ? 6 : 5, -2).trimEnd()
+  const lines = event.includes('\r') ? event.replace(/\r\n?/g, '\n') : event
   let data: string | undefined
   // a byte order mark may stand before the very first line
-  for (const line of event.replace(/^\ufeff/, '').split(/\r\n|\n|\r/)) {
-    if (!line.startsWith('data:')) continue
-    const value = line.slice(line.charCodeAt(5) === 32 ? 6 : 5)
-    data = data === undefined ? value : `${data}\n${value}`
+  for (let from = lines.startsWith('\ufeff') ? 1 : 0; from < lines.length; ) {
+    const lf = lines.indexOf('\n', from)
+    const end = lf < 0 ? lines.length : lf
+    if (lines.startsWith('data:', from)) {
+      const value = lines.slice(lines.charCodeAt(from + 5) === 32 ? from + 6 : from + 5, end)
+      data = data === undefined ? value : `${data}\n${value}`
+    }
+    from = end + 1
   }
   return data?.trimEnd()
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { Json } from '../../providers/provider.ts'
 import { Alike } from '../../src/relay/alike.ts'
 import { joined } from '../../src/relay/edits.ts'
+import { dataOf } from '../../src/relay/event.ts'
 import { createPassthrough } from '../../src/relay/passthrough.ts'
 import { newState, textLength } from '../../src/relay/reader.ts'
 import { nodeBytes } from '../../src/runtime/node/bytes.ts'
@@ -330,4 +331,39 @@ test('the text of a chunk is what its deltas say, reasoning under several names 
   expect(textLength(chunk({ delta: { reasoning: 'abc', reasoning_content: '' } }))).toBe(3)
   expect(textLength(chunk({ delta: { tool_calls: [{ x: 1 }], audio: null } }, { text: 'ab' }, null))).toBe(11)
   expect(textLength(chunk({ delta: [] }, { delta: 'content' }, { delta: { content: {} } }))).toBe(2)
+})
+
+test('the data of an event is that of its lines, however they end', () => {
+  /** Word for word what the specification says of lines. */
+  const plainly = (event: string): string | undefined => {
+    const lines = event.replace(/^\ufeff/, '').split(/\r\n|\n|\r/)
+    const data = lines.filter(line => line.startsWith('data:')).map(line => line.slice(5).replace(/^ /, ''))
+    return data.length === 0 ? undefined : data.join('\n').trimEnd()
+  }
+  const pieces = [
+    'data:',
+    'data: ',
+    ' ',
+    '{"a":1}',
+    '\n',
+    '\r\n',
+    '\r',
+    '\n\n',
+    ': c',
+    'event: x',
+    '\ufeff',
+    'x',
+    '\u2028',
+  ]
+  for (let seed = 1; seed <= 4_000; seed++) {
+    const { below, one } = dice(seed)
+    const made = Array.from({ length: below(9) }, () => one(pieces)).join('')
+    expect(dataOf(made), JSON.stringify(made)).toBe(plainly(made))
+  }
+})
+
+test('an event longer than what is kept passes, and so do those behind it', () => {
+  const long = delta({ content: 'x'.repeat(9_000) })
+  const text = long + delta({ content: 'a' }).repeat(20) + long.repeat(2) + delta({}, {}, 'stop')
+  expect(read(text, [])).toMatchObject({ out: text, finish: 'stop', text: 27_021 })
 })
