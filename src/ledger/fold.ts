@@ -48,6 +48,19 @@ async function probe(store: Store): Promise<undefined> {
   await store.ping()
 }
 
+/** Finds what belongs to a row of this batch. The store asks in the order of the batch: the next one is looked at first. */
+function finder(part: readonly Settled[]): (row: AttemptRow) => Settled | undefined {
+  let at = 0
+  return ({ id }) => {
+    for (let looked = 0; looked < part.length; looked++) {
+      const settled = part[at] as Settled
+      if (settled.row.id === id) return settled
+      at = (at + 1) % part.length
+    }
+    return undefined
+  }
+}
+
 /** `onEmpty` is called after a fold in the background that left nothing behind. */
 export function createFolder(input: {
   store: Store
@@ -62,10 +75,9 @@ export function createFolder(input: {
 }): Folder {
   const { store, log, onEmpty, onFolded, monotonic, isChecked } = input
   const queue: Settled[] = []
-  // A new one for each batch: what `clear` leaves behind refers to its successor (see bag.ts).
-  let settledOf: ReadonlyMap<string, Settled> = new Map()
-  const bucketsOf = (row: AttemptRow) => settledOf.get(row.id)?.buckets ?? NONE
-  const detailOf = (row: AttemptRow) => settledOf.get(row.id)?.detail
+  let settledOf = finder([])
+  const bucketsOf = (row: AttemptRow) => settledOf(row)?.buckets ?? NONE
+  const detailOf = (row: AttemptRow) => settledOf(row)?.detail
   let added = 0
   let folded = 0
   let size = BATCH_ROWS
@@ -91,7 +103,7 @@ export function createFolder(input: {
 
   async function batch(): Promise<void> {
     const part = queue.slice(0, size)
-    settledOf = new Map(part.map(settled => [settled.row.id, settled]))
+    settledOf = finder(part)
     try {
       // A database file that was moved away takes rows as well as ever.
       if (isChecked) await store.ping()

@@ -40,18 +40,37 @@ const SUMMED: ReadonlySet<string> = new Set([
 
 type BucketSum = [lineage: string, window: string, startMs: number, spentNanoUsd: number]
 
+function groupOf(
+  groups: Map<string, BucketSum>,
+  lineage: string,
+  { owner = lineage, window, bucketStartMs }: ReturnType<BucketsOf>[number],
+): BucketSum {
+  const at = `${window}\n${bucketStartMs}\n${owner}`
+  let group = groups.get(at)
+  if (group === undefined) {
+    group = [owner, window, bucketStartMs, 0]
+    groups.set(at, group)
+  }
+  return group
+}
+
 /** Money per owner, window and bucket, in the order of the columns of `budget_buckets`. */
 export function bucketSums(rows: readonly AttemptRow[], bucketsOf: BucketsOf): BucketSum[] {
   const groups = new Map<string, BucketSum>()
+  let latest: readonly BucketSum[] = []
+  let lineage = ''
+  let buckets: ReturnType<BucketsOf> = []
   for (const row of rows) {
     const cost = row.costNanoUsd ?? 0
     if (cost === 0) continue
-    for (const { owner = row.lineage, window, bucketStartMs } of bucketsOf(row)) {
-      const at = `${window}\n${bucketStartMs}\n${owner}`
-      const group = groups.get(at)
-      if (group === undefined) groups.set(at, [owner, window, bucketStartMs, cost])
-      else group[3] += cost
+    const named = bucketsOf(row)
+    // neighbours mostly belong together
+    if (named !== buckets || row.lineage !== lineage) {
+      lineage = row.lineage
+      buckets = named
+      latest = named.map(bucket => groupOf(groups, lineage, bucket))
     }
+    for (const group of latest) group[3] += cost
   }
   return [...groups.values()]
 }

@@ -44,6 +44,17 @@ describe('rows on their way into the store', () => {
     expect(emptied()).toBe(1)
   })
 
+  it('a store may ask of the rows in any order, as often as it likes, and of none that is there', async () => {
+    const { folder, store } = rig()
+    const asked = vi.spyOn(store, 'fold')
+    addTo(folder, 5)
+    await later(150)
+    const bucketsOf = asked.mock.calls[0]?.[1]
+    for (const n of [4, 0, 0, 3, 1, 2, 4]) expect(bucketsOf?.(one(n).row)).toBe(BUCKETS)
+    expect(bucketsOf?.(one(5).row)).toEqual([])
+    expect(bucketsOf?.(one(2).row)).toBe(BUCKETS)
+  })
+
   it('nobody’s rows are written twice or forgotten, whoever asks while a batch is under way', async () => {
     const { folder, batches, state, folded, store } = rig()
     let open = () => {}

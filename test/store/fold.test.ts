@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createSqliteDriver, openSqlite } from '../../src/runtime/node/sqlite.ts'
-import { createFold } from '../../src/store/fold.ts'
+import { bucketSums, createFold } from '../../src/store/fold.ts'
 import { packDetail } from '../../src/store/packed.ts'
 import type { SqlDriver, Statement } from '../../src/store/sql.ts'
 import { createSqliteStore } from '../../src/store/sqlite.ts'
 import type { SummedFrom } from '../../src/store/store.ts'
+import type { AttemptRow } from '../../src/terms.ts'
 import { createFolderFor } from '../ledger/parts.ts'
 import { attemptRow, HOUR, T0 } from './rows.ts'
 
@@ -129,6 +130,34 @@ describe.each(['at once', 'later'] as const)('fold, answered %s', answers => {
       'other total 5: 9',
       'project:blue day 5: 16',
     ])
+  })
+
+  it('money is added up by bucket whoever comes after whom', () => {
+    const refs = (owner: string | undefined, starts: readonly number[]) =>
+      starts.map(bucketStartMs => ({ owner, window: 'day' as const, bucketStartMs }))
+    const lists = [refs(undefined, [5, 7]), refs('project:blue', [5]), [], refs(undefined, [7])]
+    const picks = Array.from({ length: 200 }, (_, n) => ({
+      row: attemptRow({
+        requestId: `req_${n}`,
+        lineage: `line${(n >> 1) % 3}`,
+        costNanoUsd: n % 5 === 0 ? null : n,
+      }),
+      buckets: lists[(n >> 2) % 4] ?? [],
+    }))
+    const expected = new Map<string, number>()
+    for (const { row, buckets } of picks)
+      for (const { owner = row.lineage, bucketStartMs } of row.costNanoUsd ? buckets : []) {
+        const at = `${owner} ${bucketStartMs}`
+        expected.set(at, (expected.get(at) ?? 0) + (row.costNanoUsd ?? 0))
+      }
+    const bucketsOf = (row: AttemptRow) => picks.find(pick => pick.row === row)?.buckets ?? []
+    const found = bucketSums(
+      picks.map(({ row }) => row),
+      bucketsOf,
+    )
+    expect(new Map(found.map(([owner, , startMs, nanoUsd]) => [`${owner} ${startMs}`, nanoUsd]))).toEqual(
+      expected,
+    )
   })
 
   it('an attempt counts once: twice in a batch, or again after a crash, beside new ones or alone', async () => {
