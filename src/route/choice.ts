@@ -107,6 +107,19 @@ function listsOf(
   return strategy === 'priority' ? parts.map(part => part.listings) : [choice.listings]
 }
 
+/** Falls away with the market that found it. */
+const plain = new WeakMap<Resolution, Named>()
+
+/** What a name alone says, where nobody wishes for anything: made once for each that the market answers with. */
+function plainly(found: Extract<Resolution, { kind: 'found' }>): Named {
+  const known = plain.get(found)
+  if (known !== undefined) return known
+  const { listings, alias, strategy } = found
+  const made = { groups: [{ listings, alias, preferences: undefined }], strategy }
+  plain.set(found, made)
+  return made
+}
+
 /** Throws when no name means anything that is sold here. A fallback that exists serves the request even if the first name does not. */
 export function named(wanted: Wanted, key: Key, deps: ChoiceDeps): Named {
   const { market, rules = [], nowMs } = deps
@@ -124,6 +137,7 @@ export function named(wanted: Wanted, key: Key, deps: ChoiceDeps): Named {
       first ??= error
       continue
     }
+    if (!rule && !own && !found.choices && wanted.fallbackModels.length === 0) return plainly(found)
     const { alias } = found
     const choice = found.choices?.find(({ when }) => !when || holds(when, wanted, key, nowMs))
     const its = choice ? choice.strategy : found.strategy

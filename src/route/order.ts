@@ -90,7 +90,7 @@ export function orderOf(
 ): Ordered {
   const { preferences, strategy, wanted } = ask
   const { random } = deps
-  const [only] = open
+  const only = open[0]
   if (only && open.length === 1 && !deps.onlooker) return alone(only, preferences, random, tail)
   const field = fieldOf(open, ask, deps)
   const past = deps.experience?.past(group, strategy) ?? UNLED
@@ -115,7 +115,7 @@ export function orderOf(
 }
 
 /** Nobody to choose among: nothing is measured. */
-function alone(
+export function alone(
   { listing, spots }: Open,
   preferences: Ask['preferences'],
   random: () => number,

@@ -10,7 +10,7 @@ import type { Candidate } from './field.ts'
 import type { Health } from './health.ts'
 import type { Credential, Listing, Market } from './market.ts'
 import { openOf, soonestOf } from './open.ts'
-import { orderOf } from './order.ts'
+import { alone, orderOf } from './order.ts'
 import { outOf, wholePool } from './pool.ts'
 import { type Ready, readyOf } from './ready.ts'
 import { nobodyLeft } from './refusals.ts'
@@ -144,10 +144,50 @@ function ableOf(groups: readonly Group[], wanted: Wanted, key: Key, excluded: Ex
   return able.map(({ group, ready }) => ({ group, ready: ready.filter(isWhole) }))
 }
 
+/** A listing without an alternative, and the list in which it is the only one. */
+interface Sole {
+  readonly ready: Ready
+  readonly listings: readonly Listing[]
+}
+
+/** The one listing at one credential that a plain request can go to while all are well; undefined = there is something to decide. */
+function soleOf(groups: readonly Group[], wanted: Wanted, key: Key, deps: RouteDeps): Sole | undefined {
+  if (groups.length > 1 || deps.onlooker || !deps.health.calm) return undefined
+  const group = groups[0] as Group
+  const { listings, alias } = group
+  if (listings.length > 1 || alias !== undefined) return undefined
+  const ready = wholePool(group, wanted, key, [])?.[0]
+  return ready?.spots.length === 1 ? { ready, listings } : undefined
+}
+
+/** Falls away with the market that sells it. */
+const plans = new WeakMap<Ready, Map<Sort, Plan>>()
+
+/** Its plan, which is the same for every request: made once. */
+function solePlan({ ready, listings }: Sole, strategy: Sort): Plan {
+  let byStrategy = plans.get(ready)
+  if (byStrategy === undefined) {
+    byStrategy = new Map()
+    plans.set(ready, byStrategy)
+  }
+  const known = byStrategy.get(strategy)
+  if (known !== undefined) return known
+  const { targets, leader } = alone(ready, undefined, NO_DICE, '')
+  const trace = { group: listings, strategy, leader, session: undefined }
+  const made = { targets, excluded: [], strategy, trace }
+  byStrategy.set(strategy, made)
+  return made
+}
+
+/** One credential: there is no turn to throw dice for. */
+const NO_DICE = () => 0
+
 /** Throws GatewayError for names that mean nothing here, and when nobody is left; the message says why. */
 export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
   const { groups, strategy: chosen } = named(wanted, key, deps)
   const strategy = wanted.preferences?.sort ?? chosen ?? deps.strategy
+  const sole = soleOf(groups, wanted, key, deps)
+  if (sole !== undefined) return solePlan(sole, strategy)
   const excluded: Excluded[] = []
   const able = ableOf(groups, wanted, key, excluded)
   const ready = able.map(each => each.ready)

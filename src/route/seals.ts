@@ -32,7 +32,7 @@ export function sealersFirst(
   signatures: Signatures | undefined,
 ): Plan {
   const { targets } = plan
-  const [first] = targets
+  const first = targets[0]
   if (first === undefined || targets.length < 2 || !signatures || !inbound.sealedIn) return plan
   const sealed = inbound.sealedIn(body)
   const sealer = sealed === undefined ? undefined : signatures.find(key.lineage, sealName(sealed))

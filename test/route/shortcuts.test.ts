@@ -108,6 +108,39 @@ describe('the same decisions', () => {
     )
   })
 
+  test('a plan that is kept, and one that is made anew, whatever was asked before', () => {
+    const step = fc.record({ request: requests, policy: keys, troubled: fc.boolean(), sort: fc.nat(2) })
+    fc.assert(
+      fc.property(offers, fc.array(step, { minLength: 2, maxLength: 6 }), (proto, steps) => {
+        const listings = proto.slice(0, 1).map(listingOf)
+        const market = marketOf({ m: listings })
+        const health = createHealth()
+        for (const { request, policy, troubled, sort } of steps) {
+          const key = { ...KEY, ...policy } as Key
+          const strategy = (['balanced', 'price', 'latency'] as const)[sort] ?? 'balanced'
+          const told = { kind: 'cool_down', untilMs: NOW + 1_000, told: true } as const
+          for (const each of listings)
+            health.observe(
+              targetKey(each, each.site.credentials[0]),
+              troubled ? told : { ...told, untilMs: 0, told: false },
+              NOW,
+            )
+          const planned = (preferences: Wanted['preferences']) => {
+            const asked = wanted({ ...request, preferences } as Partial<Wanted>)
+            try {
+              return route(asked, key, { market, health, nowMs: NOW, random: diceOf(3), strategy })
+            } catch (error) {
+              return String(error)
+            }
+          }
+          // wishes, if only empty ones, go the long way
+          expect(planned(undefined)).toEqual(planned({}))
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   test('a key that is changed is judged anew, and so is the same list under another name', () => {
     const listings = [listing('a', 1), listing('b', 2)]
     const names = (key: Key, alias?: string) => {
