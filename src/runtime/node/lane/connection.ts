@@ -116,7 +116,7 @@ export class Connection implements Line {
     if (exchange !== undefined && exchange.missing > 0) {
       const behind = exchange.take(bytes)
       if (exchange.missing === 0) this.dueMs = NEVER
-      if (behind.length > 0) this.wait(behind)
+      if (behind !== undefined) this.wait(behind)
       else this.boundUnread(exchange)
     } else this.wait(bytes)
   }
@@ -164,7 +164,7 @@ export class Connection implements Line {
     this.exchange = exchange
     const behind = exchange.take(bytes.subarray(request.end))
     this.dueMs = exchange.missing > 0 ? performance.now() + this.bodyMs(request.length) : NEVER
-    if (behind.length > 0) this.wait(behind)
+    if (behind !== undefined) this.wait(behind)
     else this.boundUnread(exchange)
     void home.serve(exchange, exchange, endpoint, deps)
   }

@@ -87,8 +87,8 @@ export class LaneExchange implements Call, Sink {
     return this.reader === undefined ? this.request.length - this.missing : 0
   }
 
-  /** Takes what belongs to the body and returns what stands behind it. */
-  take(bytes: Buffer): Buffer {
+  /** Takes what belongs to the body and returns what stands behind it, if anything does. */
+  take(bytes: Buffer): Buffer | undefined {
     const own = bytes.length > this.missing ? bytes.subarray(0, this.missing) : bytes
     this.missing -= own.length
     if (this.first === undefined) this.first = own
@@ -97,7 +97,7 @@ export class LaneExchange implements Call, Sink {
       this.more.push(own)
     }
     if (this.missing === 0) this.reader?.resolve(this.body())
-    return bytes.subarray(own.length)
+    return own === bytes ? undefined : bytes.subarray(own.length)
   }
 
   private body(): Uint8Array {

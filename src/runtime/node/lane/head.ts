@@ -89,7 +89,7 @@ export class RequestHead {
   constructor(bytes: Buffer, { targetEnd, mark, end, length, closes, found }: Found) {
     this.bytes = bytes
     this.closes = closes
-    this.target = bytes.toString('latin1', METHOD.length, targetEnd)
+    this.target = targetOf(bytes, targetEnd, mark < 0)
     this.mark = mark < 0 ? -1 : mark - METHOD.length
     this.end = end
     this.length = length
@@ -112,6 +112,22 @@ export class RequestHead {
 function isName(bytes: Buffer, start: number, name: string): boolean {
   for (let i = 0; i < name.length; i++)
     if (NAME[bytes[start + i] as number] !== name.charCodeAt(i)) return false
+  return true
+}
+
+/** The last target without a query: nearly all requests have the same few. */
+let lastTarget = ''
+
+function targetOf(bytes: Buffer, end: number, isPlain: boolean): string {
+  if (isPlain && end - METHOD.length === lastTarget.length && isText(bytes, METHOD.length, lastTarget))
+    return lastTarget
+  const target = bytes.toString('latin1', METHOD.length, end)
+  if (isPlain) lastTarget = target
+  return target
+}
+
+function isText(bytes: Buffer, start: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
   return true
 }
 
