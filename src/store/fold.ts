@@ -75,14 +75,10 @@ export function bucketSums(rows: readonly AttemptRow[], bucketsOf: BucketsOf): B
   return [...groups.values()]
 }
 
-/** Each attempt once, checked. */
-function distinct(rows: readonly AttemptRow[]): AttemptRow[] {
+/** Each attempt once, but none of those that are known. */
+function fresh(rows: readonly AttemptRow[], known: ReadonlySet<SqlValue | undefined>): AttemptRow[] {
   const byId = new Map<string, AttemptRow>()
-  for (const row of rows) {
-    if (byId.has(row.id)) continue
-    checkAttempt(row)
-    byId.set(row.id, row)
-  }
+  for (const row of rows) if (!known.has(row.id) && !byId.has(row.id)) byId.set(row.id, row)
   return [...byId.values()]
 }
 
@@ -110,9 +106,9 @@ export const addKeyUse = (driver: SqlDriver): Bulk =>
   })
 
 /**
- * Creates `Store.fold` over a driver. It bets that all rows are new and inserts them plainly: a row that is there fails
- * the whole batch, which then leaves nothing, and what is left without the known rows is folded instead. So the usual
- * case asks nothing, and a replay after a crash, or two writers with the same rows, still count each attempt once.
+ * Creates `Store.fold` over a driver. It bets that all rows are new, each another, and inserts them plainly: a row that is
+ * there fails the whole batch, which then leaves nothing, and what is left without the known rows is folded instead. So the
+ * usual case asks nothing, and a replay after a crash, or two writers with the same rows, still count each attempt once.
  */
 export function createFold(driver: SqlDriver): Store['fold'] {
   const insertAttempts = createBulk(driver.bulk, attempts)
@@ -130,13 +126,9 @@ export function createFold(driver: SqlDriver): Store['fold'] {
     if (rows.length === 0) return
     const foldTheRest = (error: unknown) => {
       const rest = (found: readonly (readonly SqlValue[])[]): Maybe<void> => {
-        if (found.length === 0) throw error
-        const known = new Set(found.map(([id]) => id))
-        return write(
-          rows.filter(row => !known.has(row.id)),
-          bucketsOf,
-          detailOf,
-        )
+        const left = fresh(rows, new Set(found.map(([id]) => id)))
+        if (left.length === rows.length) throw error
+        return write(left, bucketsOf, detailOf)
       }
       const found = driver.all(present(rows))
       return found instanceof Promise ? found.then(rest) : rest(found)
@@ -160,5 +152,8 @@ export function createFold(driver: SqlDriver): Store['fold'] {
     }
     return written instanceof Promise ? written.catch(foldTheRest) : written
   }
-  return (rows, bucketsOf, detailOf) => write(distinct(rows), bucketsOf, detailOf)
+  return (rows, bucketsOf, detailOf) => {
+    for (const row of rows) checkAttempt(row)
+    return write(rows, bucketsOf, detailOf)
+  }
 }
