@@ -1,5 +1,4 @@
 /** `switchgate config check`: the file and the environment as a start would read them, and every secret that they point to. */
-import { readFileSync } from 'node:fs'
 import type { Config } from '../config/schema.ts'
 import type { Fault } from '../config/text.ts'
 import { type Command, type CommandCall, EXIT, type Env } from './command.ts'
@@ -51,32 +50,31 @@ async function whyUnusable(
   return reasons
 }
 
-/** The file's text, '' without a file, or why it cannot be read. */
-function textOf(path: string | undefined): string | Fault {
-  try {
-    return path === undefined ? '' : readFileSync(path, 'utf8')
-  } catch (error) {
-    return { path: '', reason: `cannot be read: ${messageOf(error)}` }
-  }
-}
-
 /** Checks what a start would read. Never throws; no fault shows a secret. */
 export async function checkConfig(given: Env): Promise<ConfigReport> {
-  const [{ readSettings }, { loadConfig }, { discover }, { KINDS }, { loadCatalog }, local] =
-    await Promise.all([
-      import('../runtime/node/settings.ts'),
-      import('../config/load.ts'),
-      import('../config/discover.ts'),
-      import('../../providers/index.ts'),
-      import('../../providers/catalog/loader.ts'),
-      import('../catalog/local.ts'),
-    ])
+  const [
+    { readSettings },
+    { readSettingFile, readTls },
+    { loadConfig },
+    { discover },
+    { KINDS },
+    { loadCatalog },
+    local,
+  ] = await Promise.all([
+    import('../runtime/node/settings.ts'),
+    import('../runtime/node/setting-file.ts'),
+    import('../config/load.ts'),
+    import('../config/discover.ts'),
+    import('../../providers/index.ts'),
+    import('../../providers/catalog/loader.ts'),
+    import('../catalog/local.ts'),
+  ])
   let path: string | undefined
   try {
-    const { env, configPath, dataFolder } = readSettings(given)
+    const { env, configPath, dataFolder, tls } = readSettings(given)
     path = configPath
-    const text = textOf(path)
-    if (typeof text !== 'string') return { path, providers: [], faults: [text], warnings: [] }
+    readTls(tls)
+    const text = path === undefined ? '' : readSettingFile('SWITCHGATE_CONFIG', path).toString('utf8')
     const world = { kinds: KINDS, catalog: loadCatalog(), env }
     const refs = new Set<string>()
     // Reading is asynchronous and checking is not: the first pass only gathers.

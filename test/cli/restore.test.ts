@@ -236,6 +236,17 @@ describe('what is no backup of this gateway is refused, and changes nothing', ()
     await refused(backup, folder, /master key [0-9a-f]+ does not match the database/)
   })
 
+  test('a refusal leaves nothing behind: no lock, and no folder that was not there', async () => {
+    const folder = join(root, 'not', 'yet')
+    const said = await say(['restore', backup, '--data', folder], quiet)
+    expect(said).toMatchObject({ code: 78, err: expect.stringContaining('master.key is missing') })
+    expect(existsSync(join(root, 'not'))).toBe(false)
+    const there = join(root, 'there')
+    mkdirSync(there, { mode: 0o700 })
+    expect((await say(['restore', backup, '--data', there], quiet)).code).toBe(78)
+    expect(readdirSync(there)).toEqual([])
+  })
+
   test('the database of the folder itself', async () => {
     const said = await say(
       ['restore', join(root, 'data', 'switchgate.db'), '--data', join(root, 'data'), '--force'],

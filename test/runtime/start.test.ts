@@ -1,5 +1,14 @@
 /** What `serve` says when it cannot start: exit code, the variable, and the cure, within seconds. */
-import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +17,7 @@ import { createRedactor } from '../../src/redact.ts'
 import { serve } from '../../src/runtime/node/main.ts'
 import { openGateway } from '../../src/runtime/node/open.ts'
 import { readSettings } from '../../src/runtime/node/settings.ts'
+import { makeCertificates } from './certificates.ts'
 
 // Each start listens to the process it believes to be its own.
 for (const shared of [process, process.stdout, process.stderr]) shared.setMaxListeners(50)
@@ -124,3 +134,95 @@ test.skipIf(!existsSync(DESCRIPTORS))(
     }
   },
 )
+
+test('a file for TLS that is missing, no PEM, or of another certificate: exit 78, the setting and the cure', async () => {
+  const at = (name: string) => join(root, name)
+  makeCertificates(root)
+  const rows = [
+    [at('nowhere'), at('leaf.key'), `TLS_CERT_FILE: ${at('nowhere')} cannot be read: it does not exist`],
+    [at('leaf.pem'), root, `TLS_KEY_FILE: ${root} cannot be read: it is a folder`],
+    [at('file'), at('leaf.key'), `TLS_CERT_FILE: ${at('file')} is no certificate in PEM form`],
+    [at('leaf.pem'), at('file'), `TLS_KEY_FILE: ${at('file')} is no private key in PEM form`],
+    [at('leaf.pem'), at('ca.key'), `TLS_KEY_FILE: ${at('ca.key')} is not the key of the certificate`],
+  ] as const
+  for (const [cert, key, words] of rows) {
+    const { code, said } = await fails({ TLS_CERT_FILE: cert, TLS_KEY_FILE: key })
+    expect([code, said]).toEqual([78, expect.stringContaining(`switchgate: ${words}`)])
+    expect(existsSync(join(root, 'data'))).toBe(false)
+    vi.restoreAllMocks()
+  }
+})
+
+test('a folder as the config file: exit 78, the setting and the cure', async () => {
+  const { code, said } = await fails({ SWITCHGATE_CONFIG: root })
+  expect([code, said]).toEqual([
+    78,
+    `switchgate: SWITCHGATE_CONFIG: ${root} cannot be read: it is a folder. Set it to a file that this user may read.\n`,
+  ])
+})
+
+test('a folder called .env is none of ours', () => {
+  mkdirSync(join(root, '.env'))
+  expect(readSettings({ SWITCHGATE_CONFIG: join(root, 'empty.yaml') }).port).toBe(8484)
+})
+
+test('a wrong config file makes nothing: no data folder, and no false alarm at the first real start', async () => {
+  const wrong = join(root, 'wrong.yaml')
+  writeFileSync(wrong, 'providers: { alpha: { kind: nobody } }\n')
+  const { code, said } = await fails({ SWITCHGATE_CONFIG: wrong })
+  expect(code).toBe(78)
+  expect(said).toContain('providers.alpha.kind')
+  expect(existsSync(join(root, 'data'))).toBe(false)
+})
+
+test('a first start that fails further on leaves a log with a checkpoint: the next one warns of nothing', async () => {
+  const logged: string[] = []
+  const log = (_level: string, event: string) => void logged.push(event)
+  const open = (more: Record<string, string>) =>
+    openGateway({
+      settings: readSettings({
+        SWITCHGATE_CONFIG: join(root, 'empty.yaml'),
+        SWITCHGATE_DATA: join(root, 'data'),
+        ...more,
+      }),
+      log,
+      redactor: createRedactor(),
+    })
+  await expect(open({ SWITCHGATE_ADMIN_TOKEN: 'too short' })).rejects.toThrow('SWITCHGATE_ADMIN_TOKEN')
+  expect(existsSync(join(root, 'data', 'switchgate.db'))).toBe(true)
+  const gateway = await open({})
+  expect(logged).not.toContain('audit.no_checkpoints')
+  await gateway.close()
+})
+
+test('a config file that is emptied while the gateway works is the middle of a save: what it said stays', async () => {
+  const path = join(root, 'switchgate.yaml')
+  const text =
+    'discover_env: false\nproviders: { alpha: { kind: openai, base_url: "https://alpha.example/v1", models: { house: {} } } }\n'
+  writeFileSync(path, text)
+  const logged: { event: string; message: unknown }[] = []
+  const gateway = await openGateway({
+    settings: readSettings({ SWITCHGATE_CONFIG: path, SWITCHGATE_DATA: join(root, 'data') }),
+    log: (_level, event, fields) => void logged.push({ event, message: fields?.message }),
+    redactor: createRedactor(),
+  })
+  const { supply } = gateway
+  const sold = () => supply.market().listings.map(({ offer }) => offer.model)
+  expect(sold()).toEqual(['house'])
+  for (const empty of ['', ' \n\n']) {
+    truncateSync(path)
+    writeFileSync(path, empty)
+    logged.length = 0
+    await supply.reload()
+    expect(sold()).toEqual(['house'])
+    expect(logged).toEqual([{ event: 'config.kept', message: expect.stringContaining('the file is empty') }])
+  }
+  writeFileSync(path, text.replace('house', 'home'))
+  await supply.reload()
+  expect(sold()).toEqual(['home'])
+  // on purpose
+  writeFileSync(path, 'discover_env: false\nproviders: {}\n')
+  await supply.reload()
+  expect(Object.keys(supply.config().providers)).toEqual([])
+  await gateway.close()
+})

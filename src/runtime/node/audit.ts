@@ -82,6 +82,8 @@ export async function beginAudit(audit: AuditLog, store: Store): Promise<void> {
   const detail = { ...(before !== undefined && { before: { version: before } }), after: { version: after } }
   const also = [{ op: 'put_setting', name: SCHEMA, value: after }] as const
   await audit.record({ action: 'schema.migrate', target: 'database', detail }, also)
+  // at once: a first start that fails further on would leave a log without a checkpoint, which the next one must warn of
+  await audit.settle()
 }
 
 /** A row for something that happens whether or not it can be written down. Never rejects. */

@@ -22,7 +22,7 @@ const FILE = 'catalog.json'
 const BYTES_MAX = 32 << 20
 const ANSWER_MS_MAX = 30_000
 
-export function catalogPlace(folder: DataFolder): CatalogPlace {
+export function catalogPlace(folder: Pick<DataFolder, 'file'>): CatalogPlace {
   const path = folder.file(FILE)
   return {
     read() {

@@ -2,9 +2,11 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -29,6 +31,8 @@ export interface DataFolder {
   writeNew(name: string, text: string): string
   /** Gives the folder free. Also happens when the process dies, however it dies. */
   release(): void
+  /** Gives it free as if it had never been opened: what opening it made, and nothing else was put into, is taken away. */
+  withdraw(): void
 }
 
 /** Another live process holds the folder. */
@@ -61,8 +65,8 @@ function unusable(path: string, error: unknown): Error {
   )
 }
 
-/** Parent by parent: `recursive` never returns where a file system refuses to make folders at all, as /proc does (Node 24). */
-function makeFolders(path: string): void {
+/** Parent by parent: `recursive` never returns where a file system refuses to make folders at all, as /proc does (Node 24). Returns those that were missing, inner ones last. */
+function makeFolders(path: string): readonly string[] {
   const missing: string[] = []
   for (let at = path; statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at))
     missing.push(at)
@@ -74,10 +78,10 @@ function makeFolders(path: string): void {
       if ((error as { code?: unknown }).code !== 'EEXIST') throw error
     }
   }
+  return missing
 }
 
 function makePrivate(path: string, log: Log): void {
-  makeFolders(path)
   const stat = statSync(path)
   if (!stat.isDirectory())
     throw new SettingsError(
@@ -112,9 +116,12 @@ function lock(path: string): Database.Database {
     if ((error as { code?: unknown }).code !== 'EEXIST') throw error
     if (hasModes) chmodSync(file, 0o600)
   }
+  const before = statSync(file, { throwIfNoEntry: false })?.ino
   const held = new Database(file, { timeout: 0 })
   try {
     held.exec('BEGIN EXCLUSIVE')
+    // a lock on a file that its last holder has withdrawn keeps nobody out
+    if (statSync(file, { throwIfNoEntry: false })?.ino !== before) throw new FolderInUse(`${path} is in use.`)
     return held
   } catch (error) {
     held.close()
@@ -126,14 +133,22 @@ function lock(path: string): Database.Database {
   }
 }
 
+interface Claim {
+  readonly held: Database.Database
+  /** Folders that were not there, inner ones last; was the lock's file? */
+  readonly made: { readonly folders: readonly string[]; readonly lock: boolean }
+}
+
 /** Makes the folder and takes its lock; `pidFile` says who has it. */
-function claim(path: string, pidFile: string, log: Log): Database.Database {
+function claim(path: string, pidFile: string, log: Log): Claim {
   let held: Database.Database | undefined
   try {
+    const folders = makeFolders(path)
     makePrivate(path, log)
+    const made = { folders, lock: !existsSync(join(path, 'lock')) }
     held = lock(path)
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 })
-    return held
+    return { held, made }
   } catch (error) {
     held?.close()
     throw unusable(path, error)
@@ -144,7 +159,12 @@ function claim(path: string, pidFile: string, log: Log): Database.Database {
 export function openDataFolder(given: string, log: Log): DataFolder {
   const path = resolve(given)
   const pidFile = join(path, 'lock.pid')
-  const held = claim(path, pidFile, log)
+  const { held, made } = claim(path, pidFile, log)
+  const release = () => {
+    if (!held.open) return
+    rmSync(pidFile, { force: true })
+    held.close()
+  }
   return {
     path,
     file: name => join(path, name),
@@ -154,10 +174,21 @@ export function openDataFolder(given: string, log: Log): DataFolder {
       syncFolder(path)
       return file
     },
-    release() {
+    release,
+    withdraw() {
       if (!held.open) return
       rmSync(pidFile, { force: true })
-      held.close()
+      // while it is locked: whoever opens it now finds it in use, and afterwards makes another
+      if (made.lock) rmSync(join(path, 'lock'))
+      release()
+      for (const folder of made.folders.toReversed()) {
+        try {
+          rmdirSync(folder)
+        } catch {
+          // somebody has put something there
+          return
+        }
+      }
     },
   }
 }

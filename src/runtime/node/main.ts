@@ -1,5 +1,5 @@
 /** `switchgate serve` on Node: opens the gateway, listens, drains on SIGTERM. */
-import { chmodSync, readFileSync, rmSync, unwatchFile, watchFile } from 'node:fs'
+import { chmodSync, rmSync, unwatchFile, watchFile } from 'node:fs'
 import type { Server } from 'node:http'
 import { createRedactor } from '../../redact.ts'
 import { noteThat } from './audit.ts'
@@ -12,6 +12,8 @@ import { type App, type Gateway, openGateway } from './open.ts'
 import { unconfigured } from '../../catalog/local.ts'
 import { findServers, maySearch, offer } from './local.ts'
 import { listen, listenAt, type Place, PlaceTaken } from './place.ts'
+import { proveConfig } from './supply.ts'
+import { type Pems, readTls } from './setting-file.ts'
 import { type Env, isLoopbackHost, readSettings, type Settings } from './settings.ts'
 import { endNow } from './stop.ts'
 import { createPeerOf, parseTrustedProxies } from './trust.ts'
@@ -91,6 +93,8 @@ async function run(
   const trusted = parseTrustedProxies(settings.env.SWITCHGATE_TRUSTED_PROXIES)
   const loopback = isLoopbackHost(settings.host)
   const planned = `${secure ? 'https' : 'http'}://${settings.host === '0.0.0.0' ? '127.0.0.1' : settings.host}:${settings.port}`
+  const pems = readTls(settings.tls)
+  proveConfig(settings)
   const gateway = await openGateway({ settings, log, redactor, origin: planned })
   await gateway.supply.look(gateway.deps.send)
   const peerOf = createPeerOf(trusted)
@@ -106,7 +110,7 @@ async function run(
     const data = await open(
       listener(loopback ? gateway.whole : gateway.data),
       { host: settings.host, port: settings.port, hostVariable: 'HOST', portVariable: 'PORT' },
-      settings.tls,
+      pems,
     )
     listening.push(data)
     const adminPlace: Place = {
@@ -137,9 +141,8 @@ async function run(
   return stopped(gateway, listening, log, settings)
 }
 
-async function open(listener: ListenerOptions, place: Place, tls: Settings['tls']): Promise<Listening> {
-  const pems = tls && { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) }
-  const server = makeServer({ ...listener, tls: pems })
+async function open(listener: ListenerOptions, place: Place, tls: Pems | undefined): Promise<Listening> {
+  const server = makeServer({ ...listener, tls })
   await listenAt(server, place)
   return { server, url: urlOf(server, place.host, tls !== undefined) }
 }

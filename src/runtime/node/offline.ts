@@ -3,6 +3,7 @@ import { createRedactor } from '../../redact.ts'
 import { createLog } from './log.ts'
 import { openGateway } from './open.ts'
 import { type Env, readSettings } from './settings.ts'
+import { proveConfig } from './supply.ts'
 
 export interface Offline {
   fetch(request: Request): Promise<Response>
@@ -20,7 +21,9 @@ export async function openOffline(env: Env): Promise<Offline> {
     write: text => process.stderr.write(text),
     backlog: () => 0,
   })
-  const gateway = await openGateway({ settings: readSettings(env), log, redactor, makesToken: false })
+  const settings = readSettings(env)
+  proveConfig(settings)
+  const gateway = await openGateway({ settings, log, redactor, makesToken: false })
   await gateway.supply.look(gateway.deps.send)
   return {
     fetch: async request => gateway.admin.fetch(request, { trusted: true }),

@@ -233,9 +233,11 @@ export async function restore(input: RestoreInput): Promise<Restored> {
     const aside = setAside(folder)
     renameSync(incoming, folder.file(DATABASE))
     sync(folder.path)
-    return { folder: folder.path, setAside: aside, ...found }
-  } finally {
-    dropIncoming(folder)
     folder.release()
+    return { folder: folder.path, setAside: aside, ...found }
+  } catch (error) {
+    dropIncoming(folder)
+    folder.withdraw()
+    throw error
   }
 }

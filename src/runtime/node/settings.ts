@@ -1,5 +1,5 @@
 /** What the environment says (contract section 1), read once. Every fault names the variable and the cure. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import type { Environment } from '../../terms.ts'
@@ -47,8 +47,17 @@ function configPathOf(env: Env): string | undefined {
 /** `.env` beside the config file; what is set in the real environment wins. */
 function withDotEnv(env: Env, configPath: string | undefined): Env {
   const path = join(configPath ? dirname(configPath) : process.cwd(), '.env')
-  if (!existsSync(path)) return env
-  return { ...parseEnv(readFileSync(path, 'utf8')), ...env }
+  const stat = statSync(path, { throwIfNoEntry: false })
+  // a folder of this name is Python's: its virtual environments are often called so
+  if (stat === undefined || stat.isDirectory()) return env
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    const words = error instanceof Error ? error.message : 'unknown'
+    throw new SettingsError(`${path} cannot be read: ${words}. Let this user read it, or take it away.`)
+  }
+  return { ...parseEnv(text), ...env }
 }
 
 /** What this version cannot do yet is refused, not ignored. */

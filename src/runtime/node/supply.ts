@@ -1,9 +1,11 @@
 /** Keeps the market true: config file + environment + vault → snapshot, rebuilt whole when one of them changes. */
-import { readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ConfigPort } from '../../admin/config.ts'
 import type { Catalog } from '../../../providers/catalog/loader.ts'
 import { demo } from '../../../providers/demo.ts'
 import { KINDS } from '../../../providers/index.ts'
+import { createKeeper } from '../../catalog/keeper.ts'
 import type { ListedModel } from '../../catalog/lists.ts'
 import { emptyShops, SELLS_NOTHING, serversOf, withServed } from '../../catalog/local.ts'
 import { discover } from '../../config/discover.ts'
@@ -16,9 +18,11 @@ import { parseRef, type ReadRef } from '../../vault/ref.ts'
 import type { Send } from '../../terms.ts'
 import type { Vault } from '../../vault/vault.ts'
 import { usable } from '../../vault/versions.ts'
+import { catalogPlace } from './catalog.ts'
 import { askServers } from './local.ts'
 import { createPreview, type ReadConfig } from './preview.ts'
-import { type Env, SettingsError } from './settings.ts'
+import { readSettingFile } from './setting-file.ts'
+import { type Env, type Settings, SettingsError } from './settings.ts'
 
 export interface Supply {
   readonly config: () => Config
@@ -51,12 +55,23 @@ export interface SupplyOptions {
   readonly catalog: () => Catalog
 }
 
+/** The file's text; '' without a file. Throws SettingsError. */
+const textAt = (path: string | undefined): string =>
+  path === undefined ? '' : readSettingFile('SWITCHGATE_CONFIG', path).toString('utf8')
+
 /** The file as it stands now. Throws SettingsError listing every fault. */
-function readConfig(path: string | undefined, env: Env, catalog: Catalog): ReadConfig {
-  const text = path === undefined ? '' : readFileSync(path, 'utf8')
+function readConfig(path: string | undefined, env: Env, catalog: Catalog, text = textAt(path)): ReadConfig {
   const loaded = loadConfig(text, { kinds: KINDS, catalog, env })
   if (loaded.ok) return { config: discover(loaded.config, KINDS, env), file: loaded.file }
   throw new SettingsError(`${path}:\n${loaded.faults.map(fault => `  ${formatFault(fault)}`).join('\n')}`)
+}
+
+/** A folder that is to be made is made only where the configuration can be used. Throws SettingsError listing every fault. */
+export function proveConfig({ configPath, env, dataFolder }: Settings): void {
+  if (existsSync(join(dataFolder, 'switchgate.db'))) return
+  const place = catalogPlace({ file: name => join(dataFolder, name) })
+  const { catalog } = createKeeper({ place, log: () => undefined, onChange: () => undefined })
+  readConfig(configPath, env, catalog())
 }
 
 /** Secrets of one provider from the file and the environment; one that cannot be read is left out and said. */
@@ -99,8 +114,12 @@ function warnOf(config: Config, log: Log): void {
     log('warn', 'provider.sells_nothing', { provider, cure: SELLS_NOTHING })
 }
 
+const EMPTIED =
+  'the file is empty now, as it is in the middle of a save: what it said before stays. To take everything away, write `providers: {}`'
+
 export async function createSupply(o: SupplyOptions): Promise<Supply> {
-  let { config, file } = readConfig(o.configPath, o.env, o.catalog())
+  let text = textAt(o.configPath)
+  let { config, file } = readConfig(o.configPath, o.env, o.catalog(), text)
   o.onConfig(config)
   let served: ReadonlyMap<string, readonly ListedModel[]> = new Map()
   let market = await build(config)
@@ -131,11 +150,15 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
     port: createPreview({ env: o.env, catalog: o.catalog, current: () => ({ config, file }), build }),
     async reload() {
       try {
-        const { config: next, file: written } = readConfig(o.configPath, o.env, o.catalog())
+        const read = textAt(o.configPath)
+        // an editor that empties a file before it writes it; to have no providers on purpose is to say so
+        if (read.trim() === '' && text.trim() !== '') throw new SettingsError(EMPTIED)
+        const { config: next, file: written } = readConfig(o.configPath, o.env, o.catalog(), read)
         const fresh = await build(next)
         await o.onReload?.(config, next)
         config = next
         file = written
+        text = read
         market = fresh
         o.onConfig(next)
         warnOf(next, o.log)
