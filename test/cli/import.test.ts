@@ -274,3 +274,19 @@ describe('small things', () => {
     expect(readFileSync(from, 'utf8')).toContain('model_list')
   })
 })
+
+test('a number beyond what there is here is the most there is, one without counterpart is left out, and both are told', async () => {
+  const nine = await imported('litellm_settings: { num_retries: 9 }\n')
+  expect([nine.file.retries, [...nine.notes.keys()]]).toEqual([{ attempts: 10 }, []])
+  const { file, notes, path } = await imported(
+    'router_settings: { num_retries: 25, timeout: 0 }\ngeneral_settings: { max_request_size_mb: 4000, maximum_spend_logs_retention_period: 2w }\n',
+  )
+  expect(file).toMatchObject({ retries: { attempts: 10 }, limits: { body_bytes: 104_857_600 } })
+  expect(file).not.toHaveProperty('timeouts')
+  expect(file).not.toHaveProperty('retention')
+  expect(notes.get('router_settings.num_retries')).toMatch(/most.*: 10/)
+  expect(notes.get('general_settings.max_request_size_mb')).toMatch(/most/)
+  expect(notes.get('router_settings.timeout')).toMatch(/left out/)
+  expect(notes.get('general_settings.maximum_spend_logs_retention_period')).toMatch(/2w .*left out/)
+  expect((await check(path, [])).code).toBe(0)
+})

@@ -176,13 +176,61 @@ function aliasesOf({ source, groups, shuffles, tell }: Aliasing): Record<string,
   return aliases
 }
 
-const within = (value: unknown, least: number, most: number): number | undefined => {
-  const number = Math.round(Number(value ?? Number.NaN))
-  return number >= least && number <= most ? number : undefined
+interface Fitting {
+  readonly table: Table
+  readonly name: string
+  readonly toOurs: (value: unknown) => number
+  readonly least: number
+  readonly most: number
+}
+
+/** A number as ours take it: what is above the most is the most, what is below the least is left out, and both are told. */
+function fitted(tell: Tell, part: string, { table, name, toOurs, least, most }: Fitting): number | undefined {
+  const given = table[name]
+  const number = given === undefined || given === null ? Number.NaN : Math.round(toOurs(given))
+  if (number >= least && number <= most) return number
+  const at = `${part}.${name}`
+  if (number > most) tell(at, `the most that there is here: ${most}`)
+  else if (given !== undefined && given !== null) tell(at, `${String(given)} has no counterpart: left out`)
+  return number > most ? most : undefined
+}
+
+interface Figures {
+  readonly attempts: number | undefined
+  readonly totalMs: number | undefined
+  readonly concurrency: number | undefined
+  readonly bodyBytes: number | undefined
+  readonly days: number | undefined
+}
+
+function figuresOf({ router, module, general }: LiteLlm, tell: Tell): Figures {
+  const either = (name: string, other: string, bounds: Omit<Fitting, 'table' | 'name'>) =>
+    (router[name] ?? undefined) === undefined
+      ? fitted(tell, 'litellm_settings', { table: module, name: other, ...bounds })
+      : fitted(tell, 'router_settings', { table: router, name, ...bounds })
+  const one = (name: string, toOurs: Fitting['toOurs'], least: number, most: number) =>
+    fitted(tell, 'general_settings', { table: general, name, toOurs, least, most })
+  return {
+    // those after the first
+    attempts: either('num_retries', 'num_retries', { toOurs: v => Number(v) + 1, least: 1, most: 10 }),
+    totalMs: either('timeout', 'request_timeout', {
+      toOurs: v => Number(v) * 1_000,
+      least: 1,
+      most: 86_400_000,
+    }),
+    concurrency: one('global_max_parallel_requests', Number, 1, 1_000_000),
+    bodyBytes: one('max_request_size_mb', v => Number(v) * 1_048_576, 1_024, 104_857_600),
+    days: one(
+      'maximum_spend_logs_retention_period',
+      v => Number(/^(\d+)d$/.exec(String(v))?.[1] ?? Number.NaN),
+      1,
+      3_650,
+    ),
+  }
 }
 
 export function settle(source: LiteLlm, { groups }: Deployed, tell: Tell): SettingsEntry {
-  const { router, module, general } = source
+  const { router } = source
   tellUnread(source, tell)
   const named = router.routing_strategy
   const strategy = typeof named === 'string' ? STRATEGIES[named] : undefined
@@ -194,11 +242,7 @@ export function settle(source: LiteLlm, { groups }: Deployed, tell: Tell): Setti
       'the nearest is balanced: price, latency and throughput together',
     )
   const shuffles = named === undefined || named === 'simple-shuffle'
-  const attempts = within(Number(router.num_retries ?? module.num_retries) + 1, 1, 10)
-  const totalMs = within(Number(router.timeout ?? module.request_timeout) * 1_000, 1, 86_400_000)
-  const concurrency = within(general.global_max_parallel_requests, 1, 1_000_000)
-  const bodyBytes = within(Number(general.max_request_size_mb) * 1_048_576, 1_024, 104_857_600)
-  const days = within(/^(\d+)d$/.exec(String(general.maximum_spend_logs_retention_period))?.[1], 1, 3_650)
+  const { attempts, totalMs, concurrency, bodyBytes, days } = figuresOf(source, tell)
   return {
     aliases: aliasesOf({ source, groups, shuffles, tell }),
     ...(strategy !== undefined && strategy !== 'balanced' && { routing: { strategy } }),
