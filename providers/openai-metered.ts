@@ -3,7 +3,7 @@ import { GatewayError } from '../src/errors.ts'
 import type { Units, Usage } from '../src/terms.ts'
 import { isObject } from '../src/wire/extensions.ts'
 import { usageOf } from '../src/wire/metered/facts.ts'
-import { imageUnits } from '../src/wire/metered/units.ts'
+import { imageUnits, searchUnits } from '../src/wire/metered/units.ts'
 import { splice } from '../src/wire/splice.ts'
 import type { DecodeContext, Encoded, Json, NativeCodec, NativeRequest, NativeSign } from './provider.ts'
 
@@ -150,10 +150,15 @@ export const transcriptions = codecOf({
       : undefined,
 })
 
+/** Vectors come as a list in `data` too: these have scores. */
+const areScores = (list: unknown): boolean =>
+  Array.isArray(list) && list.every(one => isObject(one) && typeof one.relevance_score === 'number')
+
 /** Jina answers with `results`, Voyage with `data`. */
 export const rerank = codecOf({
   path: '/rerank',
-  isAnswer: answer => Array.isArray(answer.results) || Array.isArray(answer.data),
+  isAnswer: answer => Array.isArray(answer.results) || areScores(answer.data),
+  unitsOf: searchUnits,
 })
 
 export const moderations = codecOf({

@@ -75,11 +75,19 @@ const isGuessed = (usage: Usage, rates: Rates, price: Price): boolean =>
     (tokens(usage.audioInputTokens) > 0 && rates.audioInputPico === undefined) ||
     (tokens(usage.audioOutputTokens) > 0 && rates.audioOutputPico === undefined))
 
-/** Does this usage say what this price asks for? A count of seconds alone says nothing to a price by the token. */
+/** Does this usage say what this price asks for? A count of seconds says nothing to a price by the token, nor tokens to one by the unit. */
 export function isStated(usage: Usage, price: Price | undefined): boolean {
-  if (usage.units === undefined || price === undefined) return true
+  if (price === undefined) return true
+  if (usage.units === undefined) return billsTokens(price)
   if (unitPico(price, usage.units.kind) !== undefined) return true
-  return usage.inputTokens + usage.outputTokens > 0
+  return billsTokens(price) && usage.inputTokens + usage.outputTokens > 0
+}
+
+/** Is there nothing in this price for what was used? That is not known to be free. */
+function saysNothing(price: Price, { units, inputTokens, outputTokens }: Usage): boolean {
+  if (billsTokens(price)) return false
+  if (units === undefined) return inputTokens + outputTokens > 0
+  return units.count > 0 && unitPico(price, units.kind) === undefined
 }
 
 /**
@@ -90,8 +98,7 @@ export function billFor(usage: Usage, price: Price | undefined, certainty: Certa
   const reported = usage.reportedCostNanoUsd ?? -1
   if (reported >= 0 && Number.isSafeInteger(Math.round(reported)))
     return { costNanoUsd: Math.round(reported), certainty, priceId: REPORTED }
-  const isText = usage.units === undefined && usage.inputTokens + usage.outputTokens > 0
-  if (price === undefined || (isText && !billsTokens(price)))
+  if (price === undefined || saysNothing(price, usage))
     return { costNanoUsd: undefined, certainty, priceId: undefined }
   // Tiers go by everything that was read, cached or not.
   const rates = ratesFor(price, tokens(usage.inputTokens))

@@ -50,7 +50,15 @@ export function meter(result: ExchangeResult, target: Target, asked: Asked): Met
   // no head ever came: the provider may have worked, but has shown nothing to be charged for
   if (unheard) return nothing(target, 'estimated')
   const oversized = failure?.kind === 'oversized'
-  if (failure && !result.committed && status >= 200 && textBytes === 0 && !usage && !brokenOff && !oversized)
+  if (
+    failure &&
+    !result.committed &&
+    status >= 200 &&
+    textBytes === 0 &&
+    !result.usage &&
+    !brokenOff &&
+    !oversized
+  )
     return nothing(target, 'estimated')
   // a whole answer is written to its end or until the provider notices: nothing of it is seen here
   const abandoned = brokenOff && asked.isWhole
@@ -58,7 +66,7 @@ export function meter(result: ExchangeResult, target: Target, asked: Asked): Met
   const most = oversized ? outputTokens : undefined
   const counted = metering || oversized ? undefined : count?.()
   const guess =
-    metering?.likely ??
+    (metering && likelyOf(complete ? result.usage : undefined, metering)) ??
     estimateUsage({
       stated: usage && saidOf(usage),
       likelyInputTokens: counted?.inputTokens ?? likelyInputTokens,
@@ -90,9 +98,13 @@ function saidOf(usage: Usage): Partial<Usage> {
 function statedOf({ usage }: ExchangeResult, { listing }: Target, metering: Metering): Usage | undefined {
   const { price } = listing.offer
   if (usage && isStated(usage, price)) return usage
-  const { likely, certain, units } = metering
-  return certain && price && unitPico(price, units.kind) !== undefined ? likely : undefined
+  const { certain, units } = metering
+  return certain && price && unitPico(price, units.kind) !== undefined ? likelyOf(usage, metering) : undefined
 }
+
+/** What the request tells of its units, beside the tokens that the answer states. */
+const likelyOf = (usage: Usage | undefined, { likely }: Metering): Usage =>
+  usage !== undefined && usage.units === undefined ? { ...usage, units: likely.units } : likely
 
 /** The result of an attempt that ended before anything was sent. */
 export const notSent = (failure: GatewayError): ExchangeResult => ({

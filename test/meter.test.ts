@@ -39,6 +39,8 @@ describe('billFor', () => {
     const shown = billFor(usage({ inputTokens: 5, units: { kind: 'image', count: 2 } }), pictures, 'exact')
     expect(shown.costNanoUsd).toBe(80_000_000)
     expect(billFor(usage(), pictures, 'exact').costNanoUsd).toBe(0)
+    const heard = usage({ inputTokens: 5, units: { kind: 'second', count: 2 } })
+    expect(billFor(heard, pictures, 'exact').costNanoUsd).toBeUndefined()
   })
 
   it('takes the parts of the prompt at their own prices', () => {

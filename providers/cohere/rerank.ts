@@ -1,5 +1,7 @@
 /** Cohere's /v2/rerank (https://docs.cohere.com/reference/rerank): the request is spliced, the answer passes untouched. */
 import { GatewayError } from '../../src/errors.ts'
+import { usageOf } from '../../src/wire/metered/facts.ts'
+import { searchUnits } from '../../src/wire/metered/units.ts'
 import { splice } from '../../src/wire/splice.ts'
 import type { NativeCodec } from '../provider.ts'
 import { isObject } from './messages.ts'
@@ -15,19 +17,9 @@ export const rerank: NativeCodec = {
   read(answer) {
     if (!isObject(answer) || !Array.isArray(answer.results))
       throw new GatewayError('malformed', 'the provider sent an answer without results')
-    const meta = isObject(answer.meta) ? answer.meta : {}
-    const billed = isObject(meta.billed_units) ? meta.billed_units.search_units : undefined
-    const known = typeof billed === 'number' && Number.isSafeInteger(billed) && billed >= 0
-    const usage = {
-      inputTokens: 0,
-      cacheReadInputTokens: 0,
-      cacheCreationInputTokens: 0,
-      outputTokens: 0,
-      reasoningOutputTokens: 0,
-      units: { kind: 'search', count: known ? billed : 0 },
-    }
+    const units = searchUnits(answer)
     return {
-      usage: known ? usage : undefined,
+      usage: units && usageOf(0, 0, units),
       finishReason: 'stop',
       answerId: typeof answer.id === 'string' ? answer.id : undefined,
       textBytes: 0,

@@ -128,7 +128,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
       request: requestOf(job, target, carried),
       send: site.builtIn ? builtInSend(deps, context) : wayOut(target, deps),
       stream: facts.stream,
-      raw: facts.raw === true,
+      raw: facts.raw,
       codec,
       native,
       answerAs: native ? undefined : answerAs(job, codec, render, names),

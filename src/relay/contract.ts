@@ -15,8 +15,8 @@ export interface ExchangeInput {
   readonly request: UpstreamRequest
   readonly send: Send
   readonly stream: boolean
-  /** The bytes of the stream are no events: they go on under the upstream's own content type. */
-  readonly raw?: boolean
+  /** The bytes of the stream are no events but this: they go on under the upstream's own content type. */
+  readonly raw?: 'sound' | 'text' | undefined
   readonly codec: ChatCodec
   /** The answer is in the caller's wire and passes untouched; undefined = it is read by `codec`. */
   readonly native: NativeCodec | undefined

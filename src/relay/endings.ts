@@ -7,6 +7,9 @@ import type { StreamState } from './reader.ts'
 /** The status has said what matters: of a refusal's words so much is read, and waited for so long. */
 export const ERROR_BODY = { bytesMax: 65_536, msMax: 2_000 }
 
+const PAGE = /^\s*(text\/html|application\/xhtml\+xml)\b/i
+const TEXT = /^\s*(text\/|application\/(xhtml\+)?xml\b)/i
+
 /** What the head says is to come, or what is wrong with it. */
 export function phaseOf(status: number, headers: HeaderMap, i: ExchangeInput): Phase | GatewayError {
   if (status < 200 || status >= 300) return 'error'
@@ -16,6 +19,11 @@ export function phaseOf(status: number, headers: HeaderMap, i: ExchangeInput): P
     return upstreamError('malformed', i.providerName, { scrub: i.scrub, found })
   }
   const type = headerOf(headers, 'content-type') ?? ''
+  // bytes that nobody reads here: a page of a proxy or a login would go on as the answer
+  if (i.raw && (i.raw === 'sound' ? TEXT : PAGE).test(type)) {
+    const found = `its answer is ${i.raw === 'sound' ? 'no sound' : 'a page'} (content-type ${type.slice(0, 60)})`
+    return upstreamError('malformed', i.providerName, { scrub: i.scrub, found })
+  }
   return i.stream && !/^application\/json/i.test(type) ? 'stream' : 'whole'
 }
 

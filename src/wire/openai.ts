@@ -52,8 +52,8 @@ export interface ChatFacts {
   readonly prompts?: readonly (string | number)[]
   /** Absent = tokens are all that counts. With it the output cannot be limited: `maxOutputTokens` is a bound. */
   readonly metering?: Metering
-  /** The answer is neither JSON nor events: its bytes pass as they come. */
-  readonly raw?: boolean
+  /** The answer is neither JSON nor events but this: its bytes pass as they come. */
+  readonly raw?: 'sound' | 'text' | undefined
   /** Absent = as configured. */
   readonly streamGuarantee?: StreamGuarantee | undefined
   /** Extension fields that are present (`ChatRequest.extensions`). */

@@ -186,6 +186,43 @@ describe('speech', () => {
     expect(await lastRow()).toMatchObject({ error: 'interrupted', costNanoUsd: 5 * 15_000 })
   })
 
+  test.each(['text/html; charset=utf-8', 'text/plain', 'Text/HTML'])(
+    'a page of type %s is no sound: another is asked, and nothing is billed for it',
+    async type => {
+      const both = await gateway.key({ budgets: RICH })
+      let calls = 0
+      const script: ScriptedUpstream['script'] = response => {
+        response.writeHead(200, { 'content-type': calls++ === 0 ? type : 'audio/mpeg' })
+        response.end(calls === 1 ? '<html>Log in</html>' : SOUND)
+      }
+      upstream.script = script
+      spare.script = script
+      const answer = await post('audio/speech', { model: 'tiny-voice', voice: 'a', input: 'Hello' }, both)
+      expect(Buffer.from(await answer.arrayBuffer()).equals(SOUND)).toBe(true)
+      const rows = (await gateway.rows()).slice(-2)
+      expect(rows.map(row => [row.error, row.costNanoUsd])).toEqual([
+        ['malformed', 0],
+        [null, 75_000],
+      ])
+    },
+  )
+
+  test('events with tokens at a price by the character: the characters are billed', async () => {
+    upstream.script = response => {
+      sse(response).write(event({ type: 'speech.audio.delta', audio: PNG }))
+      response.end(event({ type: 'speech.audio.done', usage: { input_tokens: 14, output_tokens: 101 } }))
+    }
+    for (const key of [keyText, await gateway.key({ providers: ['host0'] })]) {
+      const ask = { model: 'tiny-voice', voice: 'alloy', input: 'Hello', stream_format: 'sse' }
+      await (await post('audio/speech', ask, key)).text()
+      expect(await lastRow()).toMatchObject({
+        costNanoUsd: 5 * 15_000,
+        certainty: 'exact',
+        usage: { inputTokens: 14, outputTokens: 101, units: { kind: 'character', count: 5 } },
+      })
+    }
+  })
+
   test('an upstream without sound fails over before anything was heard', async () => {
     const both = await gateway.key({ budgets: RICH })
     const failing = (response: Parameters<ScriptedUpstream['script']>[0]) =>
@@ -273,6 +310,30 @@ describe('transcriptions', () => {
     expect(await lastRow()).toMatchObject({ costNanoUsd: 300_000, certainty: 'estimated' })
   })
 
+  test('tokens at a price by the second: the length of the sound is the estimate', async () => {
+    const usage = { type: 'tokens', input_tokens: 25, output_tokens: 4, total_tokens: 29 }
+    upstream.script = response => sendJson(response, 200, { text: 'beep', usage })
+    const asks = [keyText, await gateway.key({ providers: ['host0'] })].map(clientFor)
+    for (const each of asks) {
+      await each.audio.transcriptions.create({ model: 'tiny-ear', file: await upload() })
+      expect(await lastRow()).toMatchObject({
+        costNanoUsd: 300_000,
+        certainty: 'estimated',
+        usage: { inputTokens: 25, outputTokens: 4, units: { kind: 'second', count: 3 } },
+      })
+    }
+  })
+
+  test('a page is no transcript, though text is one', async () => {
+    upstream.script = response => {
+      response.writeHead(200, { 'content-type': 'text/html' })
+      response.end('<html>Log in</html>')
+    }
+    const ask = { model: 'tiny-ear', file: await upload(), response_format: 'text' as const }
+    await expect(client.audio.transcriptions.create(ask)).rejects.toMatchObject({ status: 502 })
+    expect(await lastRow()).toMatchObject({ error: 'malformed', costNanoUsd: 0 })
+  })
+
   test('an upload above the limit is refused by its own name', async () => {
     const form = new FormData()
     form.append('model', 'tiny-ear')
@@ -349,10 +410,60 @@ describe('reranking', () => {
     })
   })
 
-  test('what is no answer fails, and costs nothing', async () => {
-    upstream.script = response => sendJson(response, 200, { hello: 1 })
+  const results = [{ index: 0, relevance_score: 0.9 }]
+
+  test.each([
+    ['meta.billed_units', { meta: { billed_units: { search_units: 3 } } }],
+    ['both, and tokens', { meta: { billed_units: { search_units: 3 } }, usage: { total_tokens: 9 } }],
+    ['usage', { usage: { search_units: 3 } }],
+  ])('the searches that the host counts are billed: %s', async (_, more) => {
+    upstream.script = response => sendJson(response, 200, { results, ...more })
+    const answer = await post('rerank', ASK)
+    expect(answer.headers.get('x-switchgate-cost-usd')).toBe('0.006')
+    expect(await lastRow()).toMatchObject({ costNanoUsd: 6_000_000, certainty: 'exact' })
+  })
+
+  test('a count of no searches at all is none', async () => {
+    upstream.script = response =>
+      sendJson(response, 200, { results, meta: { billed_units: { search_units: 0 } } })
+    await post('rerank', ASK)
+    expect(await lastRow()).toMatchObject({ costNanoUsd: 2_000_000, certainty: 'estimated' })
+  })
+
+  test('long documents are several: in what is held, and in what is guessed where the host states none', async () => {
+    upstream.script = response => sendJson(response, 200, { results })
+    // 60 documents of some 3,750 tokens, 500 a piece, 100 pieces a search
+    await post('rerank', { ...ASK, documents: Array.from({ length: 60 }, () => 'word '.repeat(3_000)) })
+    const row = await lastRow()
+    expect(row).toMatchObject({ costNanoUsd: 10_000_000, certainty: 'estimated' })
+    expect(row?.heldNanoUsd).toBeGreaterThan(10_000_000)
+  })
+
+  test('tokens say nothing of searches: these are estimated, with a budget or without', async () => {
+    upstream.script = response => sendJson(response, 200, { results, usage: { total_tokens: 500 } })
+    for (const key of [keyText, await gateway.key({ providers: ['host0'] })]) {
+      await post('rerank', ASK, key)
+      expect(await lastRow()).toMatchObject({
+        costNanoUsd: 2_000_000,
+        certainty: 'estimated',
+        usage: { inputTokens: 500, units: { kind: 'search', count: 1 } },
+      })
+    }
+  })
+
+  test.each([
+    ['something else', { hello: 1 }],
+    ['vectors', { object: 'list', data: [{ object: 'embedding', index: 0, embedding: [0.5] }] }],
+  ])('what is no answer fails, and costs nothing: %s', async (_, body) => {
+    upstream.script = response => sendJson(response, 200, body)
     expect((await post('rerank', ASK)).status).toBe(502)
     expect(await lastRow()).toMatchObject({ error: 'malformed', costNanoUsd: 0 })
+  })
+
+  test('scores in `data`, as Voyage has them, are an answer', async () => {
+    const body = { object: 'list', data: [{ relevance_score: 0.9, index: 0 }], usage: { total_tokens: 7 } }
+    upstream.script = response => sendJson(response, 200, body)
+    expect(await (await post('rerank', ASK)).json()).toEqual(body)
   })
 })
 

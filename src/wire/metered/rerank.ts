@@ -10,6 +10,10 @@ const DOCUMENTS_MAX = 10_000
 const DOCUMENTS_PER_SEARCH = 100
 const PIECE_TOKENS = 500
 const PIECE_TOKENS_LEAST = 50
+const BYTES_PER_TOKEN = 4
+
+/** Tokens of a document in one piece, beside the query. */
+const pieceOf = (queryTokens: number): number => Math.max(PIECE_TOKENS - queryTokens, PIECE_TOKENS_LEAST)
 
 /** Throws `invalid_request` with `param`. Token prices count the query once for each document (Voyage, "Pricing"). */
 function readRerank(body: Body): ChatFacts {
@@ -24,19 +28,22 @@ function readRerank(body: Body): ChatFacts {
     throw wrong(`documents[${i}]`, 'must be a text or an object.')
   })
   const asked = utf8Bytes(query)
-  const piece = Math.max(PIECE_TOKENS - asked, PIECE_TOKENS_LEAST)
+  const piece = pieceOf(asked)
+  const likelyPiece = pieceOf(asked / BYTES_PER_TOKEN) * BYTES_PER_TOKEN
   let pieces = 0
+  let likelyPieces = 0
   let read = 0
   for (const text of texts) {
     const bytes = utf8Bytes(text)
     pieces += Math.max(1, Math.ceil(bytes / piece))
+    likelyPieces += Math.max(1, Math.ceil(bytes / likelyPiece))
     read += bytes + asked
   }
   const searches = (count: number) => ({ kind: 'search', count: Math.ceil(count / DOCUMENTS_PER_SEARCH) })
   const facts = meteredFacts(body, [query, ...texts], {
     outputTokens: 0,
     units: searches(pieces),
-    likely: usageOf(Math.ceil(read / 4), 0, searches(texts.length)),
+    likely: usageOf(Math.ceil(read / BYTES_PER_TOKEN), 0, searches(likelyPieces)),
     certain: false,
   })
   return { ...facts, textBytes: read, stream: false }

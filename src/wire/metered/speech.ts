@@ -30,7 +30,7 @@ function readSpeech(body: Body): ChatFacts {
     likely: usageOf(Math.ceil(utf8Bytes(texts.join()) / 4), Math.ceil(chars * TOKENS_PER_CHAR), units),
     certain: true,
   })
-  return { ...read, stream: true, raw: format !== 'sse' }
+  return { ...read, stream: true, raw: format === 'sse' ? undefined : 'sound' }
 }
 
 export const speech: Inbound = { read: readSpeech, native: provider => provider.speech }

@@ -36,7 +36,7 @@ function readTranscription(body: Body): ChatFacts {
     ...read,
     media: [{ kind: 'audio', bytes: size }],
     stream: read.stream || plain,
-    raw: plain && !read.stream,
+    raw: plain && !read.stream ? 'text' : undefined,
   }
 }
 

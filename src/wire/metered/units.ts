@@ -1,6 +1,7 @@
 /** What is counted where tokens are not. The names are the keys of a price's `units`; `/` narrows, and the narrower price wins. */
 import type { Units } from '../../terms.ts'
 import type { Body } from '../body.ts'
+import { isObject } from '../extensions.ts'
 
 const word = (value: unknown): string | undefined =>
   typeof value === 'string' && /^[\w-]{1,32}$/.test(value) && value !== 'auto' ? value : undefined
@@ -9,4 +10,18 @@ const word = (value: unknown): string | undefined =>
 export function imageUnits(request: Body['json'], count: number): Units {
   const [size, quality] = [word(request.size), word(request.quality)]
   return { kind: ['image', size ?? (quality && 'auto'), quality].filter(Boolean).join('/'), count }
+}
+
+/**
+ * Searches that a reranking answer says it is billed for: Cohere's `meta.billed_units.search_units` (docs.cohere.com, "Rerank
+ * API"), or the same in `usage`. Undefined = not said; 0 is none either, since there is no answer without a search.
+ */
+export function searchUnits({ meta, usage }: Readonly<Record<string, unknown>>): Units | undefined {
+  const billed = isObject(meta) ? meta.billed_units : undefined
+  for (const place of [billed, usage]) {
+    const count = isObject(place) ? place.search_units : undefined
+    if (typeof count === 'number' && Number.isSafeInteger(count) && count > 0)
+      return { kind: 'search', count }
+  }
+  return undefined
 }
