@@ -4,6 +4,7 @@ import { classify, type HeaderMap, headerOf, upstreamError } from '../attempt/cl
 import type { Bytes } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import type { Usage } from '../terms.ts'
+import { Familiar } from '../wire/familiar.ts'
 import { parseAnswer } from '../wire/raw-json.ts'
 import { utf8Length } from './reader.ts'
 
@@ -41,6 +42,9 @@ export function readWhole(
   port: Bytes,
   headers: HeaderMap = {},
 ): WholeAnswer | GatewayError {
+  const familiar = familiarTo(r)
+  const known = familiar && readKnown(familiar, bytes, r, port)
+  if (known) return known
   const text = port.text(bytes)
   const source = text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text
   let json: unknown
@@ -59,13 +63,16 @@ export function readWhole(
     const answer = json as Loose
     const shown = r.answerAs?.(answer)
     const usage = r.usageOf(answer)
-    return {
+    const isCounted = usage !== undefined && usage.outputTokens > 0
+    const read: WholeAnswer = {
       bytes: shown ? port.of(JSON.stringify(shown)) : (mended && written(answer, port)) || bytes,
       usage,
       finishReason: finishOfAnswer(answer),
       answerId: idOf(shown ?? answer),
-      textBytes: usage && usage.outputTokens > 0 ? 0 : textOf(answer),
+      textBytes: isCounted ? 0 : textOf(answer),
     }
+    if (isCounted) familiar?.learn(bytes, answer)
+    return read
   }
   try {
     const answerHeader = (name: string) => headerOf(headers, name)
@@ -81,6 +88,29 @@ export function readWhole(
   } catch (error) {
     return unreadable(error, r)
   }
+}
+
+/** By offer: one model of one provider, whose answers are built alike. */
+const FAMILIAR = new WeakMap<object, Familiar>()
+
+/** Undefined = more is asked of such answers than their usage, their id and how they ended. */
+function familiarTo({ codec, native, answerAs, stream, context }: Reading): Familiar | undefined {
+  if (native || codec.decode || codec.isAnswer || answerAs || stream || codec.repair?.(context))
+    return undefined
+  const known = FAMILIAR.get(context.offer)
+  if (known) return known
+  const made = new Familiar()
+  FAMILIAR.set(context.offer, made)
+  return made
+}
+
+/** What makes an answer of an object is a part of the frame that was learned. Undefined = it has to be parsed. */
+function readKnown(familiar: Familiar, bytes: Uint8Array, r: Reading, port: Bytes): WholeAnswer | undefined {
+  const answer = familiar.read(bytes, port.text)
+  const usage = answer && r.usageOf(answer)
+  // without usage its text is counted
+  if (!usage || usage.outputTokens === 0) return undefined
+  return { bytes, usage, finishReason: finishOfAnswer(answer), answerId: idOf(answer), textBytes: 0 }
 }
 
 /** Undefined = nested so deep that it cannot be written again. */
