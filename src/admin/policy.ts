@@ -4,7 +4,8 @@ import { GatewayError } from '../errors.ts'
 import { parseText } from '../config/text.ts'
 import { canonicalWindow } from '../ledger/windows.ts'
 import { nanoFromUsd } from '../price.ts'
-import { patchKeySchema } from './key-schema.ts'
+import { draftOf, patchKeySchema } from './key-schema.ts'
+import { checkLimits, limitsOf, limitsSchema, NO_LIMITS } from './limit-schema.ts'
 import { patchProjectSchema } from './project-schema.ts'
 import { parseStrict } from './validate.ts'
 
@@ -202,8 +203,45 @@ export function keyNamed(name: string, keys: readonly Fields[]): Fields | undefi
   return found
 }
 
-/** What would have to be done, in the order in which it must be. Throws as `keyNamed`. */
-export function planPolicy(policy: Policy, present: Present): PolicyStep[] {
+/** Keys of the file whose project the file does not make: `[key, project]`. */
+export const projectsElsewhere = ({ keys, projects }: Policy): readonly (readonly [string, string])[] =>
+  Object.entries(keys).flatMap(([name, { project }]) =>
+    typeof project === 'string' && !Object.hasOwn(projects, project) ? [[name, project] as const] : [],
+  )
+
+/** Throws for a project that is neither in the file nor there, or that takes no keys any more. */
+export function refuseElsewhere(policy: Policy, projects: readonly Fields[]): void {
+  for (const [name, id] of projectsElsewhere(policy)) {
+    const there = id === 'organisation' ? undefined : projects.find(project => project.id === id)
+    if (there?.status === 'active') continue
+    const what = there === undefined ? 'there is no project' : 'closed is the project'
+    refuse(`keys.${name}.project`, `${what} ${JSON.stringify(id)}: add it under projects, or name another`)
+  }
+}
+
+/** What the admin plane would refuse of a step that is sent to it: an end that has passed, a burst without a rate. */
+function refuseStep(place: string, fields: Fields, there: Fields | undefined, nowMs: number): void {
+  // a raise that is there already may have ended: it is looked at where the budget is
+  const { budgets, ...rest } = patchKeySchema.partial().parse(fields)
+  try {
+    const draft = draftOf(
+      { ...rest, ...(there === undefined && budgets !== undefined && { budgets }) },
+      nowMs,
+    )
+    const onto = isTable(there?.limits) ? limitsOf(limitsSchema.parse(there.limits) ?? null) : {}
+    checkLimits({ ...NO_LIMITS, ...onto }, draft.limits)
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    throw new GatewayError('invalid_request', `${place}: ${error.message}`, { param: place, cause: error })
+  }
+}
+
+/**
+ * What would have to be done, in the order in which it must be. Throws as `keyNamed`, and for what the admin plane would
+ * refuse: a file is applied whole or not at all.
+ */
+export function planPolicy(policy: Policy, present: Present, nowMs: number): PolicyStep[] {
+  refuseElsewhere(policy, present.projects)
   const steps: PolicyStep[] = []
   if (policy.organisation)
     steps.push(...change('organisation', '/organisation', policy.organisation, present.organisation))
@@ -223,7 +261,10 @@ export function planPolicy(policy: Policy, present: Present): PolicyStep[] {
   }
   for (const [name, wanted] of Object.entries(policy.keys)) {
     const there = keyNamed(name, present.keys)
-    if (there) steps.push(...change(`key ${name}`, `/keys/${String(there.id)}`, wanted, there))
+    const changes = there && change(`key ${name}`, `/keys/${String(there.id)}`, wanted, there)
+    for (const body of changes?.map(step => step.body) ?? [wanted])
+      refuseStep(`keys.${name}`, body, there, nowMs)
+    if (changes) steps.push(...changes)
     else
       steps.push({
         what: `key ${name}`,

@@ -44,8 +44,28 @@ async function presentOf({ admin }: CommandCall): Promise<Present> {
   return { keys, projects, organisation }
 }
 
+/** Projects that the file does not make are asked for; where nobody can be asked, that is told. */
+async function checkProjects(call: CommandCall, path: string, policy: Policy): Promise<void> {
+  const { projectsElsewhere, refuseElsewhere } = await load()
+  const elsewhere = projectsElsewhere(policy)
+  if (elsewhere.length === 0) return
+  let projects: Record<string, unknown>[]
+  try {
+    projects = await getAll(call.admin, '/projects')
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.code !== EXIT.unavailable) throw error
+    for (const [name, project] of elsewhere)
+      call.shell.err(
+        `warning: keys.${plain(name)}.project: ${plain(project)} is not in the file, and no gateway could be asked for it\n`,
+      )
+    return
+  }
+  asFault(path, () => refuseElsewhere(policy, projects))
+}
+
 async function check(call: CommandCall): Promise<number> {
   const { path, policy } = await policyOf(call)
+  await checkProjects(call, path, policy)
   const counts = { projects: Object.keys(policy.projects).length, keys: Object.keys(policy.keys).length }
   if (call.json) call.shell.out(jsonText({ ok: true, path, ...counts, tests: policy.tests.length }))
   else
@@ -59,7 +79,7 @@ async function planned(call: CommandCall) {
   const { path, policy } = await policyOf(call)
   const present = await presentOf(call)
   const { planPolicy, unnamedKeys } = await load()
-  const steps = asFault(path, () => planPolicy(policy, present))
+  const steps = asFault(path, () => planPolicy(policy, present, Date.now()))
   const unnamed = unnamedKeys(policy, present).map(({ id, name }) => ({ id: String(id), name: String(name) }))
   return { path, steps, unnamed }
 }

@@ -97,6 +97,28 @@ describe('over a folder', () => {
     }
   })
 
+  test.each([
+    ['bb1: { project: none2 }', /keys\.bb1\.project.*there is no project "none2".*add it under projects/],
+    ['bb1: { project: organisation }', /keys\.bb1\.project.*there is no project "organisation"/],
+    ['bb1: { expires_at: 2020-01-31T00:00:00Z }', /keys\.bb1: `expires_at`: must be in the future/],
+    ['bb1: { limits: { burst: 5 } }', /keys\.bb1: `limits\.burst`/],
+  ])('what apply could not finish, plan and apply refuse before anything is made: %s', async (entry, why) => {
+    const text = `keys:\n  aa1: { models: [house-model] }\n  ${entry}\n`
+    for (const verb of ['plan', 'apply', ...(entry.includes('project') ? ['check'] : [])]) {
+      const said = await policy(verb, text)
+      expect(said, verb).toMatchObject({ code: 78, out: '' })
+      expect(said.err, verb).toMatch(why)
+    }
+    expect((await say('key list', data)).out).not.toContain('aa1')
+  })
+
+  test('check needs a gateway only for projects that the file does not make, and says where there is none', async () => {
+    const nobody = { ...data, SWITCHGATE_DATA: join(folder, 'nobody') }
+    expect(await policy('check', POLICY, [], nobody)).toMatchObject({ code: 0, err: '' })
+    const said = await policy('check', 'keys: { app: { project: elsewhere } }', [], nobody)
+    expect(said).toMatchObject({ code: 0, err: expect.stringContaining('elsewhere is not in the file') })
+  })
+
   test('apply makes it, shows new keys once, and is done', async () => {
     const said = await policy('apply', POLICY)
     expect(said.code, said.err).toBe(0)
