@@ -35,15 +35,17 @@ function knownOf(name: string): Known {
   return made
 }
 
-let second = -1
 let date = ''
+const forgetDate = (): void => {
+  date = ''
+}
 
-/** `Date` in whole seconds, made once for each of them. */
+/** `Date` in whole seconds, made once for each of them, and kept as node:http keeps its own: until the second is over. */
 function dateLine(): string {
-  const now = Math.floor(Date.now() / 1000)
-  if (now !== second) {
-    second = now
-    date = `\r\nDate: ${new Date(now * 1000).toUTCString()}`
+  if (date === '') {
+    const now = new Date()
+    date = `\r\nDate: ${now.toUTCString()}`
+    setTimeout(forgetDate, 1_000 - now.getMilliseconds()).unref()
   }
   return date
 }
