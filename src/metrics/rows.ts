@@ -90,6 +90,25 @@ function createBreakdown(name: Breakdown) {
   }
 }
 
+/** By provider, model and operation: one text of the three would have to be made for every row. */
+function createShops() {
+  const shops = new Map<string, Map<string, Map<string, Shop>>>()
+  let count = 0
+  function made({ provider, operation }: AttemptRow, model: string): Shop {
+    const shop = newShop(model)
+    if (count >= SHOPS_MAX) return shop
+    count++
+    const models = shops.get(provider) ?? new Map<string, Map<string, Shop>>()
+    const operations = models.get(model) ?? new Map<string, Shop>()
+    shops.set(provider, models.set(model, operations.set(operation, shop)))
+    return shop
+  }
+  return {
+    of: (row: AttemptRow, model: string): Shop =>
+      shops.get(row.provider)?.get(model)?.get(row.operation) ?? made(row, model),
+  }
+}
+
 /** The slot under this name, made at its first use. */
 function kept(slots: Map<string, number>, name: string, make: () => number): number {
   const known = slots.get(name)
@@ -110,24 +129,9 @@ export function createRows(input: {
   const parts = { key: createBreakdown('key'), project: createBreakdown('project') }
   const overrun = ledger.overrun.slot()
   const fold = ledger.folds.slot()
-  // by provider, model and operation: one text of the three would have to be made for every row
-  const shops = new Map<string, Map<string, Map<string, Shop>>>()
-  let count = 0
+  const shops = createShops()
 
-  function newShopOf({ provider, operation }: AttemptRow, model: string): Shop {
-    const made = newShop(model)
-    if (count >= SHOPS_MAX) return made
-    count++
-    const models = shops.get(provider) ?? new Map<string, Map<string, Shop>>()
-    const operations = models.get(model) ?? new Map<string, Shop>()
-    shops.set(provider, models.set(model, operations.set(operation, made)))
-    return made
-  }
-
-  function shopOf(row: AttemptRow): Shop {
-    const model = isSold(row.model) ? row.model : OTHER
-    return shops.get(row.provider)?.get(model)?.get(row.operation) ?? newShopOf(row, model)
-  }
+  const shopOf = (row: AttemptRow): Shop => shops.of(row, isSold(row.model) ? row.model : OTHER)
 
   function endingOf(shop: Shop, { provider, operation, error }: AttemptRow): Ending {
     const outcome = error ?? 'ok'

@@ -196,8 +196,6 @@ function speedOf({ ttftMs, totalMs, outputTokens }: Observation & { kind: 'ok' }
   return outputTokens && seconds > 0.05 ? outputTokens / seconds : undefined
 }
 
-type Draft = { -readonly [Name in keyof HealthState]: HealthState[Name] }
-
 /** A new state, of one more answer that went well; undefined = nothing to learn about that. */
 function afterAnswer(
   s: HealthState,
@@ -205,7 +203,7 @@ function afterAnswer(
   speed: number | undefined,
   stream: boolean,
   nowMs: number,
-): Draft {
+): { -readonly [Name in keyof HealthState]: HealthState[Name] } {
   const weight = weightNow(s, nowMs)
   const since = nowMs - s.seenAtMs
   // a whole answer is no measure of a first token, but better than none
