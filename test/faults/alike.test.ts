@@ -367,3 +367,55 @@ test('an event longer than what is kept passes, and so do those behind it', () =
   const text = long + delta({ content: 'a' }).repeat(20) + long.repeat(2) + delta({}, {}, 'stop')
   expect(read(text, [])).toMatchObject({ out: text, finish: 'stop', text: 27_021 })
 })
+
+test('an event with words that ends, or states usage, is no example for others', () => {
+  const words = (finish: string | null, more = {}) =>
+    ['a', 'b', 'c', 'd'].map(content => delta({ content }, more, finish)).join('')
+  // in the first event with words, and behind others
+  for (const before of ['', words(null)]) {
+    const text = before + words('stop')
+    const ends = [...text.matchAll(/\n\n/g)].map(({ index }) => index + 2)
+    for (const cuts of [[], ends]) expect(read(text, cuts)).toMatchObject({ out: text, finish: 'stop' })
+    const stated = before + words(null, { usage: USAGE })
+    for (const cuts of [[], ends]) expect(read(stated, cuts)).toMatchObject({ out: stated, output: 5 })
+    const broken = before + words(null, { error: { message: 'x' } })
+    expect(read(broken, [])).toMatchObject({ out: before, failed: true })
+  }
+})
+
+test('what a bare CR cuts off is no part of the JSON before it', () => {
+  const text = `${delta({ content: 'a' })}data: {"choices":[],\r"usage":{"prompt_tokens":7,"completion_tokens":9}}\n\n${delta({}, {}, 'stop')}`
+  expect(read(text, [])).toMatchObject({ out: text, finish: 'stop', output: undefined })
+})
+
+test('usage that is told in several events has its cost in each, however they are cut', () => {
+  const shown = (cuts: number) => {
+    const reader = createPassthrough({
+      bytes: nodeBytes,
+      wantsUsage: true,
+      costOf: usage => usage.outputTokens * 1_000_000,
+      eventBytesMax: 100_000,
+      choices: 1,
+      usageOf: chunk => usageOfAnswer(chunk as Json),
+    })
+    const usage = (completion_tokens: number) => ({ usage: { prompt_tokens: 7, completion_tokens } })
+    const text =
+      delta({ content: 'a' }, usage(1)) +
+      delta({ content: 'b' }, usage(1)) +
+      delta({ content: 'c' }) +
+      delta({ content: 'd' }, usage(2)) +
+      delta({ content: 'e' }, usage(2)) +
+      delta({}, usage(2), 'stop') +
+      event({ id: 'c1', choices: [], ...usage(3) })
+    const all = encoder.encode(text)
+    let out = ''
+    for (let from = 0; from < all.length; from += cuts)
+      out += decoder.decode(reader.push(all.slice(from, from + cuts)))
+    return out
+  }
+  const whole = shown(100_000)
+  expect(whole.match(/"usage":\{"cost":0\.00\d/g)).toEqual(
+    ['1', '1', '2', '2', '2', '3'].map(cost => `"usage":{"cost":0.00${cost}`),
+  )
+  for (const cuts of [1, 7, 120, 400]) expect(shown(cuts)).toBe(whole)
+})
