@@ -1,5 +1,5 @@
 /** Budgets as words of the command line: `25/month`, `5/day@Europe/Berlin`, `1/day:user`, `2/month:tag=batch`. For keys and projects. */
-import { type Command, CommandError, EXIT, textOf } from './command.ts'
+import { type Command, CommandError, EXIT, listOf, textOf, type Values } from './command.ts'
 import { money, plain } from './print.ts'
 
 type Wire = Record<string, unknown>
@@ -21,8 +21,24 @@ export function budgetOf(text: string): Wire {
   )
 }
 
+/** Half the world writes 1.50 so. Between two budgets stands a comma too, but a window before it. */
+const DECIMAL_COMMA = /(?:^|,)\s*(\$?[\d.]+,\d+)(?=$|[/:,])/
+
+/** Throws a usage error for an amount that would be read as two. */
+function refuseComma(text: string): void {
+  const amount = DECIMAL_COMMA.exec(text)?.[1]
+  if (amount === undefined) return
+  const pointed = amount.replaceAll('.', '').replace(',', '.')
+  throw new CommandError(
+    `--budget: "${amount}" may be one amount or two: write ${pointed}, or --budget twice`,
+    EXIT.usage,
+  )
+}
+
 /** All `--budget` of a command; `none` by itself takes every budget away. Undefined = not given. */
-export function budgetsOf(given: readonly string[] | undefined): readonly Wire[] | null | undefined {
+export function budgetsOf(values: Values): readonly Wire[] | null | undefined {
+  for (const text of [values.budget ?? []].flat()) refuseComma(String(text))
+  const given = listOf(values, 'budget')
   if (given?.includes('none') !== true) return given?.map(budgetOf)
   if (given.length === 1) return null
   throw new CommandError('--budget: "none" takes every budget away and stands alone', EXIT.usage)

@@ -1,18 +1,10 @@
 /** `switchgate key …` */
-import {
-  changesOf,
-  type Command,
-  type CommandCall,
-  CommandError,
-  EXIT,
-  limitOf,
-  listOf,
-  textOf,
-} from './command.ts'
+import { changesOf, type Command, type CommandCall, CommandError, EXIT, limitOf, textOf } from './command.ts'
 import { getAll } from './client.ts'
 import { budgetsOf, budgetsText, topUpCommand } from './budget.ts'
 import { hoursOfText, hoursText } from '../keys/hours.ts'
 import type { Hours } from '../terms.ts'
+import { listOption, listWords, tagsOption, tagWords, textOption, textWords } from './key-words.ts'
 import { listText, money, plain, table, time } from './print.ts'
 
 type Wire = Record<string, unknown>
@@ -46,21 +38,11 @@ const policy = {
 const { env: _env, ...change } = policy
 
 const CHANGE_USAGE =
-  '[--name N] [--models A,B] [--providers A,B] [--regions A,B] [--budget 25/month] [--rpm N] [--tpm N] [--rpd N] [--concurrency N] [--burst N] [--throttle-ms N] [--expires 2027-01-31] [--ip-allow CIDR] [--scopes chat,models] [--origins https://app.example.com] [--hours "mon-fri 08:00-18:00@Europe/Berlin"] [--max-output-tokens N] [--default-model M] [--owner O] [--project P] [--tag T]'
+  '[--name N] [--models A,B|all|none] [--providers A,B|all|none] [--regions A,B|all|none] [--budget 25/month|none] [--rpm N|none] [--tpm N|none] [--rpd N|none] [--concurrency N|none] [--burst N|none] [--throttle-ms N|none] [--expires 2027-01-31|never] [--ip-allow CIDR|any|none] [--scopes chat,models|all|none] [--origins https://app.example.com|any|none] [--hours "mon-fri 08:00-18:00@Europe/Berlin"|always|never] [--max-output-tokens N|none] [--default-model M|none] [--owner O|none] [--project P|none] [--tag T|none]'
 const POLICY_USAGE = `${CHANGE_USAGE} [--env live|staging|test]`
 
-function expiryOf(text: string | undefined): string | undefined {
-  return text !== undefined && /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T23:59:59Z` : text
-}
-
-/** `none` is an empty list, and `all` (here called `everything`) takes the limit away. */
-function listOrAll(
-  list: readonly string[] | undefined,
-  everything: string,
-): readonly string[] | null | undefined {
-  const [only] = list ?? []
-  if (list === undefined || list.length !== 1) return list
-  return only === everything ? null : only === 'none' ? [] : list
+function expiryOf(text: string | null | undefined): string | null | undefined {
+  return typeof text === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T23:59:59Z` : text
 }
 
 function hoursOption(text: string | undefined): Hours | null | undefined {
@@ -83,21 +65,21 @@ function bodyOf({ values }: CommandCall): Wire {
   }
   return {
     name: textOf(values, 'name'),
-    models: listOf(values, 'models'),
-    providers: listOf(values, 'providers'),
-    regions: listOf(values, 'regions'),
-    budgets: budgetsOf(listOf(values, 'budget')),
+    models: listOption(values, 'models'),
+    providers: listOption(values, 'providers'),
+    regions: listOption(values, 'regions'),
+    budgets: budgetsOf(values),
     ...(Object.values(limits).some(value => value !== undefined) && { limits }),
-    expires_at: expiryOf(textOf(values, 'expires')),
-    ip_allow: listOf(values, 'ip-allow'),
-    scopes: listOrAll(listOf(values, 'scopes'), 'all'),
-    origin_allow: listOrAll(listOf(values, 'origins'), 'any'),
+    expires_at: expiryOf(textOption(values, 'expires')),
+    ip_allow: listOption(values, 'ip-allow'),
+    scopes: listOption(values, 'scopes'),
+    origin_allow: listOption(values, 'origins'),
     hours: hoursOption(textOf(values, 'hours')),
     max_output_tokens: limitOf(values, 'max-output-tokens'),
-    default_model: textOf(values, 'default-model'),
-    owner: textOf(values, 'owner'),
-    project: textOf(values, 'project'),
-    tags: listOf(values, 'tag'),
+    default_model: textOption(values, 'default-model'),
+    owner: textOption(values, 'owner'),
+    project: textOption(values, 'project'),
+    tags: tagsOption(values),
     env: textOf(values, 'env'),
   }
 }
@@ -153,8 +135,9 @@ async function list(call: CommandCall): Promise<number> {
   return EXIT.ok
 }
 
-const joined = (value: unknown, empty: string): string =>
-  Array.isArray(value) ? value.join(', ') || 'none' : empty
+/** Limits for each user or model are tables. */
+const figureText = (value: unknown): string =>
+  typeof value === 'object' ? JSON.stringify(value) : String(value)
 
 const pathOf = (call: CommandCall): string => `/keys/${encodeURIComponent(call.words[0] ?? '')}`
 
@@ -169,18 +152,23 @@ function showKey(call: CommandCall, text: string): number {
       ['name', key.name],
       ['status', key.status],
       ['environment', key.env],
-      ['project', key.project ?? 'none'],
-      ['models', joined(key.models, 'all')],
-      ['providers', joined(key.providers, 'all')],
-      ['regions', joined(key.regions, 'all')],
-      ['scopes', joined(key.scopes, 'all')],
-      ['origins', joined(key.origin_allow, 'any')],
+      ['project', textWords(key.project, 'project')],
+      ['owner', textWords(key.owner, 'owner')],
+      ['models', listWords(key.models, 'models')],
+      ['default model', textWords(key.default_model, 'default-model')],
+      ['providers', listWords(key.providers, 'providers')],
+      ['regions', listWords(key.regions, 'regions')],
+      ['scopes', listWords(key.scopes, 'scopes')],
+      ['ip allow', listWords(key.ip_allow, 'ip-allow')],
+      ['origins', listWords(key.origin_allow, 'origins')],
       ['hours', key.hours ? hoursText(key.hours as Hours) || 'never' : 'always'],
-      ['limits', limits.map(([name, value]) => `${name} ${value}`).join(', ') || 'none'],
+      ['limits', limits.map(([name, value]) => `${name} ${figureText(value)}`).join(', ') || 'none'],
+      ['max output', key.max_output_tokens ?? 'none'],
       ['budgets', budgetsText(key) || 'none'],
       ['spent in all', money(key.spent_usd)],
       ['made', time(key.created_at)],
-      ['ends', time(key.expires_at) || 'never'],
+      ['ends', time(key.expires_at) || textWords(null, 'expires')],
+      ['tags', tagWords(key.tags)],
       ['last used', time(key.last_used_at) || 'never'],
     ]
     call.shell.out(rows.map(([name, value]) => `${String(name).padEnd(14)}${plain(value)}\n`).join(''))
@@ -233,7 +221,7 @@ export const keyCommands: readonly Command[] = [
   },
   {
     name: 'key change',
-    summary: 'New budgets, limits (`none` = none) or rights for a key',
+    summary: 'New budgets, limits or rights for a key; the words that `key show` prints take them away',
     usage: `<id> ${CHANGE_USAGE}`,
     words: [1, 1],
     options: change,

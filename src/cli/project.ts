@@ -1,7 +1,7 @@
 /** `switchgate project …`: budgets and limits above keys; `organisation` is the one above all. */
 import { budgetsOf, budgetsText, topUpCommand } from './budget.ts'
 import { getAll } from './client.ts'
-import { changesOf, type Command, type CommandCall, EXIT, limitOf, listOf, textOf } from './command.ts'
+import { changesOf, type Command, type CommandCall, EXIT, limitOf, textOf } from './command.ts'
 import { listText, money, plain, table, time } from './print.ts'
 
 type Wire = Record<string, unknown>
@@ -27,7 +27,7 @@ function bodyOf({ values }: CommandCall): Wire {
   }
   return {
     name: textOf(values, 'name'),
-    budgets: budgetsOf(listOf(values, 'budget')),
+    budgets: budgetsOf(values),
     ...(Object.values(limits).some(value => value !== undefined) && { limits }),
   }
 }

@@ -275,7 +275,9 @@ describe('the folder of a gateway that does not run', () => {
       { path: 'SWITCHGATE_CONFIG', reason: '/nowhere.yaml does not exist', line: null },
     ])
     const aFolder = await say('config check --json', { ...env, SWITCHGATE_CONFIG: folder })
-    expect(JSON.parse(aFolder.out).faults).toMatchObject([{ path: '', reason: /cannot be read/ }])
+    expect(JSON.parse(aFolder.out).faults).toMatchObject([
+      { path: 'SWITCHGATE_CONFIG', reason: /cannot be read/ },
+    ])
   })
 
   it('has every secret that its config points to tried: one that cannot be had is a fault with its line', async () => {
