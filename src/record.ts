@@ -218,6 +218,7 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
     const begun = hasBegun(result)
     const ok = { kind: 'ok', ttftMs, totalMs, outputTokens: usage?.outputTokens, stream, begun } as const
     deps.health.observe(target.key, ok, now)
+    if (deps.health.calm) return
     // an offer or a credential that was out works again
     for (const key of [offerKey(target.listing), credentialKeyOf(target)])
       if (key !== undefined && deps.health.state(key)?.outUntilMs) deps.health.observe(key, WORKS, now)

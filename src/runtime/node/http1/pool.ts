@@ -1,6 +1,7 @@
 /** Kept connections to one origin, for `send`: one exchange at a time on each, the last one used is the next one used. */
 import { Buffer } from 'node:buffer'
 import type { Socket } from 'node:net'
+import { performance } from 'node:perf_hooks'
 import type { buildConnector } from 'undici'
 import type { Connect } from '../connect.ts'
 import { type Answered, AnswerReader } from './answer.ts'

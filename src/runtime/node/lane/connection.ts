@@ -1,6 +1,7 @@
 /** One caller's connection in the lane: cuts what arrives into requests, one after the other, until one is not of the lane's shape. */
 import { Buffer } from 'node:buffer'
 import type { Socket } from 'node:net'
+import { performance } from 'node:perf_hooks'
 import type { Deps } from '../../../deps.ts'
 import type { serve } from '../../../gateway.ts'
 import { endpointAt, plainPath } from '../../../http/endpoints.ts'
