@@ -93,7 +93,7 @@ function createMarkets(world: World): (nowMs: number) => Market {
       strategy: undefined,
       alias: undefined,
     })
-    return { resolve, listings, aliases: [], sites }
+    return { resolve, canonical: () => undefined, listings, aliases: [], sites }
   }
   let market = at(0)
   let next = 0

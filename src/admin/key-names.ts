@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts'
 import { type KeyDraft, merge, OPEN } from '../keys/draft.ts'
 import { keyAllows } from '../route/able.ts'
 import type { Key } from '../terms.ts'
+import { countedWarnings } from './counted-models.ts'
 import type { AdminDeps } from './deps.ts'
 
 type Shop = Pick<AdminDeps, 'market' | 'providerNames'>
@@ -53,8 +54,7 @@ export function policyWarnings(draft: KeyDraft, shop: Shop, onto?: Key): readonl
   for (const [i, name] of (draft.models ?? []).entries()) look(`models[${i}]`, name, whyNoModel(name, shop))
   for (const [i, name] of (draft.providers ?? []).entries())
     look(`providers[${i}]`, name, whyNoProvider(name, shop.providerNames()))
-  for (const name of Object.keys(draft.limits?.perModel ?? {}))
-    look('limits.per_model', name, whyNoModel(name, shop))
+  warnings.push(...countedWarnings(draft, shop))
   const { defaultModel } = draft
   if (defaultModel && shop.market().resolve(defaultModel).kind === 'unknown')
     look('default_model', defaultModel, whyNoModel(defaultModel, shop))

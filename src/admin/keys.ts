@@ -63,8 +63,8 @@ export async function setKeyStatus(deps: AdminDeps, id: string, status: Key['sta
   return key ?? keyOf(deps, id)
 }
 
-/** Absent where there are none. */
-const warned = (warnings: readonly string[]) => (warnings.length === 0 ? {} : { warnings })
+/** `warnings` of an answer, absent where there are none. */
+export const warned = (warnings: readonly string[]) => (warnings.length === 0 ? {} : { warnings })
 
 function statusRoute(
   verb: 'revoke' | 'suspend' | 'resume',
@@ -88,6 +88,7 @@ export const keyRoutes: readonly AdminRoute[] = [
     path: '/keys',
     summary: 'Make a key. Its text is in `key`, here and never again.',
     body: createKeySchema,
+    needsBody: true,
     response: mintedKeyShape,
     status: 201,
     async handle(deps, call) {
@@ -137,6 +138,7 @@ export const keyRoutes: readonly AdminRoute[] = [
     summary: 'The spend of a key and of those that it replaced or that replaced it, JSON or CSV by `Accept`.',
     query: SPEND_PARAMETERS,
     response: spendShape,
+    csv: true,
     handle: (deps, call) =>
       spendAnswer(deps, call, ['model'], kinIdsOf(deps, keyOf(deps, call.params.id ?? ''))),
   },

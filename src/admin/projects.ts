@@ -6,13 +6,14 @@ import { nanoFromUsd } from '../price.ts'
 import type { Project } from '../terms.ts'
 import { projectWire } from '../wire/account.ts'
 import { checkShown, topUpSchema } from './budget-schema.ts'
+import { countedWarnings } from './counted-models.ts'
 import type { AdminDeps } from './deps.ts'
-import { keyUses } from './keys.ts'
+import { keyUses, warned } from './keys.ts'
 import { checkLimits, NO_LIMITS } from './limit-schema.ts'
 import { pageOf } from './page.ts'
 import { createProjectSchema, patchProjectSchema, projectDraftOf } from './project-schema.ts'
 import { type AdminRoute, withBody } from './route.ts'
-import { listOf, projectShape } from './shapes.ts'
+import { changedProjectShape, listOf, projectShape } from './shapes.ts'
 
 /** The book. Throws 400 where there is none (Workers). */
 function bookOf({ projects }: AdminDeps): ProjectBook {
@@ -61,14 +62,15 @@ function patchRoute(path: string, summary: string, idOf: (given: string) => stri
     path,
     summary,
     body: patchProjectSchema,
-    response: projectShape,
+    response: changedProjectShape,
     async handle(deps, call) {
       const project = projectOf(deps, idOf(call.params.id ?? ''))
       const draft = projectDraftOf(call.body, deps.clock.now(), project.budgets)
       checkLimits(project.limits, draft.limits)
       checkShown(call.body.budgets, project.budgets, deps.clock.now())
+      const warnings = countedWarnings(draft, deps)
       const changed = await bookOf(deps).patch(project.id, draft)
-      return { json: await wireOf(deps, changed ?? project) }
+      return { json: { ...(await wireOf(deps, changed ?? project)), ...warned(warnings) } }
     },
   })
 }
@@ -79,13 +81,15 @@ export const projectRoutes: readonly AdminRoute[] = [
     path: '/projects',
     summary: 'Make a project: budgets and limits above its keys.',
     body: createProjectSchema,
-    response: projectShape,
+    response: changedProjectShape,
     status: 201,
     async handle(deps, call) {
       const draft = projectDraftOf(call.body, deps.clock.now())
       checkLimits(NO_LIMITS, draft.limits)
       checkShown(call.body.budgets, [], deps.clock.now())
-      return { json: await wireOf(deps, await bookOf(deps).create(call.body.id, draft)) }
+      const warnings = countedWarnings(draft, deps)
+      const made = await bookOf(deps).create(call.body.id, draft)
+      return { json: { ...(await wireOf(deps, made)), ...warned(warnings) } }
     },
   }),
   {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { DAYS } from '../keys/hours.ts'
 import { SCOPES } from '../keys/scopes.ts'
+import type { SpendGroup } from '../store/store.ts'
 
 const text = z.string().nullable()
 const count = z.int().nullable()
@@ -91,6 +92,8 @@ export const projectShape = z.object({
   spent_usd: amount,
 })
 
+export const changedProjectShape = projectShape.extend({ warnings })
+
 export const credentialShape = z.object({
   id: z.string(),
   provider: z.string(),
@@ -128,11 +131,23 @@ const spendFigures = {
   unpriced_requests: z.int(),
 }
 
+/** Those of `group_by` are there, null where a request had none. */
+const groups = {
+  key: text.optional(),
+  project: text.optional(),
+  model: text.optional(),
+  provider: text.optional(),
+  day: text.optional(),
+  hour: text.optional(),
+  user: text.optional(),
+  tag: text.optional(),
+} satisfies Record<SpendGroup, z.ZodType>
+
 export const spendShape = z.object({
   from: time,
   to: time,
   group_by: z.array(z.string()),
-  data: z.array(z.object({ key: text.optional(), key_name: text.optional(), ...spendFigures })),
+  data: z.array(z.object({ ...groups, key_name: text.optional(), ...spendFigures })),
   total: z.object(spendFigures),
 })
 
@@ -208,6 +223,7 @@ export const targetShape = z.object({
       input_usd_per_mtok: amount,
       output_usd_per_mtok: amount,
       cache_read_usd_per_mtok: amount.nullable(),
+      unit_usd: z.record(z.string(), amount).nullable(),
     })
     .nullable(),
 })

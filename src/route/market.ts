@@ -7,7 +7,7 @@ import type { Authorization, SigningDeps } from '../authorize/schemes.ts'
 import type { Config, DataPolicy, StrategyName, Timeouts } from '../config/schema.ts'
 import type { Offer } from '../terms.ts'
 import type { Choice } from './choice.ts'
-import { createResolver } from './names.ts'
+import { canonicalOf, createResolver } from './names.ts'
 import { demoListing, type Goods, goodsOf } from './offers.ts'
 import { createSites, kindsOf, whyShut } from './sites.ts'
 
@@ -92,6 +92,8 @@ export type Resolution =
 export interface Market {
   /** The contract's five rules, first match wins. */
   resolve(name: string): Resolution
+  /** Canonical id of a name that the catalogue knows in any form, for sale here or not. */
+  canonical(name: string): string | undefined
   /** Everything for sale, for `/v1/models`. */
   readonly listings: readonly Listing[]
   readonly aliases: readonly string[]
@@ -137,6 +139,7 @@ export function createMarket(input: MarketInput): Market {
       catalog: input.catalog,
       aliases: input.config.aliases,
     }),
+    canonical: name => canonicalOf(name, input.catalog),
     listings: goods.filter(good => !good.exactOnly).map(good => good.listing),
     aliases: Object.keys(input.config.aliases),
     sites: distinct([...sites, ...goods.map(good => good.listing.site)]),

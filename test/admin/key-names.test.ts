@@ -7,7 +7,10 @@ let upstream: ScriptedUpstream
 let rig: MoneyRig
 beforeAll(async () => {
   upstream = await startUpstream(response => void response.end())
-  const text = configFor({ alpha: upstream.port }, 'aliases: { fast: { models: [house-model] } }\n').replace(
+  const text = configFor(
+    { alpha: upstream.port },
+    'aliases: { fast: { models: [house-model] }, both: { models: [house-model, other-model] } }\n',
+  ).replace(
     '      house-model:',
     '      other-model: { input_usd_per_mtok: 1, output_usd_per_mtok: 1 }\n      house-model:',
   )
@@ -80,6 +83,73 @@ test.each([
   expect(await create(body)).toMatchObject(refused)
   const { id } = (await create({})).json
   expect(await rig.admin('PATCH', `/keys/${id}`, body)).toMatchObject(refused)
+})
+
+const LIMIT = { rpm: 1 }
+const named = (model: string) => ({ budgets: [{ window: 'total', usd: 0, model }] })
+const limited = (model: string) => ({ limits: { per_model: { [model]: LIMIT } } })
+
+test.each([
+  ['house-model@alpha', '"house-model"'],
+  ['alpha/house-model', '"house-model"'],
+  ['fast', '"house-model"'],
+  ['fast@alpha', '"house-model"'],
+  ['both', 'one for each of "house-model", "other-model"'],
+  ['house-model:floor', '"house-model"'],
+  ['house-model@alhpa', '"house-model"'],
+  ['not-yet@alpha', '"not-yet"'],
+  ['*@alpha', 'the name of one model'],
+  ['openai/gpt-5', '"gpt-5"'],
+  ['gpt-5@openai', '"gpt-5"'],
+])(
+  'a budget or a limit for %s would never be counted: refused, with the name to write',
+  async (name, cure) => {
+    const { id } = (await create({})).json
+    const project = (await rig.admin('POST', '/projects', {})).json.id
+    for (const [body, param] of [
+      [named(name), 'budgets[0].model'],
+      [limited(name), 'limits.per_model'],
+    ] as const) {
+      const refused = { status: 400, json: { error: { param } } }
+      for (const answer of [
+        await create(body),
+        await rig.admin('PATCH', `/keys/${id}`, body),
+        await rig.admin('POST', '/projects', body),
+        await rig.admin('PATCH', `/projects/${project}`, body),
+        await rig.admin('PATCH', '/organisation', body),
+      ]) {
+        expect(answer).toMatchObject(refused)
+        expect((answer.json.error as { message: string }).message).toContain(`Write ${cure}`)
+      }
+    }
+  },
+)
+
+test.each(['house-modle', 'House-model', 'nope/house-model'])(
+  'a budget or a limit for %s may be meant for later: kept, with a warning',
+  async name => {
+    for (const [body, place] of [
+      [named(name), 'budgets[0].model'],
+      [limited(name), 'limits.per_model'],
+    ] as const)
+      for (const path of ['/keys', '/projects']) {
+        const made = await rig.admin('POST', path, body)
+        expect(made.status).toBe(201)
+        expect(made.json.warnings).toEqual([
+          expect.stringContaining(`${place}: "${name}" is no model here now`),
+        ])
+        const changed = await rig.admin('PATCH', `${path}/${made.json.id}`, body)
+        expect(changed.json.warnings).toEqual(made.json.warnings)
+      }
+  },
+)
+
+test.each(['house-model', 'gpt-5'])('a budget for %s is counted: nothing to say', async name => {
+  for (const path of ['/keys', '/projects']) {
+    const made = await rig.admin('POST', path, { ...named(name), ...limited(name) })
+    expect(made.status).toBe(201)
+    expect(made.json).not.toHaveProperty('warnings')
+  }
 })
 
 test('what a key has already counts with what is changed', async () => {

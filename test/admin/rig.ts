@@ -92,6 +92,7 @@ export function testMarket(): Market {
         : { kind: 'found', listings: found, strategy: undefined, alias: undefined }
     },
     listings,
+    canonical: () => undefined,
     aliases: [],
     sites: [openai, anthropic, groq],
   }

@@ -55,6 +55,7 @@ export function marketOf(names: Readonly<Record<string, readonly Listing[]>>): M
   return {
     resolve: name => found.get(name) ?? { kind: 'unknown', near: [] },
     listings: Object.values(names).flat(),
+    canonical: () => undefined,
     aliases: [],
     sites: [],
   }

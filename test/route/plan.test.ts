@@ -36,6 +36,7 @@ const marketOf = (...listings: Listing[]): Market => ({
     name === 'm'
       ? { kind: 'found', listings, strategy: undefined, alias: undefined }
       : { kind: 'unknown', near: [] },
+  canonical: () => undefined,
   listings,
   aliases: [],
   sites: [],
