@@ -29,7 +29,11 @@ export interface AdminRoute {
   readonly query?: Readonly<Record<string, string>>
   /** Absent = the route takes no body, or an empty object. */
   readonly body?: z.ZodType
+  /** Nothing at all is no body: `{}` has to be sent. Else a body that may be empty may be left out. */
+  readonly needsBody?: true
   readonly response: z.ZodType
+  /** Answers CSV too, where `Accept` prefers it. */
+  readonly csv?: true
   readonly status?: number
   /** What an `Idempotency-Key` does here; absent = the header is refused. */
   readonly once?: string
