@@ -21,7 +21,8 @@ async function serveRow(row: AdminRoute, context: Context<Env>, deps: AdminDeps)
     throw new GatewayError('forbidden', message, { code: 'local_only' })
   }
   const query = readQuery(request.url, row.query ?? {})
-  const body = row.method === 'GET' ? {} : parseStrict(row.body ?? EMPTY_BODY, await readJson(request))
+  const body =
+    row.method === 'GET' ? {} : parseStrict(row.body ?? EMPTY_BODY, await readJson(request, row.needsBody))
   const csv = wantsCsv(request.headers.get('accept'))
   const once = row.method === 'GET' ? undefined : readOnce(request.headers, row.once !== undefined)
   const call = { params: context.req.param(), query, body, wantsCsv: csv, once }

@@ -138,6 +138,7 @@ export const auditRoutes: readonly AdminRoute[] = [
       limit: '1–500, default 50',
     },
     response: listOf(rowShape),
+    csv: true,
     handle: list,
   },
   {

@@ -32,7 +32,7 @@ const createSchema = z
       .optional(),
     weight: z
       .number({ error: 'must be a number' })
-      .min(0, 'must not be negative')
+      .gt(0, 'must be more than 0')
       .max(1000, 'must be at most 1000')
       .optional(),
   })

@@ -92,7 +92,12 @@ export const explainRoutes: readonly AdminRoute[] = [
     path: '/route/explain',
     summary: 'Who would be asked for this chat request, in which order, and why the others are out.',
     query: { key: 'id of a key: its policy and what is known of it; without it, nobody’s' },
-    body: z.looseObject({ model: z.string().optional() }),
+    body: z.looseObject({
+      model: z.string().optional().describe('Absent = the default model of the key'),
+      messages: z.array(z.unknown(), {
+        error: 'must be a list of messages, as in [{"role": "user", "content": "Hello."}]',
+      }),
+    }),
     response: explainShape,
     handle(deps, { body, query }) {
       if (!deps.routing) throw new GatewayError('not_found', 'routes cannot be explained here')

@@ -54,7 +54,7 @@ function parametersOf(row: AdminRoute): Json[] {
 
 function operationOf(row: AdminRoute): Json {
   const body = row.body && {
-    required: true,
+    required: row.needsBody === true || !row.body.safeParse({}).success,
     content: { 'application/json': { schema: schemaOf(row.body, 'input') } },
   }
   return {
@@ -65,7 +65,10 @@ function operationOf(row: AdminRoute): Json {
     responses: {
       [String(row.status ?? 200)]: {
         description: 'OK',
-        content: { 'application/json': { schema: schemaOf(row.response, 'output') } },
+        content: {
+          'application/json': { schema: schemaOf(row.response, 'output') },
+          ...(row.csv && { 'text/csv': { schema: { type: 'string' } } }),
+        },
       },
       default: {
         description: 'An error in OpenAI’s shape',

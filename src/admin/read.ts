@@ -44,9 +44,11 @@ function refuseTwice(text: string): void {
   }
 }
 
-/** The body as JSON; an empty one is `{}`. Throws `invalid_request`. */
-export async function readJson(request: Request): Promise<unknown> {
+/** The body as JSON; an empty one is `{}`, unless one is needed. Throws `invalid_request`. */
+export async function readJson(request: Request, isNeeded = false): Promise<unknown> {
   const text = new TextDecoder().decode(await readBytes(request))
+  if (text.trim() === '' && isNeeded)
+    throw new GatewayError('invalid_request', 'the body is empty: send `{}` for one without any limits')
   if (text.trim() === '') return {}
   const type = (request.headers.get('content-type') ?? '').toLowerCase()
   if (!/^application\/(json|merge-patch\+json)\b/.test(type)) {

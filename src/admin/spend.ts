@@ -48,6 +48,7 @@ export const spendRoutes: readonly AdminRoute[] = [
     summary: 'Spend by group, JSON or CSV by `Accept`.',
     query: SPEND_PARAMETERS,
     response: spendShape,
+    csv: true,
     handle: (deps, call) => spendAnswer(deps, call, ['key']),
   },
 ]
