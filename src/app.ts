@@ -14,7 +14,9 @@ type Env = { Bindings: DataBindings }
 const READING = [
   'GET /v1/models',
   'GET /v1/models/{id}',
+  'GET /v1/models/{id}/endpoints',
   'GET /v1beta/models',
+  'GET /v1beta/models/{id}',
   'GET /v1/key',
   'GET /v1/key/spend',
   'GET /v1/generation',

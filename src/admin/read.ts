@@ -1,6 +1,7 @@
-/** Reads what came in: bounded body → JSON, query → known names only. */
+/** Reads what came in: bounded body → JSON, and what a header asks for once. */
 import { GatewayError } from '../errors.ts'
-import { nearest } from '../config/nearest.ts'
+
+export { readQuery, wantsCsv } from '../http/query.ts'
 
 const BODY_MAX = 1024 * 1024
 
@@ -44,9 +45,36 @@ function refuseTwice(text: string): void {
   }
 }
 
+/** Throws `invalid_request` for bytes that are no UTF-8: what stood in for them would be kept for good. */
+function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new GatewayError('invalid_request', 'the body is not valid UTF-8: send the JSON as UTF-8', {
+      cause,
+    })
+  }
+}
+
+/** Half of a surrogate pair (`\ud800`, which only an escape can write) is no character: it would not be kept as it came. Throws `invalid_request`. */
+function refuseHalves(value: unknown, place: string): void {
+  if (typeof value === 'string' && !value.isWellFormed()) {
+    const param = place.toWellFormed().slice(0, 100)
+    const message = `\`${param}\` has half of a surrogate pair, which is no character: write the whole one`
+    throw new GatewayError('invalid_request', message, { param })
+  }
+  if (Array.isArray(value)) for (const [i, one] of value.entries()) refuseHalves(one, `${place}[${i}]`)
+  else if (typeof value === 'object' && value !== null)
+    for (const [name, member] of Object.entries(value)) {
+      const below = place === '' ? name : `${place}.${name}`
+      refuseHalves(name, below)
+      refuseHalves(member, below)
+    }
+}
+
 /** The body as JSON; an empty one is `{}`, unless one is needed. Throws `invalid_request`. */
 export async function readJson(request: Request, isNeeded = false): Promise<unknown> {
-  const text = new TextDecoder().decode(await readBytes(request))
+  const text = textOf(await readBytes(request))
   if (text.trim() === '' && isNeeded)
     throw new GatewayError('invalid_request', 'the body is empty: send `{}` for one without any limits')
   if (text.trim() === '') return {}
@@ -62,6 +90,7 @@ export async function readJson(request: Request, isNeeded = false): Promise<unkn
     })
     if (!isPolluted) {
       refuseTwice(text)
+      if (/\\u[dD]/.test(text)) refuseHalves(value, '')
       return value
     }
   } catch (error) {
@@ -69,36 +98,6 @@ export async function readJson(request: Request, isNeeded = false): Promise<unkn
     throw new GatewayError('invalid_request', 'the body is not valid JSON')
   }
   throw new GatewayError('invalid_request', '`__proto__` is not allowed', { param: '__proto__' })
-}
-
-/** The query's parameters, each known and at most once. Throws `invalid_request`. */
-export function readQuery(url: string, known: Readonly<Record<string, string>>): URLSearchParams {
-  const query = new URL(url).searchParams
-  for (const name of query.keys()) {
-    const shown = name.slice(0, 60)
-    if (!Object.hasOwn(known, name)) {
-      const near = nearest(name, Object.keys(known), 1)[0]
-      const names = Object.keys(known).join(', ') || 'none'
-      const hint = near === undefined ? `known are: ${names}` : `did you mean \`${near}\`?`
-      throw new GatewayError('invalid_request', `unknown parameter \`${shown}\`: ${hint}`, { param: shown })
-    }
-    if (query.getAll(name).length > 1) {
-      throw new GatewayError('invalid_request', `\`${shown}\` is given more than once`, { param: shown })
-    }
-  }
-  return query
-}
-
-/** True when `Accept` names CSV and does not like JSON better. */
-export function wantsCsv(accept: string | null): boolean {
-  const weights = new Map<string, number>()
-  for (const part of (accept ?? '').toLowerCase().split(',')) {
-    const [type = '', ...rest] = part.split(';').map(piece => piece.trim())
-    const weight = rest.find(piece => piece.startsWith('q='))
-    weights.set(type, weight === undefined ? 1 : Number(weight.slice(2)) || 0)
-  }
-  const csv = weights.get('text/csv') ?? 0
-  return csv > 0 && csv >= (weights.get('application/json') ?? 0)
 }
 
 export const ONCE_CHARS = 255

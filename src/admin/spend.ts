@@ -1,15 +1,11 @@
 /** `GET /admin/v1/spend`: money by key, model, provider, time, user or tag. */
 import type { SpendGroup, SpendQuery, SpendRow } from '../store/store.ts'
-import { parseSpendQuery, spendCsv, spendWire, totalOf } from '../wire/account.ts'
+import { parseSpendQuery, SPEND_PARAMETERS, spendCsv, spendWire, totalOf } from '../wire/account.ts'
 import type { AdminDeps } from './deps.ts'
 import type { AdminAnswer, AdminCall, AdminRoute } from './route.ts'
 import { spendShape } from './shapes.ts'
 
-export const SPEND_PARAMETERS = {
-  from: 'inclusive, ISO 8601; default: start of this month',
-  to: 'exclusive; default: end of this month',
-  group_by: 'any of key,project,model,provider,day,hour,user,tag, separated by commas',
-}
+export { SPEND_PARAMETERS }
 
 /** A spend view with its ungrouped total, up to this moment. */
 export async function readSpend(

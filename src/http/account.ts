@@ -11,6 +11,7 @@ import {
   generationWire,
   keyWire,
   parseSpendQuery,
+  SPEND_PARAMETERS,
   spendCsv,
   spendWire,
   totalOf,
@@ -27,6 +28,7 @@ import {
   modelList,
   modelNamed,
 } from './models.ts'
+import { readQuery, wantsCsv } from './query.ts'
 import { webCall } from './web.ts'
 
 /** The part of the ledger that these views need. */
@@ -130,15 +132,15 @@ function oneModel(c: Context<Env>, key: Key, deps: AccountDeps): Response {
   const whole = modelNamed(rest, market, key)
   const forms: Partial<Record<Wire, typeof googleModel>> = { anthropic: anthropicModel, gemini: googleModel }
   if (whole) return c.json(forms[wireOf(c)]?.(whole) ?? whole)
-  if (rest.endsWith('/endpoints')) {
-    const found = endpointsOf(rest.slice(0, -'/endpoints'.length), market, key, deps.health, deps.clock.now())
-    if (found) return c.json({ data: found })
-  }
-  const found = market.resolve(rest)
+  const asked = rest.endsWith('/endpoints') ? rest.slice(0, -'/endpoints'.length) : rest
+  const endpoints =
+    asked === rest ? undefined : endpointsOf(asked, market, key, deps.health, deps.clock.now())
+  if (endpoints) return c.json({ data: endpoints })
+  const found = market.resolve(asked)
   const message =
     found.kind === 'not_sold'
       ? found.message
-      : `The model '${rest.slice(0, 100)}' does not exist here, or this key may not call it.${didYouMean(rest, found, key, market)} GET /v1/models lists what it can.`
+      : `The model '${asked.slice(0, 100)}' does not exist here, or this key may not call it.${didYouMean(asked, found, key, market)} GET /v1/models lists what it can.`
   throw new GatewayError('unknown_model', message, { param: 'model' })
 }
 
@@ -151,13 +153,13 @@ function kinOf(key: Key, { lineage }: AccountDeps): readonly Key[] {
 async function spend(c: Context<Env>, key: Key, deps: AccountDeps): Promise<Response> {
   const kin = kinOf(key, deps)
   const query = {
-    ...parseSpendQuery(new URL(c.req.url).searchParams, deps.clock.now(), ['model']),
+    ...parseSpendQuery(readQuery(c.req.url, SPEND_PARAMETERS), deps.clock.now(), ['model']),
     keyIds: kin.map(({ id }) => id),
   }
   await deps.account.fold()
   const rows = await deps.store.spend(query)
   const name = (id: string) => kin.find(each => each.id === id)?.name
-  if (/\btext\/csv\b/.test(c.req.header('accept') ?? '')) {
+  if (wantsCsv(c.req.header('accept'))) {
     return new Response(spendCsv(query, rows, name), {
       headers: { 'content-type': 'text/csv; charset=utf-8' },
     })

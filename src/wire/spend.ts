@@ -15,6 +15,13 @@ export const SPEND_GROUPS: readonly SpendGroup[] = [
   'tag',
 ]
 
+/** Query parameters of a spend view, and what each is for. */
+export const SPEND_PARAMETERS = {
+  from: 'inclusive, ISO 8601; default: start of this month',
+  to: 'exclusive; default: end of this month',
+  group_by: `any of ${SPEND_GROUPS.join(',')}, separated by commas`,
+}
+
 const HOUR_MS = 3_600_000
 
 /** First millisecond of this UTC month and of the next one. */
@@ -136,11 +143,14 @@ export function spendWire(
   }
 }
 
+/** What begins a formula, also behind white space and in full width (＝ ＋ － ＠ ％ ｜), which spreadsheets read as well. */
+const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@|%\uff1d\uff0b\uff0d\uff20\uff05\uff5c])/
+
 /** One CSV cell: quoted when needed; text that a spreadsheet would run as a formula gets a leading apostrophe (OWASP, CSV injection). */
 export function csvCell(value: unknown): string {
   if (typeof value === 'number') return String(value)
   const text = value === null || value === undefined ? '' : String(value)
-  const safe = /^[=+\-@\t\r\n|%]/.test(text) ? `'${text}` : text
+  const safe = FORMULA.test(text) ? `'${text}` : text
   return /[",\r\n']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 

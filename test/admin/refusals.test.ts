@@ -98,3 +98,31 @@ describe('a release', () => {
     }
   })
 })
+
+describe('text that is none', () => {
+  const send = async (body: Blob | string) => {
+    const answer = await rig.call('POST', '/admin/v1/keys', body)
+    return [answer.status, errorOf((await answer.json()) as Wire)] as const
+  }
+  const made = () => rig.deps.keys.list().length
+
+  it('bytes that are no UTF-8 are refused, not mended', async () => {
+    const count = made()
+    const bytes = new Uint8Array([...new TextEncoder().encode('{"name":"caf'), 0xe9, 0x22, 0x7d])
+    expect(await send(new Blob([bytes]))).toMatchObject([
+      400,
+      { message: expect.stringContaining('not valid UTF-8') },
+    ])
+    expect(made()).toBe(count)
+  })
+
+  it('half a surrogate pair is refused by its place, in values and in names; whole ones are text', async () => {
+    const half = expect.stringContaining('half of a surrogate pair')
+    const count = made()
+    expect(await send('{"name":"\\ud800x"}')).toMatchObject([400, { param: 'name', message: half }])
+    expect(await send('{"metadata":{"a\\udc00":"x"}}')).toMatchObject([400, { message: half }])
+    expect(await send('{"tags":["ok","\\udfff"]}')).toMatchObject([400, { param: 'tags[1]', message: half }])
+    expect(made()).toBe(count)
+    expect((await send('{"name":"caf\u00e9 \\ud83c\\udf52"}'))[0]).toBe(201)
+  })
+})

@@ -213,7 +213,7 @@ export async function openRig(nowMs = Date.UTC(2026, 10, 20, 14, 30)): Promise<R
       const given = headers ?? { authorization: `Bearer ${ADMIN_TOKEN}` }
       const init: RequestInit = { method, headers: { host: '127.0.0.1:8484', ...given } }
       if (body !== undefined) {
-        init.body = typeof body === 'string' ? body : JSON.stringify(body)
+        init.body = typeof body === 'string' || body instanceof Blob ? body : JSON.stringify(body)
         init.headers = { 'content-type': 'application/json', ...init.headers }
       }
       const request = new Request(`http://127.0.0.1:8484${path}`, init)

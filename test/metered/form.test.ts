@@ -64,6 +64,16 @@ describe('forms', () => {
     expect(new TextDecoder().decode(bytes.subarray(at?.valueStart, at?.valueEnd))).toBe('m')
   })
 
+  test('a preamble is passed over, and is not passed on', () => {
+    const form = `${part('model', 'm')}--edge--`
+    const hidden = `This is a form.\n${part('model', 'other').replaceAll('\r\n', '\n')}`
+    const { json, members, bytes } = parseForm(bytesOf(`${hidden}\r\n${form}`), TYPE)
+    expect(json).toEqual({ model: 'm' })
+    expect(new TextDecoder().decode(bytes)).toBe(form)
+    const at = members[0]
+    expect(new TextDecoder().decode(bytes.subarray(at?.valueStart, at?.valueEnd))).toBe('m')
+  })
+
   test.each([
     ['no type', undefined],
     ['another type', 'application/json'],
@@ -89,7 +99,8 @@ describe('forms', () => {
     ['two dispositions', whole(part('a', 'v', '\r\ncontent-disposition: form-data; name="model"')), 'body'],
     ['no disposition', bytesOf('--edge\r\nx: y\r\n\r\nv\r\n--edge--'), 'body'],
     ['no name', whole(part('', 'v')), 'body'],
-    ['a preamble', bytesOf(`hello\r\n${part('a', 'v')}--edge--`), 'body'],
+    ['a preamble alone', bytesOf('hello\r\n--edg'), 'body'],
+    ['a preamble in the line of the boundary', bytesOf(`hello${part('a', 'v')}--edge--`), 'body'],
     ['more behind the end', bytesOf(`${part('a', 'v')}--edge--\r\n${part('model', 'x')}`), 'body'],
     ['a bare line feed', bytesOf('--edge\ncontent-disposition: form-data; name="a"\n\nv\n--edge--'), 'body'],
     ['no last boundary', bytesOf(part('a', 'v')), 'body'],

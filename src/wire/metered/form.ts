@@ -101,17 +101,18 @@ function textOf(bytes: Uint8Array, name: string): string {
 
 /**
  * Bytes of a form → Body. `json` holds the values as text, a list for names that end in `[]`, `stream` as a boolean, and
- * a `FormFile` for each file. Throws `invalid_request`: no or a bad boundary, broken framing, a name given twice.
+ * a `FormFile` for each file; what stands before the first boundary is left out. Throws `invalid_request`: no or a bad boundary, broken framing, a name given twice.
  */
-export function parseForm(bytes: Uint8Array, contentType: string | undefined): Body {
+export function parseForm(sent: Uint8Array, contentType: string | undefined): Body {
   const first = encoder.encode(`--${boundaryOf(contentType)}`)
   const next = encoder.encode(`\r\n--${boundaryOf(contentType)}`)
-  let at = 0
-  while (startsWith(bytes, CRLF, at)) at += CRLF.length
-  if (!startsWith(bytes, first, at)) throw fault('The form does not begin with its boundary.')
+  const before = startsWith(sent, first, 0) ? 0 : find(sent, next, 0) + CRLF.length
+  if (before === 1) throw fault('The form has no line with its boundary.')
+  // a preamble is nobody's to read (RFC 2046 section 5.1.1), and goes no further: others could find a part in it
+  const bytes = sent.subarray(before)
   const json: Record<string, unknown> = {}
   const members: Member[] = []
-  at += first.length
+  let at = first.length
   while (!startsWith(bytes, DASHES, at)) {
     if (!startsWith(bytes, CRLF, at)) throw fault('A boundary of the form is not followed by a line end.')
     if (members.length === PARTS_MAX) throw fault(`The form has more than ${PARTS_MAX} parts.`)
@@ -126,6 +127,7 @@ export function parseForm(bytes: Uint8Array, contentType: string | undefined): B
     members.push({ key: name, start, valueStart, valueEnd })
     at = valueEnd + next.length
   }
+  if (members.length === 0) throw fault('The form has no parts.')
   const end = at + DASHES.length
   if (bytes.length !== end && !(bytes.length === end + CRLF.length && startsWith(bytes, CRLF, end)))
     throw fault('More bytes follow the end of the form.')
