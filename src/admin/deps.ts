@@ -53,6 +53,8 @@ export interface AdminDeps {
   readonly vault: Vault
   /** Whose `store` is the one that all of these write to. */
   readonly audit: AuditLog
+  /** The folder was opened for one command, and no gateway works on it: nothing is written meanwhile. Absent = one may. */
+  readonly isAlone?: boolean
   readonly ledger: LedgerView
   readonly health: Health
   readonly market: () => Market

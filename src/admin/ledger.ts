@@ -1,8 +1,8 @@
 /** `GET /admin/v1/ledger/check`: the ledger's invariants, looked at now. */
 import { z } from 'zod'
-import { type Check, checkLedger } from '../ledger/check.ts'
+import { type Check, checkLedger, isAmount } from '../ledger/check.ts'
 import { ORGANISATION } from '../ledger/owners.ts'
-import { parseTime } from '../wire/plain.ts'
+import { isoOrNull, parseTime } from '../wire/plain.ts'
 import type { AdminDeps } from './deps.ts'
 import type { AdminCall, AdminRoute } from './route.ts'
 
@@ -13,8 +13,18 @@ const checkShape = z.object({
       name: z.string(),
       compared: z.int(),
       is_note: z.boolean(),
+      not_looked_at_from: z.iso
+        .datetime()
+        .nullable()
+        .describe('What is younger changes while a gateway works, and was not looked at; null = all was'),
       differences: z.array(
-        z.object({ at: z.string(), figure: z.string(), expected: z.number(), found: z.number() }),
+        z.object({
+          at: z.string(),
+          figure: z.string(),
+          expected: z.number(),
+          found: z.number(),
+          unit: z.literal('nano-USD').optional().describe('Absent = a count'),
+        }),
       ),
     }),
   ),
@@ -32,13 +42,18 @@ async function check(deps: AdminDeps, call: AdminCall<unknown>) {
     projects: [...(deps.projects?.list() ?? []), ...(organisation ? [organisation] : [])],
     nowMs: deps.clock.now(),
     sinceMs: from === null ? undefined : parseTime(from, 'from'),
+    isAlone: deps.isAlone,
     pause: () => new Promise(resolve => setTimeout(resolve, 0)),
   })
-  const wire = checks.map(({ name, compared, differences, isNote }) => ({
+  const wire = checks.map(({ name, compared, differences, isNote, notLookedAtFromMs }) => ({
     name,
     compared,
     is_note: isNote === true,
-    differences,
+    not_looked_at_from: isoOrNull(notLookedAtFromMs ?? null),
+    differences: differences.map(each => ({
+      ...each,
+      ...(isAmount(each.figure) && { unit: 'nano-USD' }),
+    })),
   }))
   return { json: { ok: checks.every(holds), checks: wire } }
 }

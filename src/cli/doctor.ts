@@ -104,7 +104,27 @@ interface CheckWire {
   readonly name: string
   readonly compared: number
   readonly is_note: boolean
-  readonly differences: readonly { at: string; figure: string; expected: number; found: number }[]
+  readonly not_looked_at_from: string | null
+  readonly differences: readonly {
+    at: string
+    figure: string
+    expected: number
+    found: number
+    unit?: string
+  }[]
+}
+
+/** One check in words. What compared nothing, because it is too young, is no tick. */
+function checkText({ name, compared, is_note, differences, not_looked_at_from: from }: CheckWire): string {
+  const unseen = from ? `not looked at: ${from.slice(0, 16)}Z-now, a gateway works with it` : ''
+  if (unseen !== '' && compared === 0) return `- ${name}: ${unseen}\n`
+  const mark = differences.length === 0 ? '✓' : is_note ? '!' : '✗'
+  const lines = differences.map(({ at, figure, expected, found, unit }) => {
+    const amount = (value: number) => (unit === undefined ? String(value) : `${value} ${unit}`)
+    return `    ${plain(at)}: ${figure} is ${amount(found)}, should be ${amount(expected)}\n`
+  })
+  const more = unseen === '' ? '' : `; ${unseen}`
+  return `${mark} ${name}: ${compared} compared, ${differences.length} differ${more}\n${lines.join('')}`
 }
 
 function parseSince(text: string): void {
@@ -126,12 +146,7 @@ async function ledger(call: CommandCall): Promise<number> {
     call.shell.out(text)
     return ok ? EXIT.ok : EXIT.failed
   }
-  for (const { name, compared, is_note, differences } of checks) {
-    const mark = differences.length === 0 ? '✓' : is_note ? '!' : '✗'
-    call.shell.out(`${mark} ${name}: ${compared} compared, ${differences.length} differ\n`)
-    for (const { at, figure, expected, found } of differences)
-      call.shell.out(`    ${plain(at)}: ${figure} is ${found}, should be ${expected}\n`)
-  }
+  for (const check of checks) call.shell.out(checkText(check))
   return ok ? EXIT.ok : EXIT.failed
 }
 

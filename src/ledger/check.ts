@@ -23,6 +23,11 @@ export interface Difference {
   readonly found: number
 }
 
+const AMOUNT = /NanoUsd$|^(spent|held|above the limit)$/
+
+/** Is the figure of a difference an amount in nano-USD? Else it is a count. */
+export const isAmount = (figure: string): boolean => AMOUNT.test(figure)
+
 export interface Check {
   readonly name: string
   /** How many things were compared. */
@@ -31,6 +36,8 @@ export interface Check {
   readonly differences: readonly Difference[]
   /** Not a fault by itself: a limit may have been lowered, a provider may have billed beyond a hold. */
   readonly isNote?: boolean
+  /** Epoch ms: what is younger was not looked at, since it changes under the hand that counts it. Absent = all was. */
+  readonly notLookedAtFromMs?: number
 }
 
 /** Of a budget as it stands; `scope` undefined = it counts all traffic. */
@@ -54,6 +61,8 @@ export interface CheckInput {
   readonly nowMs: number
   /** Only rows since then, epoch ms; undefined = all that are kept. */
   readonly sinceMs?: number | undefined
+  /** Nobody works with this ledger meanwhile: what has just been written is looked at too. */
+  readonly isAlone?: boolean | undefined
   /** Between two steps, so that what else runs is not held up. */
   readonly pause: () => Promise<void>
 }
@@ -245,16 +254,26 @@ export async function checkLedger(input: CheckInput): Promise<Check[]> {
     Number(await store.setting(KEPT_SINCE)) || 0,
     Math.floor((input.sinceMs ?? 0) / HOUR_MS) * HOUR_MS,
   )
-  // The running hour changes under the hand that counts it.
-  const hours = range(since, Math.floor(nowMs / HOUR_MS) * HOUR_MS, HOUR_MS)
-  const today = Math.floor(nowMs / DAY_MS) * DAY_MS
-  const days = dayStarts.filter(startMs => startMs + DAY_MS > since && startMs < today)
+  // The running hour changes under the hand that counts it, and so does its day.
+  const alone = input.isAlone === true
+  const [hour, today] = [HOUR_MS, DAY_MS].map(ms => Math.floor(nowMs / ms) * ms) as [number, number]
+  const hours = range(since, alone ? hour + HOUR_MS : hour, HOUR_MS)
+  const days = dayStarts.filter(startMs => startMs + DAY_MS > since && (alone || startMs < today))
+  const until = (fromMs: number) => (alone ? {} : { notLookedAtFromMs: fromMs })
   return [
-    { name: 'rows = hourly sums', ...(await sumsAgree(input, ['rows', 'hours'], hours, HOUR_MS)) },
-    { name: 'hourly sums = daily sums', ...(await sumsAgree(input, ['hours', 'days'], days, DAY_MS)) },
+    {
+      name: 'rows = hourly sums',
+      ...(await sumsAgree(input, ['rows', 'hours'], hours, HOUR_MS)),
+      ...until(hour),
+    },
+    {
+      name: 'hourly sums = daily sums',
+      ...(await sumsAgree(input, ['hours', 'days'], days, DAY_MS)),
+      ...until(today),
+    },
     { name: 'daily sums = closed days', ...(await closedAgree(input, days)) },
     { name: 'key totals = daily sums', ...(await keyTotals(input, dayStarts)) },
-    { name: 'every request ended once', ...(await endedOnce(input, hours)) },
+    { name: 'every request ended once', ...(await endedOnce(input, hours)), ...until(hour) },
     ...(await budgetsAgree(input)),
   ]
 }

@@ -46,8 +46,9 @@ export function spendView(
   return orderSpend(
     groupBy,
     groups
-      // A group that has nothing left when those with a name are taken from it is none.
-      .filter(values => width === 0 || Number(values[width + 1]) > 0)
+      // A group that has nothing left when those with a name are taken from it is none. One that has money left and no
+      // attempts is a fault of the sums, and is shown.
+      .filter(values => width === 0 || values.some((value, at) => at >= width && Number(value) !== 0))
       .map(values => spendRowOf(groupBy, values, name)),
   )
 }

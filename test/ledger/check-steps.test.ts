@@ -35,6 +35,7 @@ describe('rows and their sums', () => {
       name: 'rows = hourly sums',
       compared: FIGURES.length,
       differences: [],
+      notLookedAtFromMs: NOON + 2 * 3_600_000,
     })
   })
 

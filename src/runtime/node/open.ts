@@ -80,7 +80,7 @@ export interface OpenOptions {
   readonly redactor: Redactor
   /** Where clients reach the data plane, for pages that show commands. */
   readonly origin?: string
-  /** False for the command line: an admin token made there would be shown to nobody. */
+  /** False for the command line, which serves nobody: an admin token made there would be shown to nobody. */
   readonly makesToken?: boolean
 }
 
@@ -226,15 +226,13 @@ async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): P
   }
 }
 
-interface Offices extends Books {
+interface Offices extends Books, OpenOptions {
   readonly vault: OpenVault
   readonly masterKey: MasterKey
   readonly audit: AuditLog
   readonly ledger: LedgerOwner
   readonly supply: Supply
   readonly own: OwnCatalog
-  readonly settings: Settings
-  readonly origin?: string | undefined
   readonly meters: Meters
 }
 
@@ -267,6 +265,7 @@ function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: A
     vault: o.vault,
     audit: o.audit,
     ledger: o.ledger,
+    isAlone: o.makesToken === false,
     health: deps.health,
     market: deps.market,
     routing: () => knownNow(deps),
