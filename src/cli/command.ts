@@ -1,6 +1,7 @@
 /** What a command of the command line is: options, words, and a function that answers with an exit code. */
 import type { ParseArgsOptionsConfig } from 'node:util'
 import type { AdminClient } from './client.ts'
+import { plain } from './print.ts'
 
 /** Exit codes of sysexits.h, where they say something. */
 export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, config: 78 } as const
@@ -93,4 +94,14 @@ export function numberOf(values: Values, name: string): number | undefined {
   const value = Number(text)
   if (text.trim() !== '' && Number.isFinite(value)) return value
   throw new CommandError(`--${name}: "${text}" is not a number`, EXIT.usage)
+}
+
+/** Names in an answer of the admin plane that match nothing now, a line each; `what` = whose they are, where several things are made. */
+export function showWarnings(
+  call: CommandCall,
+  { warnings }: Readonly<Record<string, unknown>>,
+  what = '',
+): void {
+  const whose = what === '' ? '' : `${plain(what)}: `
+  for (const each of (warnings ?? []) as unknown[]) call.shell.err(`warning: ${whose}${plain(each)}\n`)
 }

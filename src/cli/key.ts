@@ -1,5 +1,14 @@
 /** `switchgate key …` */
-import { changesOf, type Command, type CommandCall, CommandError, EXIT, limitOf, textOf } from './command.ts'
+import {
+  changesOf,
+  type Command,
+  type CommandCall,
+  CommandError,
+  EXIT,
+  limitOf,
+  showWarnings,
+  textOf,
+} from './command.ts'
 import { getAll } from './client.ts'
 import { budgetsOf, budgetsText, topUpCommand } from './budget.ts'
 import { hoursOfText, hoursText } from '../keys/hours.ts'
@@ -84,11 +93,6 @@ function bodyOf({ values }: CommandCall): Wire {
   }
 }
 
-/** Names in its policy that match nothing now. */
-function warn(call: CommandCall, { warnings }: Wire): void {
-  for (const each of (warnings ?? []) as unknown[]) call.shell.err(`warning: ${plain(each)}\n`)
-}
-
 /** Prints a fresh key: its text alone on standard output, so that it can be piped; the rest beside it. */
 function showMinted(call: CommandCall, text: string): number {
   if (call.json) {
@@ -96,7 +100,7 @@ function showMinted(call: CommandCall, text: string): number {
     return EXIT.ok
   }
   const key = JSON.parse(text) as Wire
-  warn(call, key)
+  showWarnings(call, key)
   call.shell.out(`${plain(key.key)}\n`)
   call.shell.err(`Key ${plain(key.id)} (${plain(key.name)}). It is shown here once: copy it now.\n`)
   if (typeof key.replaces === 'string') {
@@ -145,7 +149,7 @@ function showKey(call: CommandCall, text: string): number {
   if (call.json) call.shell.out(text)
   else {
     const key = JSON.parse(text) as Wire
-    warn(call, key)
+    showWarnings(call, key)
     const limits = Object.entries(key.limits as Wire).filter(([, value]) => value !== null)
     const rows = [
       ['id', key.id],

@@ -5,7 +5,7 @@ import { stringify } from 'yaml'
 import type { Policy, PolicyStep, Present } from '../admin/policy.ts'
 import { GatewayError } from '../errors.ts'
 import { getAll } from './client.ts'
-import { type Command, type CommandCall, CommandError, EXIT } from './command.ts'
+import { type Command, type CommandCall, CommandError, EXIT, showWarnings } from './command.ts'
 import { jsonText, money, plain } from './print.ts'
 
 const load = () => import('../admin/policy.ts')
@@ -120,6 +120,7 @@ async function apply(call: CommandCall): Promise<number> {
     })
     if (!call.json) call.shell.err(`${kind === 'create' ? 'made' : 'changed'}: ${plain(what)}\n`)
     const answer = JSON.parse(text) as Record<string, unknown>
+    showWarnings(call, answer, what)
     if (typeof answer.key !== 'string') continue
     made.push({ name: String(answer.name), id: String(answer.id), key: answer.key })
     // at once: if a later step fails, this one has been made all the same

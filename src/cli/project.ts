@@ -1,7 +1,7 @@
 /** `switchgate project …`: budgets and limits above keys; `organisation` is the one above all. */
 import { budgetsOf, budgetsText, topUpCommand } from './budget.ts'
 import { getAll } from './client.ts'
-import { changesOf, type Command, type CommandCall, EXIT, limitOf, textOf } from './command.ts'
+import { changesOf, type Command, type CommandCall, EXIT, limitOf, showWarnings, textOf } from './command.ts'
 import { listText, money, plain, table, time } from './print.ts'
 
 type Wire = Record<string, unknown>
@@ -69,6 +69,7 @@ function show(call: CommandCall, text: string): number {
   if (call.json) call.shell.out(text)
   else {
     const project = JSON.parse(text) as Wire
+    showWarnings(call, project)
     const limits = Object.entries(project.limits as Wire).filter(([, value]) => typeof value === 'number')
     const rows = [
       ['id', project.id],

@@ -119,6 +119,19 @@ describe('over a folder', () => {
     expect(said).toMatchObject({ code: 0, err: expect.stringContaining('elsewhere is not in the file') })
   })
 
+  test('a budget for a model that is not known is told of, one that would never count is refused', async () => {
+    const env = { ...data, SWITCHGATE_DATA: join(folder, 'told') }
+    expect((await say('key create --name first', env)).code).toBe(0)
+    const budget = (model: string) =>
+      `projects: { lab: { budgets: [{ window: total, usd: 1, model: ${JSON.stringify(model)} }] } }\n`
+    const told = await policy('apply', budget('zzz-not-yet'), [], env)
+    expect(told.code).toBe(0)
+    expect(told.err).toContain('warning: project lab: budgets[0].model: "zzz-not-yet" is no model here now')
+    const refused = await policy('apply', budget('openai/gpt-5'), [], env)
+    expect(refused.code).not.toBe(0)
+    expect(refused.err).toContain('Write "gpt-5"')
+  })
+
   test('apply makes it, shows new keys once, and is done', async () => {
     const said = await policy('apply', POLICY)
     expect(said.code, said.err).toBe(0)
