@@ -1,6 +1,6 @@
 /** Files that a setting names: read whole, and what is wrong with one is told with the setting and the cure. Before anything is opened. */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createSecureContext } from 'node:tls'
 import { type Settings, SettingsError } from './settings.ts'
 
 /** Why a file cannot be read, by the system's code. */
@@ -33,9 +33,9 @@ export interface Pems {
 }
 
 /** OpenSSL's words are no help, and are kept for the one who searches for them: https://nodejs.org/api/errors.html#openssl-error-codes */
-function prove(setting: string, pems: Partial<Pems>, what: string): void {
+function prove<T>(setting: string, read: () => T, what: string): T {
   try {
-    createSecureContext(pems)
+    return read()
   } catch (error) {
     const code = (error as { code?: unknown }).code
     throw new SettingsError(`${setting}: ${what}${typeof code === 'string' ? ` (${code})` : ''}`)
@@ -47,16 +47,19 @@ export function readTls(tls: Settings['tls']): Pems | undefined {
   if (tls === undefined) return undefined
   const cert = readSettingFile('TLS_CERT_FILE', tls.certFile)
   const key = readSettingFile('TLS_KEY_FILE', tls.keyFile)
-  prove(
+  const certificate = prove(
     'TLS_CERT_FILE',
-    { cert },
+    () => new X509Certificate(cert),
     `${tls.certFile} is no certificate in PEM form (-----BEGIN CERTIFICATE-----)`,
   )
-  prove(
+  const secret = prove(
     'TLS_KEY_FILE',
-    { key },
+    () => createPrivateKey(key),
     `${tls.keyFile} is no private key in PEM form without a passphrase (-----BEGIN PRIVATE KEY-----)`,
   )
-  prove('TLS_KEY_FILE', { cert, key }, `${tls.keyFile} is not the key of the certificate ${tls.certFile}`)
+  if (!certificate.checkPrivateKey(secret))
+    throw new SettingsError(
+      `TLS_KEY_FILE: ${tls.keyFile} is not the key of the certificate ${tls.certFile}: set both to a pair`,
+    )
   return { cert, key }
 }

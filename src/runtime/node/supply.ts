@@ -117,14 +117,24 @@ function warnOf(config: Config, log: Log): void {
 const EMPTIED =
   'the file is empty now, as it is in the middle of a save: what it said before stays. To take everything away, write `providers: {}`'
 
+/** An editor empties a file before it writes it: to have no providers on purpose is to say so. Throws SettingsError. */
+function nextText(path: string | undefined, before: string): string {
+  const text = textAt(path)
+  if (text.trim() === '' && before.trim() !== '') throw new SettingsError(EMPTIED)
+  return text
+}
+
+const namesIn = (config: Config): readonly string[] => [
+  ...new Set([...Object.keys(config.providers), ...Object.keys(config.hosts), ...KINDS.keys()]),
+]
+
 export async function createSupply(o: SupplyOptions): Promise<Supply> {
   let text = textAt(o.configPath)
   let { config, file } = readConfig(o.configPath, o.env, o.catalog(), text)
   o.onConfig(config)
+  warnOf(config, o.log)
   let served: ReadonlyMap<string, readonly ListedModel[]> = new Map()
   let market = await build(config)
-
-  warnOf(config, o.log)
 
   async function build(next: Config, say: Log = o.log): Promise<Market> {
     return createMarket({
@@ -150,9 +160,7 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
     port: createPreview({ env: o.env, catalog: o.catalog, current: () => ({ config, file }), build }),
     async reload() {
       try {
-        const read = textAt(o.configPath)
-        // an editor that empties a file before it writes it; to have no providers on purpose is to say so
-        if (read.trim() === '' && text.trim() !== '') throw new SettingsError(EMPTIED)
+        const read = nextText(o.configPath, text)
         const { config: next, file: written } = readConfig(o.configPath, o.env, o.catalog(), read)
         const fresh = await build(next)
         await o.onReload?.(config, next)
@@ -186,9 +194,7 @@ export async function createSupply(o: SupplyOptions): Promise<Supply> {
       for (const [name, models] of found)
         o.log('info', 'local_server.serves', { provider: name, models: models.length })
     },
-    providerNames: () => [
-      ...new Set([...Object.keys(config.providers), ...Object.keys(config.hosts), ...KINDS.keys()]),
-    ],
+    providerNames: () => namesIn(config),
   }
   return { ...supply, reload: () => inTurn(supply.reload), restock: () => inTurn(supply.restock) }
 }
