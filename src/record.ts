@@ -229,7 +229,7 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
   const kind: Failure = failure.kind
   switch (FAILURES[kind].blame) {
     case 'offer':
-      return coolDown(offerKey(target.listing), MISSING_MODEL_MS)
+      return coolDown(target.key, MISSING_MODEL_MS)
     case 'credential':
       if (isReplaced(target, deps)) return
       return coolDown(credentialKeyOf(target) ?? target.key, BAD_CREDENTIAL_MS)

@@ -70,7 +70,6 @@ function isHeldBack({ credential }: Target, plan: Plan, tried: readonly Tried[])
 function mayFollow(candidate: Target, past: Tried): boolean {
   switch (past.failure) {
     case 'silent':
-    case 'model_missing':
     case 'content_filter':
       return routeOf(candidate) !== routeOf(past.target)
     case 'context_length': {

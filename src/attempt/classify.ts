@@ -117,10 +117,19 @@ export function upstreamError(
   return new GatewayError(kind, `${provider}: ${message}`, { code, status, param: words.param })
 }
 
+/** What the body calls the failure, where that can be under this status: a server's error is no mistake of the caller's, nor the other way round. */
+function believed(named: Failure, status: number): Failure {
+  if (status >= 500 && named === 'refused') return 'overloaded'
+  const isTheCallers = status === 400 || status === 413 || status === 422
+  if (named === 'overloaded' && (isTheCallers || status === 404 || status === 410))
+    return failureOfStatus(status)
+  return named
+}
+
 /** Failure of a non-2xx answer (or of an error object inside a 200, status 200). */
 export function classify(provider: Provider, status: number, body: unknown): Failure {
   const named = provider.classify?.(status, body)
-  if (named) return named
+  if (named) return believed(named, status)
   if (status >= 200 && status < 300) {
     const code = field(field(body, 'error'), 'code')
     const asStatus = typeof code === 'number' ? code : Number(code)

@@ -143,6 +143,7 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
       headers: heard ? heard.headers : noHeaders,
       timeouts: timeoutsFor(site.timeouts, offer, facts, deps.health.state(target.key)),
       lastResort: carried.lastResort,
+      requestedMs: job.call.startedAtMs,
       deadlineMs: job.call.startedAtMs + site.timeouts.totalMs,
       answerBytesMax: deps.config().limits.answerBytes,
       onDisconnect: site.onDisconnect,

@@ -13,11 +13,17 @@ const EPOCH_SECONDS_MIN = 1_000_000_000
 const EPOCH_MS_MIN = 1_000_000_000_000
 /** OpenAI and Groq write `1m2.5s`, `6m0s`, `12ms` (Go's duration format). */
 const DURATION = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/
-/** Names of OpenAI's headers, which most hosts took over. */
-const USUAL: readonly RateLimitHeaders[] = ['requests', 'tokens'].map(what => ({
-  remaining: `x-ratelimit-remaining-${what}`,
-  reset: `x-ratelimit-reset-${what}`,
-}))
+/** Names of OpenAI's headers, which most hosts took over, and of Anthropic's (docs.claude.com/en/api/rate-limits). */
+const USUAL: readonly RateLimitHeaders[] = [
+  ...['requests', 'tokens'].map(what => ({
+    remaining: `x-ratelimit-remaining-${what}`,
+    reset: `x-ratelimit-reset-${what}`,
+  })),
+  ...['requests', 'tokens', 'input-tokens', 'output-tokens'].map(what => ({
+    remaining: `anthropic-ratelimit-${what}-remaining`,
+    reset: `anthropic-ratelimit-${what}-reset`,
+  })),
+]
 
 const clamp = (ms: number): number | undefined =>
   Number.isFinite(ms) && ms >= 0 ? Math.min(ms, WAIT_MS_MAX) : undefined

@@ -38,6 +38,8 @@ export interface ExchangeInput {
   readonly timeouts: Timeouts
   /** No target is left after this one: only the total limit holds before content. */
   readonly lastResort: boolean
+  /** Monotonic ms at which the request came. */
+  readonly requestedMs: number
   /** Monotonic ms at which the whole request must be over. */
   readonly deadlineMs: number
   readonly answerBytesMax: number

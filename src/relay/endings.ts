@@ -36,6 +36,10 @@ export function isComplete(state: StreamState, needsFinish: boolean): boolean {
   return content && (finishReason === undefined ? done && !needsFinish : done || unfinished === 0)
 }
 
+/** Has every choice said how it ended? */
+export const hasEnded = (state: StreamState | undefined): boolean =>
+  state?.content === true && state.finishReason !== undefined && state.unfinished === 0
+
 /** What a connection that broke, or a time limit, means. `heard` = an answer had begun, so it was reached. */
 export function kindOfBreak(named: Failure | undefined, heard: boolean, committed: boolean): Failure {
   if (committed && named !== 'silent') return 'interrupted'

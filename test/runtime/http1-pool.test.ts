@@ -70,6 +70,54 @@ test('an idle connection that the peer closes is forgotten', async () => {
   expect(sockets).toHaveLength(2)
 })
 
+test('a kept connection that turns out to be closed costs nothing: the request goes out on a new one', async () => {
+  const { sockets, ask, requests } = await upstream((socket, n, text) => {
+    if (n === 2) socket.resetAndDestroy()
+    else if (n === 4) socket.end()
+    else socket.write(`${OK}\r\n${text.includes('/again') ? 'go' : 'ok'}`)
+  })
+  await ask().over
+  const reset = await ask({ path: '/again', body: Buffer.from('{"a":1}') }).over
+  expect([reset.events, reset.text()]).toEqual([['head', 'chunk', 'end'], 'go'])
+  const ended = await ask({ path: '/again' }).over
+  expect([ended.events, ended.text()]).toEqual([['head', 'chunk', 'end'], 'go'])
+  expect([requests(), sockets.length]).toEqual([5, 3])
+})
+
+test('who had begun to answer, or took its time to break off, is not asked again in silence', async () => {
+  const begun = await upstream((socket, n) => {
+    if (n === 1) socket.write(`${OK}\r\nok`)
+    else socket.end('HTTP/1.1 200')
+  })
+  await begun.ask().over
+  expect((await begun.ask().over).error?.kind).toBe('unreachable')
+  expect(begun.requests()).toBe(2)
+
+  const late = await upstream((socket, n) => {
+    if (n === 1) socket.write(`${OK}\r\nok`)
+    else setTimeout(() => socket.resetAndDestroy(), 1_200)
+  })
+  await late.ask().over
+  expect((await late.ask().over).error?.kind).toBe('unreachable')
+  expect(late.requests()).toBe(2)
+})
+
+test('who leaves while it is sent again hears nothing, and the new connection is kept for others', async () => {
+  const { sockets, ask } = await upstream((socket, n) => {
+    if (n === 2) socket.resetAndDestroy()
+    else socket.write(`${OK}\r\nok`)
+  })
+  await ask().over
+  const left = ask()
+  // the kept connection broke: another one is being made
+  sockets[0]?.once('close', () => left.upstream.abort())
+  await until(() => sockets[0]?.destroyed === true)
+  left.upstream.abort()
+  expect((await ask().over).text()).toBe('ok')
+  expect(sockets.length).toBeLessThanOrEqual(3)
+  expect(left.report.events).not.toContain('fail')
+})
+
 test('a peer that closes instead of answering is unreachable, told once', async () => {
   const { ask } = await upstream((socket, n) => void (n === 1 ? socket.write(`${OK}\r\nok`) : socket.end()))
   await ask().over

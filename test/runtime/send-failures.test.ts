@@ -48,7 +48,7 @@ test('failures have kinds and sentences without addresses', async () => {
   }
 })
 
-test('a connection that is never accepted is silent after the connect limit', async () => {
+test('a connection that is never accepted is unreachable after the connect limit, and nothing was sent', async () => {
   // A full backlog of a listener that never accepts is the one black hole that loopback has; a resolver that never answers is the other.
   const send = sender({
     allow: ['never.test:80'],
@@ -56,8 +56,9 @@ test('a connection that is never accepted is silent after the connect limit', as
     resolve: () => new Promise(() => {}),
   })
   const started = performance.now()
-  const report = await exchange(send, { origin: 'http://never.test' }).over
-  expect(report.error?.kind).toBe('silent')
+  const { over, upstream } = exchange(send, { origin: 'http://never.test' })
+  const report = await over
+  expect([report.error?.kind, upstream.sent]).toEqual(['unreachable', false])
   expect(performance.now() - started).toBeLessThan(20_000)
 })
 

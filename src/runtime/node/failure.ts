@@ -17,14 +17,11 @@ const SENTENCES: Readonly<Record<string, string>> = {
   ENOTFOUND: 'The upstream’s host name does not resolve.',
   EAI_AGAIN: 'The upstream’s host name does not resolve right now.',
   EGRESS_REFUSED: 'The egress guard refused the upstream’s address.',
+  UND_ERR_CONNECT_TIMEOUT: 'The upstream did not accept a connection in time.',
+  ETIMEDOUT: 'The upstream did not accept a connection in time.',
 }
 
-const TIMEOUTS = new Set([
-  'UND_ERR_CONNECT_TIMEOUT',
-  'ETIMEDOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-])
+const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
 const isMalformed = (code: string): boolean =>
   code === 'HTTPParserError' ||
   code.startsWith('HPE_') ||
@@ -34,12 +31,12 @@ const isMalformed = (code: string): boolean =>
 /** OpenSSL's verify codes have no common prefix: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
 const isTls = (code: string): boolean => /CERT|SSL|TLS|SIGNATURE|ISSUER|CRL|HOSTNAME_MISMATCH/.test(code)
 
-/** silent (no connection in time), malformed (no HTTP), bug (we built an impossible request), else unreachable. The message holds no address. */
+/** silent (no answer in time), malformed (no HTTP), bug (we built an impossible request), else unreachable. The message holds no address. */
 export function failureOf(error: unknown): GatewayError {
   const code = codeOf(error) ?? ''
   const say = (kind: 'silent' | 'malformed' | 'bug' | 'unreachable', message: string): GatewayError =>
     new GatewayError(kind, message, { cause: error })
-  if (TIMEOUTS.has(code)) return say('silent', 'The upstream did not accept a connection in time.')
+  if (TIMEOUTS.has(code)) return say('silent', 'The upstream did not answer in time.')
   if (isMalformed(code)) return say('malformed', 'The upstream did not answer in valid HTTP.')
   if (code === 'UND_ERR_INVALID_ARG') return say('bug', 'The upstream request could not be built.')
   if (isTls(code)) return say('unreachable', `The upstream’s TLS certificate was not accepted (${code}).`)

@@ -14,6 +14,11 @@ const KEEP_ALIVE_MS = 60_000
 /** A peer that says when it will close means its own clock: we close this much earlier. */
 const MARGIN_MS = 2_000
 const SWEEP_MS = 1_000
+/**
+ * A kept connection that its peer closed meanwhile breaks as soon as it is used: who breaks off later than this had the
+ * request, and may have worked on it.
+ */
+const STALE_MS = 1_000
 const ANNOUNCED = /(?:^|,)\s*timeout\s*=\s*(\d{1,9})/i
 
 /** The peer closed before its answer was whole; as Node names what a reset looks like. */
@@ -39,6 +44,9 @@ class Connection implements Answered, Carrier {
   #keptMs = KEEP_ALIVE_MS
   #paused = false
   #isReferenced = true
+  /** Where the exchange goes if this connection, kept from an earlier one, turns out to be closed; undefined once it has answered. */
+  #again: (() => void) | undefined
+  #againUntilMs = 0
 
   constructor(socket: Socket, pool: Pool) {
     this.#socket = socket
@@ -53,9 +61,12 @@ class Connection implements Answered, Carrier {
     return !this.#socket.destroyed && this.#socket.writable
   }
 
-  carry(exchange: Exchange, head: string, body: Uint8Array | undefined): void {
+  /** `again` = sends it on a connection of its own; for those that were kept. */
+  carry(exchange: Exchange, head: string, body: Uint8Array | undefined, again?: () => void): void {
     const socket = this.#socket
     this.#exchange = exchange
+    this.#again = again
+    if (again !== undefined) this.#againUntilMs = performance.now() + STALE_MS
     this.#reader.expect()
     if (!this.#isReferenced) {
       this.#isReferenced = true
@@ -82,6 +93,7 @@ class Connection implements Answered, Carrier {
   }
 
   destroy(): void {
+    this.#again = undefined
     this.#lost(aborted())
     this.#socket.destroy()
   }
@@ -118,6 +130,7 @@ class Connection implements Answered, Carrier {
 
   /** The bytes are gone after the call. */
   read(bytes: Buffer): void {
+    this.#again = undefined
     // nobody asked: whatever this is, it must not be taken for the next answer
     if (this.#exchange === undefined) return void this.#socket.destroy()
     try {
@@ -138,7 +151,11 @@ class Connection implements Answered, Carrier {
     const exchange = this.#exchange
     this.#exchange = undefined
     this.#reader.forget()
-    exchange?.fail(error)
+    const again = this.#again
+    this.#again = undefined
+    if (exchange === undefined) return
+    if (again !== undefined && exchange.wanted && performance.now() < this.#againUntilMs) again()
+    else exchange.fail(error)
   }
 }
 
@@ -174,9 +191,15 @@ export class Pool {
   send(exchange: Exchange, head: string, body: Uint8Array | undefined): void {
     const nowMs = performance.now()
     for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop()) {
-      if (kept.usable && nowMs < kept.idleUntilMs) return kept.carry(exchange, head, body)
+      if (kept.usable && nowMs < kept.idleUntilMs)
+        return kept.carry(exchange, head, body, () => this.#sendAlone(exchange, head, body))
       kept.cut()
     }
+    this.#sendAlone(exchange, head, body)
+  }
+
+  /** On a new connection. */
+  #sendAlone(exchange: Exchange, head: string, body: Uint8Array | undefined): void {
     if (this.#isClosed) return process.nextTick(() => exchange.fail(aborted()))
     this.#connecting.add(exchange)
     let connection: Connection | undefined
