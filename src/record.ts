@@ -224,6 +224,7 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
       if (key !== undefined && deps.health.state(key)?.outUntilMs) deps.health.observe(key, WORKS, now)
     return
   }
+  if (result.stale) return
   const coolDown = (key: string, ms: number, told = false) =>
     deps.health.observe(key, { kind: 'cool_down', untilMs: now + ms, told }, now)
   const kind: Failure = failure.kind

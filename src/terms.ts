@@ -92,6 +92,8 @@ export interface Upstream {
   abort(): void
   /** True once the request was given to a connection: whoever breaks off then may have read it. Undefined = not known. */
   readonly sent?: boolean
+  /** True = it failed on a connection kept from an earlier exchange that had been closed meanwhile: that says nothing of the upstream. */
+  readonly stale?: boolean
 }
 
 /** The only way out. */

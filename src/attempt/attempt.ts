@@ -16,7 +16,7 @@ import type { Inbound } from '../wire/inbound.ts'
 import type { ChatFacts } from '../wire/openai.ts'
 import { type Begun, begin, type Ended, run, type Walk } from './begin.ts'
 import { asGatewayError } from './bug.ts'
-import { NOBODY, nextTarget, onceMore, repeatTarget, soonestRetryMs } from './choose.ts'
+import { NOBODY, nextTarget, onceMore, repeatTarget, soonestRetryMs, staleTarget } from './choose.ts'
 import { answerHeaders } from './headers.ts'
 import { hedged } from './hedge.ts'
 import type { Payer } from './payer.ts'
@@ -109,6 +109,7 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
       failure: failure.kind,
       retryAfterMs: failure.retryAfterMs,
       tookMs: result.totalMs,
+      stale: result.stale,
       moveOn: failure.kind === 'content_filter' && routing.aroundContentFilter,
     })
     const isOver = result.committed || walk.attempts >= walk.most
@@ -128,6 +129,8 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
 async function following(walk: Walk, deps: Deps): Promise<Target | undefined> {
   const { job, tried, passed } = walk
   if (job.answer.left) return undefined
+  const unheard = staleTarget(tried)
+  if (unheard) return unheard
   const nowMs = deps.clock.now()
   const next = nextTarget(job.plan, tried, passed)
   const again = next ? onceMore(tried, next, walk.most - walk.attempts, passed) : repeatTarget(tried, passed)

@@ -12,6 +12,8 @@ export interface Tried {
   readonly retryAfterMs?: number
   /** So long it took to fail. */
   readonly tookMs?: number
+  /** Only its kept connection was closed. */
+  readonly stale?: boolean | undefined
 }
 
 /** Key of a credential's own health; undefined = there is none: every place that needs none shares one that is empty. */
@@ -83,6 +85,14 @@ function mayFollow(candidate: Target, past: Tried): boolean {
     default:
       return true
   }
+}
+
+/** A target whose kept connection had been closed is asked again at once, on a new one: nothing was learned of it. Once. */
+export function staleTarget(tried: readonly Tried[]): Target | undefined {
+  const last = tried.at(-1)
+  if (!last?.stale || tried.some(past => past !== last && past.stale && past.target === last.target))
+    return undefined
+  return last.target
 }
 
 /** The target to ask once more when no other is left: the first whose trouble may have passed. `passed` = not to be asked. */

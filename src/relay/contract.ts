@@ -60,6 +60,8 @@ export interface ExchangeResult {
   readonly sent: boolean
   /** True = a connection took the request: who breaks off without an answer may have read it. */
   readonly delivered?: boolean | undefined
+  /** True = a kept connection turned out to be closed, and no more than that was learned. */
+  readonly stale?: boolean | undefined
   /** The upstream's status; 0 = it never answered. */
   readonly status: number
   readonly usage: Usage | undefined

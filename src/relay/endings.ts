@@ -27,9 +27,6 @@ export function phaseOf(status: number, headers: HeaderMap, i: ExchangeInput): P
   return i.stream && !/^application\/json/i.test(type) ? 'stream' : 'whole'
 }
 
-/** How long a caller may read nothing of what waits for it: a minute at least, for this silence is not the upstream's. */
-export const callersPauseMs = (stallMs: number): number => Math.max(60_000, stallMs)
-
 /** Did the stream say that it is all there? A host that gives fewer choices than were asked for says so by its terminator. */
 export function isComplete(state: StreamState, needsFinish: boolean): boolean {
   const { content, finishReason, done, unfinished } = state

@@ -7,25 +7,11 @@ import type { Deps, Watched } from '../deps.ts'
 import { type Failure, GatewayError } from '../errors.ts'
 import type { Receiver, Upstream } from '../terms.ts'
 import type { ExchangeInput, ExchangeResult, Phase } from './contract.ts'
-import {
-  callersPauseMs,
-  ERROR_BODY,
-  failureIn,
-  hasEnded,
-  isComplete,
-  kindOfBreak,
-  phaseOf,
-} from './endings.ts'
+import { ERROR_BODY, failureIn, hasEnded, isComplete, kindOfBreak, phaseOf } from './endings.ts'
+import { callersPauseMs, DRAIN_MS_MAX, keepAliveDue, LINGER_MS, silenceMs } from './patience.ts'
 import type { StreamState } from './reader.ts'
 import { shown } from './shown.ts'
 import { readWhole, type WholeAnswer } from './whole.ts'
-
-/** A finished stream's connection gets this long to end by itself, so that it can be used again. */
-const LINGER_MS = 1_000
-/** A stream that said how it ended and what it used has nothing more to say: its terminator is waited for so long. */
-const FINISH_MS = 5_000
-/** After a disconnect with `on_disconnect: drain`. Who loses a race is cut off: nobody has left. */
-const DRAIN_MS_MAX = 60_000
 
 export function runExchange(input: ExchangeInput, deps: Deps): Promise<ExchangeResult> {
   return new Promise(resolve => new Exchange(input, deps, resolve).start())
@@ -60,7 +46,7 @@ class Exchange implements Receiver, Watched {
     const { timeouts, stream } = input
     const first = stream ? timeouts.firstTokenMs : timeouts.firstByteMs
     this.limitDueMs = input.lastResort ? input.deadlineMs : Math.min(this.startedMs + first, input.deadlineMs)
-    this.keepAliveDueMs = stream ? this.nextKeepAlive(this.startedMs) : Number.POSITIVE_INFINITY
+    this.keepAliveDueMs = stream ? keepAliveDue(input, this.startedMs) : Number.POSITIVE_INFINITY
   }
 
   start(): void {
@@ -123,9 +109,11 @@ class Exchange implements Receiver, Watched {
     if (this.phase === 'over') return
     const named = error instanceof GatewayError ? error.kind : typeof error === 'string' ? error : undefined
     if (this.phase === 'error') return this.refused()
-    // a stream that said how it ended is whole, however the connection went down
-    if (this.phase === 'stream' && named !== 'silent' && hasEnded(this.i.reader?.state))
+    if (this.phase === 'stream' && hasEnded(this.i.reader?.state)) {
+      // a stream that said how it ended is whole, however its connection went down, or if it stays open
+      this.upstream?.abort()
       return this.streamEnd()
+    }
     const kind = kindOfBreak(named as Failure | undefined, this.phase !== 'waiting', this.committed)
     this.finish(upstreamError(kind, this.i.providerName, { scrub: this.i.scrub, cause: error }))
   }
@@ -135,30 +123,19 @@ class Exchange implements Receiver, Watched {
       this.upstream?.abort()
       return this.release()
     }
-    if (nowMs >= this.limitDueMs) {
-      if (this.pausedByCaller) return this.cancel('read nothing for too long')
-      if (this.phase !== 'stream' || !hasEnded(this.i.reader?.state)) return this.fail('silent')
-      // all of it came: only its connection stays open
-      this.upstream?.abort()
-      return this.streamEnd()
-    }
-    if (nowMs >= this.keepAliveDueMs) {
-      this.keepAliveDueMs = this.nextKeepAlive(nowMs)
+    const isOver = nowMs >= this.limitDueMs
+    // before another target is asked; an end of all is rather told with its own status
+    if (nowMs >= this.keepAliveDueMs && !this.committed && !(isOver && this.i.lastResort)) {
+      this.keepAliveDueMs = keepAliveDue(this.i, nowMs)
       this.i.answer.keepAlive([])
     }
+    if (isOver) return this.pausedByCaller ? this.cancel('read nothing for too long') : this.fail('silent')
     this.setDue()
   }
 
   stop(): void {
     if (this.resolved) return
     this.finish(new GatewayError('draining', 'This gateway is shutting down.', { retryAfterMs: 1000 }))
-  }
-
-  /** Told from the request's start: a caller's patience does not begin anew with each target. */
-  private nextKeepAlive(nowMs: number): number {
-    const { requestedMs, timeouts } = this.i
-    const waitedMs = Math.max(0, nowMs - requestedMs)
-    return requestedMs + (Math.floor(waitedMs / timeouts.keepaliveMs) + 1) * timeouts.keepaliveMs
   }
 
   private setDue(): void {
@@ -182,11 +159,8 @@ class Exchange implements Receiver, Watched {
     const { state } = reader
     if (state.failure) return this.streamFailed(state)
     if (state.done) return this.streamEnd()
-    const { idleMs, stallMs } = this.i.timeouts
-    if (state.finishReason !== undefined && state.usage && hasEnded(state) && !this.pausedByCaller)
-      this.touch(Math.min(FINISH_MS, stallMs))
-    else if (!this.committed && !this.i.lastResort) this.touch(idleMs)
-    else if (state.content && !this.pausedByCaller) this.touch(stallMs)
+    const silence = silenceMs(state, !this.committed && !this.i.lastResort, this.i.timeouts)
+    if (silence !== undefined && !this.pausedByCaller) this.touch(silence)
     if (state.content && this.i.afford && !this.i.afford(state.textBytes, state)) {
       // the budget ends here: the stream is closed as if the model had reached its limit
       this.upstream?.abort()
@@ -288,6 +262,7 @@ class Exchange implements Receiver, Watched {
     this.phase = 'over'
     this.deps.watch.remove(this)
   }
+
   private finish(
     failure: GatewayError | undefined,
     more: { whole?: WholeAnswer; cutShort?: boolean; linger?: boolean } = {},
@@ -307,6 +282,7 @@ class Exchange implements Receiver, Watched {
       committed: this.committed,
       sent: this.upstream !== undefined,
       delivered: this.upstream?.sent,
+      stale: this.upstream?.stale,
       status: this.status,
       usage: seen?.usage,
       usageIsFinal: state?.usageIsFinal ?? false,

@@ -26,6 +26,8 @@ export interface Group {
   readonly listings: readonly Listing[]
   readonly alias: string | undefined
   readonly preferences: Preferences | undefined
+  /** By which it is ranked, as its own name says, or else the first one; undefined = nobody says. */
+  readonly strategy: StrategyName | undefined
 }
 
 export interface Named {
@@ -115,7 +117,7 @@ function plainly(found: Extract<Resolution, { kind: 'found' }>): Named {
   const known = plain.get(found)
   if (known !== undefined) return known
   const { listings, alias, strategy } = found
-  const made = { groups: [{ listings, alias, preferences: undefined }], strategy }
+  const made = { groups: [{ listings, alias, preferences: undefined, strategy }], strategy }
   plain.set(found, made)
   return made
 }
@@ -141,12 +143,14 @@ export function named(wanted: Wanted, key: Key, deps: ChoiceDeps): Named {
     const { alias } = found
     const choice = found.choices?.find(({ when }) => !when || holds(when, wanted, key, nowMs))
     const its = choice ? choice.strategy : found.strategy
-    strategy ??= its
+    // a fallback's word is about itself
+    if (groups.length === 0) strategy = its
     const lists = choice
       ? listsOf(choice, sort ?? its ?? rule?.strategy, wanted.sessionId, deps.random)
       : [found.listings]
     const preferences = merged(choice?.preferences, own)
-    for (const listings of lists) groups.push({ listings, alias, preferences })
+    for (const listings of lists)
+      groups.push({ listings, alias, preferences, strategy: its ?? strategy ?? rule?.strategy })
   }
   if (groups.length === 0 && first) throw first
   return { groups, strategy: strategy ?? rule?.strategy }

@@ -205,7 +205,8 @@ export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
   let trace: Trace | undefined
   open.forEach((list, i) => {
     if (list.length === 0) return
-    const { listings, preferences } = (able[i] as Able).group
+    const { listings, preferences, strategy: its } = (able[i] as Able).group
+    const strategy = wanted.preferences?.sort ?? its ?? deps.strategy
     const ordered = orderOf(list, listings, { wanted, preferences, strategy, key, session }, deps, tail)
     orders.push(ordered.targets)
     const { leader, byScore } = ordered

@@ -8,7 +8,7 @@ import { diceOf } from '../route/goods.ts'
 const siteOf = (t: Target) => t.listing.site.name
 const routeOf = (t: Target) => `${siteOf(t)}/${t.listing.offer.upstream}`
 
-const ELSEWHERE: readonly Failure[] = ['silent', 'model_missing', 'content_filter']
+const ELSEWHERE: readonly Failure[] = ['silent', 'content_filter']
 
 /** May `t` follow a failure at `past.target`? */
 function follows(t: Target, past: Tried): boolean {

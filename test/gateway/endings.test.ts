@@ -113,3 +113,28 @@ test('a model that one credential may not use is asked for with the other', asyn
     'model_not_found',
   ])
 })
+
+test('a kept connection that the provider had closed says nothing of it: asked again at once, every time', async () => {
+  const { gateway, key } = await start(configFor({ alpha: first.port }))
+  // each second request of a connection meets a closed one
+  const used = new WeakSet<object>()
+  first.script = (response, seen, n) => {
+    const { socket } = response
+    if (socket && used.has(socket)) return void socket.resetAndDestroy()
+    if (socket) used.add(socket)
+    return good(response, seen, n)
+  }
+  for (let i = 0; i < 40; i++) {
+    const answer = await gateway.post(key, CHAT)
+    expect([answer.status, answer.headers.get('x-switchgate-attempts')]).toEqual([200, i === 0 ? '1' : '2'])
+  }
+  const rows = await gateway.rows()
+  expect(rows.filter(row => row.error !== null)).toHaveLength(39)
+  expect(
+    rows.every(row => row.error === null || (row.error === 'unreachable' && row.costNanoUsd === 0)),
+  ).toBe(true)
+  const states = [...gateway.gateway.deps.health.entries()].map(([, state]) => state)
+  expect(states.length).toBeGreaterThan(0)
+  for (const state of states)
+    expect(state).toMatchObject({ errorRate: 0, consecutiveFaults: 0, outUntilMs: 0 })
+})

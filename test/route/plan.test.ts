@@ -88,6 +88,29 @@ describe('order', () => {
     expect(names(plan(market, health, { preferences: { sort: 'throughput' } }))).toEqual(['cheap', 'fast'])
   })
 
+  test('what a fallback’s name says of the order is about itself; what the first one says holds for all', () => {
+    const health = createHealth()
+    const other = [listing('dear', 5, { model: 'n' }), listing('low', 2, { model: 'n' })] as const
+    seen(health, cheap, 900, 20)
+    seen(health, fast, 100, 10)
+    seen(health, other[0], 100, 10)
+    seen(health, other[1], 900, 10)
+    const found = (listings: readonly Listing[], strategy?: 'price' | 'latency') =>
+      ({ kind: 'found', listings, strategy, alias: undefined }) as const
+    const market: Market = {
+      ...marketOf(cheap, fast),
+      resolve: name => {
+        const strategy = name.endsWith(':floor') ? 'price' : name.endsWith(':nitro') ? 'latency' : undefined
+        return found(name.startsWith('m') ? [cheap, fast] : other, strategy)
+      },
+    }
+    const asked = (model: string, fallback: string) =>
+      names(plan(market, health, { model, fallbackModels: [fallback] }, KEY, 'latency'))
+    expect(asked('m', 'n:floor')).toEqual(['fast', 'cheap', 'low', 'dear'])
+    expect(asked('m:floor', 'n')).toEqual(['cheap', 'fast', 'low', 'dear'])
+    expect(asked('m:floor', 'n:nitro')).toEqual(['cheap', 'fast', 'dear', 'low'])
+  })
+
   test('balanced takes the cheaper of equals, and leaves a bargain that keeps failing', () => {
     const health = createHealth()
     const market = marketOf(fast, cheap)

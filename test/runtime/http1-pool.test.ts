@@ -70,52 +70,38 @@ test('an idle connection that the peer closes is forgotten', async () => {
   expect(sockets).toHaveLength(2)
 })
 
-test('a kept connection that turns out to be closed costs nothing: the request goes out on a new one', async () => {
-  const { sockets, ask, requests } = await upstream((socket, n, text) => {
-    if (n === 2) socket.resetAndDestroy()
-    else if (n === 4) socket.end()
-    else socket.write(`${OK}\r\n${text.includes('/again') ? 'go' : 'ok'}`)
-  })
-  await ask().over
-  const reset = await ask({ path: '/again', body: Buffer.from('{"a":1}') }).over
-  expect([reset.events, reset.text()]).toEqual([['head', 'chunk', 'end'], 'go'])
-  const ended = await ask({ path: '/again' }).over
-  expect([ended.events, ended.text()]).toEqual([['head', 'chunk', 'end'], 'go'])
-  expect([requests(), sockets.length]).toEqual([5, 3])
-})
-
-test('who had begun to answer, or took its time to break off, is not asked again in silence', async () => {
-  const begun = await upstream((socket, n) => {
-    if (n === 1) socket.write(`${OK}\r\nok`)
-    else socket.end('HTTP/1.1 200')
-  })
-  await begun.ask().over
-  expect((await begun.ask().over).error?.kind).toBe('unreachable')
-  expect(begun.requests()).toBe(2)
-
-  const late = await upstream((socket, n) => {
-    if (n === 1) socket.write(`${OK}\r\nok`)
-    else setTimeout(() => socket.resetAndDestroy(), 1_200)
-  })
-  await late.ask().over
-  expect((await late.ask().over).error?.kind).toBe('unreachable')
-  expect(late.requests()).toBe(2)
-})
-
-test('who leaves while it is sent again hears nothing, and the new connection is kept for others', async () => {
+test('a kept connection that had been closed is told from a peer that breaks off, and the others that wait are not used', async () => {
   const { sockets, ask } = await upstream((socket, n) => {
-    if (n === 2) socket.resetAndDestroy()
+    if (n === 4) socket.resetAndDestroy()
+    else if (n <= 2) setTimeout(() => socket.write(`${OK}\r\nok`), 30)
     else socket.write(`${OK}\r\nok`)
   })
+  await Promise.all([ask().over, ask().over])
   await ask().over
-  const left = ask()
-  // the kept connection broke: another one is being made
-  sockets[0]?.once('close', () => left.upstream.abort())
-  await until(() => sockets[0]?.destroyed === true)
-  left.upstream.abort()
+  expect(sockets).toHaveLength(2)
+  const reset = ask()
+  expect((await reset.over).error?.kind).toBe('unreachable')
+  expect(reset.upstream).toMatchObject({ sent: true, stale: true })
   expect((await ask().over).text()).toBe('ok')
-  expect(sockets.length).toBeLessThanOrEqual(3)
-  expect(left.report.events).not.toContain('fail')
+  expect(sockets).toHaveLength(3)
+})
+
+test('who is new, had begun to answer, or took its time to break off, is not stale', async () => {
+  const asked = async (answer: (socket: Socket, n: number) => void) => {
+    const { ask } = await upstream((socket, n) => answer(socket, n))
+    const [, second] = [await ask().over, ask()]
+    expect((await second.over).error?.kind).toBe('unreachable')
+    return second.upstream.stale
+  }
+  const closing = `${OK}connection: close\r\n\r\nok`
+  expect(await asked((socket, n) => void (n === 1 ? socket.write(closing) : socket.end()))).toBe(false)
+  const first = `${OK}\r\nok`
+  expect(await asked((socket, n) => void (n === 1 ? socket.write(first) : socket.end('HTTP/1.1 20')))).toBe(
+    false,
+  )
+  const late = (socket: Socket, n: number) =>
+    void (n === 1 ? socket.write(first) : setTimeout(() => socket.resetAndDestroy(), 1_200))
+  expect(await asked(late)).toBe(false)
 })
 
 test('a peer that closes instead of answering is unreachable, told once', async () => {

@@ -82,6 +82,8 @@ export class Exchange implements Upstream {
   #carrier: Carrier | undefined
   #paused = false
   #sent = false
+  /** Set by the connection before it fails. */
+  stale = false
 
   constructor(to: Receiver, log: Log, origin: string) {
     this.#to = to

@@ -44,9 +44,8 @@ class Connection implements Answered, Carrier {
   #keptMs = KEEP_ALIVE_MS
   #paused = false
   #isReferenced = true
-  /** Where the exchange goes if this connection, kept from an earlier one, turns out to be closed; undefined once it has answered. */
-  #again: (() => void) | undefined
-  #againUntilMs = 0
+  /** `performance.now()` until which a break means that this connection, kept from an earlier exchange, was closed already. */
+  #staleUntilMs = 0
 
   constructor(socket: Socket, pool: Pool) {
     this.#socket = socket
@@ -61,12 +60,10 @@ class Connection implements Answered, Carrier {
     return !this.#socket.destroyed && this.#socket.writable
   }
 
-  /** `again` = sends it on a connection of its own; for those that were kept. */
-  carry(exchange: Exchange, head: string, body: Uint8Array | undefined, again?: () => void): void {
+  carry(exchange: Exchange, head: string, body: Uint8Array | undefined, staleUntilMs = 0): void {
     const socket = this.#socket
     this.#exchange = exchange
-    this.#again = again
-    if (again !== undefined) this.#againUntilMs = performance.now() + STALE_MS
+    this.#staleUntilMs = staleUntilMs
     this.#reader.expect()
     if (!this.#isReferenced) {
       this.#isReferenced = true
@@ -93,7 +90,7 @@ class Connection implements Answered, Carrier {
   }
 
   destroy(): void {
-    this.#again = undefined
+    this.#staleUntilMs = 0
     this.#lost(aborted())
     this.#socket.destroy()
   }
@@ -130,7 +127,7 @@ class Connection implements Answered, Carrier {
 
   /** The bytes are gone after the call. */
   read(bytes: Buffer): void {
-    this.#again = undefined
+    this.#staleUntilMs = 0
     // nobody asked: whatever this is, it must not be taken for the next answer
     if (this.#exchange === undefined) return void this.#socket.destroy()
     try {
@@ -151,11 +148,12 @@ class Connection implements Answered, Carrier {
     const exchange = this.#exchange
     this.#exchange = undefined
     this.#reader.forget()
-    const again = this.#again
-    this.#again = undefined
     if (exchange === undefined) return
-    if (again !== undefined && exchange.wanted && performance.now() < this.#againUntilMs) again()
-    else exchange.fail(error)
+    if (performance.now() < this.#staleUntilMs) {
+      exchange.stale = true
+      this.#pool.doubt()
+    }
+    exchange.fail(error)
   }
 }
 
@@ -191,15 +189,9 @@ export class Pool {
   send(exchange: Exchange, head: string, body: Uint8Array | undefined): void {
     const nowMs = performance.now()
     for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop()) {
-      if (kept.usable && nowMs < kept.idleUntilMs)
-        return kept.carry(exchange, head, body, () => this.#sendAlone(exchange, head, body))
+      if (kept.usable && nowMs < kept.idleUntilMs) return kept.carry(exchange, head, body, nowMs + STALE_MS)
       kept.cut()
     }
-    this.#sendAlone(exchange, head, body)
-  }
-
-  /** On a new connection. */
-  #sendAlone(exchange: Exchange, head: string, body: Uint8Array | undefined): void {
     if (this.#isClosed) return process.nextTick(() => exchange.fail(aborted()))
     this.#connecting.add(exchange)
     let connection: Connection | undefined
@@ -222,6 +214,11 @@ export class Pool {
     if (this.#isClosed) return connection.cut()
     this.#idle.push(connection)
     this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
+  }
+
+  /** One that was kept had been closed: so may the others be that wait. */
+  doubt(): void {
+    for (const connection of this.#idle.splice(0)) connection.cut()
   }
 
   drop(connection: Connection): void {
