@@ -229,8 +229,11 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
     deps.health.observe(key, { kind: 'cool_down', untilMs: now + ms, told }, now)
   const kind: Failure = failure.kind
   switch (FAILURES[kind].blame) {
-    case 'offer':
-      return coolDown(target.key, MISSING_MODEL_MS)
+    case 'offer': {
+      // of several credentials another one may have access
+      const isAlone = target.listing.site.credentials.length <= 1
+      return coolDown(isAlone ? offerKey(target.listing) : target.key, MISSING_MODEL_MS)
+    }
     case 'credential':
       if (isReplaced(target, deps)) return
       return coolDown(credentialKeyOf(target) ?? target.key, BAD_CREDENTIAL_MS)

@@ -235,7 +235,8 @@ describe('what is the caller’s own fault ends at once, with the upstream’s s
     const { error } = (await answer.json()) as { error: { code: string; message: string } }
     expect([answer.status, error.code]).toEqual([code, expected])
     expect([first.seen.length, second.seen.length]).toEqual([1, 0])
-    expect(gateway.gateway.deps.health.state('alpha/house-model/-')?.errorRate ?? 0).toBe(0)
+    for (const [, state] of gateway.gateway.deps.health.entries())
+      expect([state.errorRate, state.consecutiveFaults, state.outUntilMs]).toEqual([0, 0, 0])
   })
 
   test('a context too long at one target is not asked again of one that is no larger', async () => {
