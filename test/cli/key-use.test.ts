@@ -50,7 +50,7 @@ test('routes, origins and hours are set, shown, changed, emptied and taken away'
   expect(await wire()).toMatchObject({ scopes: [], origin_allow: [], hours: { allow: [] } })
   expect((await say(['key', 'show', id])).out).toMatch(/^hours +never$/m)
   const cleared = await say(['key', 'change', id, '--scopes', 'all', '--origins', 'any', '--hours', 'always'])
-  expect(cleared.out).toMatch(/^scopes +all\norigins +any\nhours +always$/m)
+  expect(cleared.out).toMatch(/^scopes +all\nip allow +any\norigins +any\nhours +always$/m)
   expect(await wire()).toMatchObject({ scopes: null, origin_allow: null, hours: null, name: 'page' })
 })
 
