@@ -6,8 +6,12 @@ import type { Offer } from '../terms.ts'
 import type { Job } from './attempt.ts'
 import type { Carried } from './send.ts'
 
-/** Only printable ASCII goes into a header; names may come from a caller. */
-export const headerSafe = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 256)
+/** Only printable ASCII goes into a header, the rest percent-encoded as in a URL; names may come from a caller. */
+export const headerSafe = (text: string): string =>
+  text
+    .toWellFormed()
+    .replace(/[^\x20-\x7e]+/gu, part => encodeURIComponent(part))
+    .slice(0, 256)
 
 /** Provider and model as headers say them; by the market's own objects, so that names are looked through once. */
 const spelt = new WeakMap<Offer, readonly [provider: string, model: string]>()

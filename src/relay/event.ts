@@ -45,7 +45,9 @@ export function isBroken(event: string): boolean {
 }
 
 export function isError(chunk: Record<string, unknown>): boolean {
-  return chunk.error !== undefined && chunk.error !== null && chunk.error !== false
+  return (
+    (chunk.error !== undefined && chunk.error !== null && chunk.error !== false) || chunk.type === 'error'
+  )
 }
 
 /** What an event named `error` says, as a chunk with an `error` member: who names the event often leaves the member out. */

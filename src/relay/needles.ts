@@ -3,7 +3,14 @@ const encoder = new TextEncoder()
 const needle = (text: string) => encoder.encode(text)
 export const USAGE = [needle('"usage":{'), needle('"usage": {')] as const
 export const FINISH = [needle('"finish_reason":"'), needle('"finish_reason": "')] as const
-export const ERROR = needle('"error":')
+/** A name, however it goes on; a string of its own says it too (`"type":"error"`). */
+export const ERROR = needle('"error"')
+/**
+ * Spellings that are JSON and that nobody uses: room before a colon or more than one space behind it, and letters escaped
+ * that need not be (`\u0065`; the digit behind it tells). Where one stands, names cannot be searched for.
+ */
+export const ODD = [needle('" :'), needle('"\t'), needle('":\t'), needle('":  ')] as const
+export const ESCAPED = needle('\\u00')
 /** Where hosts name their events; may stand in a text. */
 export const EVENT = needle('event:')
 export const ROLE = needle('"role":')

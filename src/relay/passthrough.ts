@@ -141,8 +141,15 @@ class Passthrough implements StreamReader {
     if (at === block.length) return block
     const parts: Uint8Array[] = []
     let from = 0
+    let isOdd: boolean | undefined
     while (at < block.length) {
-      const chunk = this.strangers < STRANGERS_MAX ? plainChunk(block, at, this.o.bytes) : undefined
+      const isStrange = this.strangers >= STRANGERS_MAX
+      if (isStrange) isOdd ??= this.search.isOdd(block)
+      const chunk = isStrange && !isOdd ? undefined : plainChunk(block, at, this.o.bytes)
+      if (chunk && isError(chunk)) {
+        this.search.broke(chunk)
+        return at === 0 ? undefined : joined(block, [...parts, block.subarray(from, at)], this.o.bytes)
+      }
       const end = chunk ? block.indexOf(LF, at) + 2 : block.length
       const event = block.subarray(at, end)
       const shown = chunk ? this.told(event, chunk) : (this.search.through(event) ?? NOTHING)
@@ -180,13 +187,12 @@ class Passthrough implements StreamReader {
   }
 }
 
-/** The chunk of an event that is one plain line and no error; undefined = it has to be looked at more closely. */
+/** The chunk of an event that is one plain line; undefined = it has to be looked at more closely. */
 function plainChunk(block: Uint8Array, at: number, bytes: Bytes): Record<string, unknown> | undefined {
   const lf = block.indexOf(LF, at)
   if (lf < 0 || block[lf + 1] !== LF || block[lf - 1] !== BRACE) return undefined
   for (let i = 0; i < DATA.length; i++) if (block[at + i] !== DATA[i]) return undefined
   const text = bytes.text(block.subarray(at + DATA.length, lf))
   // a bare CR ends a line too
-  const chunk = text.includes('\r') ? undefined : parse(text)
-  return chunk && isError(chunk) ? undefined : chunk
+  return text.includes('\r') ? undefined : parse(text)
 }

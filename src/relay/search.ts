@@ -8,7 +8,7 @@ import { withoutSecrets } from './comments.ts'
 import { type Edit, edited } from './edits.ts'
 import { dataOf, eventStart, hasCost, isBroken, isError, isUsageOnly, namedError, parse } from './event.ts'
 import { Frame } from './frame.ts'
-import { DONE, ERROR, EVENT, FINISH, LF_LF, USAGE } from './needles.ts'
+import { DONE, ERROR, ESCAPED, EVENT, FINISH, LF_LF, ODD, USAGE } from './needles.ts'
 import { finishOf, type ReaderOptions, type StreamState, withCost } from './reader.ts'
 
 export interface PassOptions extends ReaderOptions {
@@ -17,6 +17,9 @@ export interface PassOptions extends ReaderOptions {
   /** So many answers were asked for (`n`, times the prompts). */
   readonly choices: number
 }
+
+const TWO = 0x32
+const SEVEN = 0x37
 
 /** Stands where an event is taken out. */
 export const NOTHING = new Uint8Array(0)
@@ -38,13 +41,24 @@ export class Search {
 
   /** What of the block may go to the caller. What it says is in the state. */
   through(block: Uint8Array): Uint8Array | undefined {
-    const { finishReason, unfinished } = this.state
-    if (finishReason === undefined || unfinished > 0) this.state.finishReason ??= this.finishIn(block)
-    const answer = this.cutDone(block)
+    // cut before it is read: what follows an end is no answer, and the words of an error nobody pays for
+    const answer = this.cutError(this.cutDone(block))
     if (answer.length === 0) return undefined
-    // cut before it is counted: the words of an error are no output that anybody pays for
-    const body = this.cleaned(this.cutError(answer))
+    const { finishReason, unfinished } = this.state
+    if (finishReason === undefined || unfinished > 0) this.state.finishReason ??= this.finishIn(answer)
+    const body = this.cleaned(answer)
     return body.length === 0 ? undefined : this.usageIn(body)
+  }
+
+  /** Is it written as nobody writes JSON? Then its events have to be parsed. */
+  isOdd(block: Uint8Array): boolean {
+    const { find } = this.o.bytes
+    if (ODD.some(mark => find(block, mark) >= 0)) return true
+    for (let at = find(block, ESCAPED); at >= 0; at = find(block, ESCAPED, at + 1)) {
+      const digit = block[at + ESCAPED.length] ?? 0
+      if (digit >= TWO && digit <= SEVEN) return true
+    }
+    return false
   }
 
   /** How the chunk says that its choice has ended; notes which of several did. */
@@ -80,18 +94,37 @@ export class Search {
 
   /** What stands before an error event, if there is one; it ends the answer. */
   private cutError(block: Uint8Array): Uint8Array {
-    const member = this.o.bytes.find(block, ERROR)
-    const said = member < 0 ? undefined : this.chunkAt(block, member)
-    let chunk = said && isError(said) ? said : undefined
-    let at = member
-    for (let from = 0; chunk === undefined; from = at + 1) {
-      at = this.o.bytes.find(block, EVENT, from)
-      if (at < 0) return block
-      chunk = namedError(this.eventAt(block, at))
-    }
-    this.broke(chunk)
-    const [start] = this.boundsAt(block, at)
+    const says = (at: number) => this.chunkAt(block, at)
+    const found =
+      this.firstAt(block, ERROR, at => errorOf(says(at))) ??
+      this.firstAt(block, EVENT, at => namedError(this.eventAt(block, at))) ??
+      (this.isOdd(block) ? this.firstError(block) : undefined)
+    if (found === undefined) return block
+    this.broke(found.chunk)
+    const [start] = this.boundsAt(block, found.at)
     return block.subarray(0, start)
+  }
+
+  /** The first place of the mark where there is one. */
+  private firstAt(
+    block: Uint8Array,
+    mark: Uint8Array,
+    chunkAt: (at: number) => Record<string, unknown> | undefined,
+  ): { readonly at: number; readonly chunk: Record<string, unknown> } | undefined {
+    for (let at = this.o.bytes.find(block, mark); at >= 0; at = this.o.bytes.find(block, mark, at + 1)) {
+      const chunk = chunkAt(at)
+      if (chunk) return { at, chunk }
+    }
+    return undefined
+  }
+
+  /** The same, where names cannot be searched for. */
+  private firstError(block: Uint8Array) {
+    for (let at = 0; at < block.length; at = this.eventEnd(block, at)) {
+      const chunk = errorOf(this.chunkAt(block, at))
+      if (chunk) return { at, chunk }
+    }
+    return undefined
   }
 
   /** First finish reason of the block; some hosts send an empty one on every event. */
@@ -118,18 +151,29 @@ export class Search {
     this.state.unfinished = Math.max(0, this.o.choices - this.ended.size)
   }
 
-  /** Reads the last usage of the block; takes the usage-only event out, or adds the cost, as the caller asked. */
+  /** Reads each usage of the block; takes usage-only events out, or adds the cost, as the caller asked. */
   private usageIn(body: Uint8Array): Uint8Array | undefined {
     const { bytes } = this.o
-    const at = Math.max(bytes.findLast(body, USAGE[0]), bytes.findLast(body, USAGE[1]))
-    if (at < 0) return body
-    const [start, end] = this.boundsAt(body, at)
-    const event = body.subarray(start, end)
-    const chunk = parse(dataOf(bytes.text(event)) ?? '')
-    const shown = chunk && this.used(chunk, event)
-    if (!shown) return body
-    const out = edited(body, [{ start, end, bytes: shown }], bytes)
+    let edits: Edit[] | undefined
+    for (let at = this.usageFrom(body, 0); at >= 0; ) {
+      const [start, end] = this.boundsAt(body, at)
+      const event = body.subarray(start, end)
+      const chunk = parse(dataOf(bytes.text(event)) ?? '')
+      const shown = chunk && this.used(chunk, event)
+      if (shown) {
+        edits ??= []
+        edits.push({ start, end, bytes: shown })
+      }
+      at = this.usageFrom(body, end)
+    }
+    if (edits === undefined) return body
+    const out = edited(body, edits, bytes)
     return out.length === 0 ? undefined : out
+  }
+
+  private usageFrom(body: Uint8Array, from: number): number {
+    const [tight = -1, wide = -1] = USAGE.map(mark => this.o.bytes.find(body, mark, from))
+    return tight < 0 || wide < 0 ? Math.max(tight, wide) : Math.min(tight, wide)
   }
 
   /** `[DONE]` is kept back: it goes out after the settlement. What comes behind it is not part of the answer. */
@@ -193,3 +237,6 @@ export class Search {
     return [eventStart(block, at), this.eventEnd(block, at)]
   }
 }
+
+const errorOf = (chunk: Record<string, unknown> | undefined): Record<string, unknown> | undefined =>
+  chunk && isError(chunk) ? chunk : undefined
