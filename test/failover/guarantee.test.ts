@@ -27,7 +27,7 @@ let gateway: TestGateway
 let key: string
 
 const TIMEOUTS =
-  'timeouts: { first_byte_ms: 5000, first_token_ms: 5000, idle_ms: 1000, stall_ms: 1000, keepalive_ms: 100, total_ms: 30000 }\n'
+  'timeouts: { first_byte_ms: 5000, first_token_ms: 5000, idle_ms: 1000, stall_ms: 1000, keepalive_ms: 2500, total_ms: 30000 }\n'
 const configOf = (routing = '', more = TIMEOUTS) =>
   configFor({ alpha: first.port, beta: second.port }, `${more}${routing}`).replace(
     'input_usd_per_mtok: 1.0, output_usd_per_mtok: 2.0',
