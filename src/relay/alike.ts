@@ -3,6 +3,7 @@
  * at once, when the earlier one was parsed. Part of the passthrough, which parses or searches every other event.
  */
 import { BACKSLASH, COLON, QUOTE, SPACE } from './ascii.ts'
+import { sameBytes, viewOf } from '../wire/same-bytes.ts'
 import type { StreamState } from './reader.ts'
 
 const names = (...all: string[]) => all.map(name => new TextEncoder().encode(name))
@@ -10,7 +11,6 @@ const names = (...all: string[]) => all.map(name => new TextEncoder().encode(nam
 const TEXTS = names('content', 'reasoning_content', 'reasoning', 'arguments', 'text', 'refusal', 'tool_plan')
 /** OpenAI's and Mistral's padding; see `PADS` in needles.ts. */
 const PADDINGS = names('obfuscation', 'p')
-const WORD = 8
 /** What is longer is hardly a word or two in its frame; a stream may keep one of them. */
 const SAMPLE_BYTES_MAX = 8_192
 
@@ -32,8 +32,6 @@ function quoteFrom(bytes: Uint8Array, from: number): number {
   }
   return -1
 }
-
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 function isOneOf(all: readonly Uint8Array[], bytes: Uint8Array, from: number, to: number): boolean {
   for (const name of all) {
@@ -67,8 +65,7 @@ function holesIn(event: Uint8Array): Hole[] {
 }
 
 export class Alike {
-  private sample: Uint8Array | undefined
-  private view: DataView | undefined
+  private sample: DataView | undefined
   private holes: readonly Hole[] = []
   /** Bytes of text in each of them that stand outside of the holes: around a call's arguments. */
   private around = 0
@@ -83,8 +80,7 @@ export class Alike {
     for (const { open, close, isText } of holes) if (isText) inside += close - open
     if (inside === 0) return
     // a copy: a view would keep the whole read in memory
-    this.sample = new Uint8Array(event)
-    this.view = viewOf(this.sample)
+    this.sample = viewOf(new Uint8Array(event))
     this.holes = holes
     this.around = Math.max(0, said - inside)
   }
@@ -105,13 +101,14 @@ export class Alike {
 
   /** Behind the event that starts there, if it is like the sample; else -1. */
   private endOf(block: Uint8Array, view: DataView, start: number): number {
-    const { holes, sample } = this
+    const { holes } = this
+    const sample = this.sample as DataView
     let at = start
     let from = 0
     let said = this.around
     for (let i = 0; i < holes.length; i++) {
       const { open, close, isText } = holes[i] as Hole
-      if (!this.stands(view, at, from, open)) return -1
+      if (!sameBytes(sample, from, open, view, at)) return -1
       at += open - from
       const quote = quoteFrom(block, at)
       if (quote < 0) return -1
@@ -119,29 +116,9 @@ export class Alike {
       at = quote
       from = close
     }
-    const { length } = sample as Uint8Array
-    if (!this.stands(view, at, from, length)) return -1
+    const length = sample.byteLength
+    if (!sameBytes(sample, from, length, view, at)) return -1
     this.said = said
     return at + length - from
   }
-
-  /**
-   * Do these bytes of the sample stand there? Eight at a time, as doubles: byte by byte takes longer than all else that is done
-   * with such an event. Equal doubles are equal bytes but for 0 and -0, and a sample has no byte 0; what is NaN is not equal.
-   */
-  private stands(view: DataView, at: number, from: number, to: number): boolean {
-    const sample = this.view as DataView
-    if (at + to - from > view.byteLength) return false
-    const last = to - WORD
-    // shorter than a word is what stands between two strings, if anything
-    if (last < from) return hasBytes(sample, from, to, view, at)
-    for (let i = from, j = at; i < last; i += WORD, j += WORD)
-      if (sample.getFloat64(i, true) !== view.getFloat64(j, true)) return false
-    return sample.getFloat64(last, true) === view.getFloat64(at + last - from, true)
-  }
-}
-
-function hasBytes(sample: DataView, from: number, to: number, view: DataView, at: number): boolean {
-  for (let i = from; i < to; i++) if (sample.getUint8(i) !== view.getUint8(at + i - from)) return false
-  return true
 }

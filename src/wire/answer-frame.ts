@@ -3,6 +3,7 @@
  * parsed; wire/familiar.ts reads others by it.
  */
 import { isObject } from './raw-json.ts'
+import { viewOf } from './same-bytes.ts'
 
 type Json = Record<string, unknown>
 
@@ -44,10 +45,6 @@ export interface Frame {
   /** The parsed answer that the frame is of, without its texts. */
   readonly answer: Json
 }
-
-/** For reading several bytes at once. */
-export const viewOf = (bytes: Uint8Array): DataView =>
-  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /** Bytes as characters, one each. */
 export const asciiOf = (bytes: Uint8Array, from: number, to: number): string =>

@@ -2,7 +2,8 @@
  * Knows a whole answer that is built as an earlier one was: the same members in the same order, with other texts, ids and
  * counts in them. Its frame was parsed once, so that only what differs is read. Asked by relay/whole.ts before it parses.
  */
-import { asciiOf, type Frame, frameOf, type Gap, viewOf } from './answer-frame.ts'
+import { asciiOf, type Frame, frameOf, type Gap } from './answer-frame.ts'
+import { sameBytes, viewOf } from './same-bytes.ts'
 
 type Json = Record<string, unknown>
 
@@ -61,7 +62,7 @@ function fill(
   let from = 0
   for (let i = 0; i < gaps.length; i++) {
     const gap = gaps[i] as Gap
-    if (!stands(frame, from, gap.at, view, at)) return false
+    if (!sameBytes(frame, from, gap.at, view, at)) return false
     at += gap.at - from
     from = gap.at
     const end = endOf(gap.kind, bytes, view, at)
@@ -74,29 +75,13 @@ function fill(
     }
     at = end
   }
-  return bytes.length - at === frame.byteLength - from && stands(frame, from, frame.byteLength, view, at)
+  return bytes.length - at === frame.byteLength - from && sameBytes(frame, from, frame.byteLength, view, at)
 }
 
 /** Behind what stands in a gap; -1 = nothing of its kind. */
 function endOf(kind: Gap['kind'], bytes: Uint8Array, view: DataView, at: number): number {
   if (kind === 'number') return numberEnd(bytes, at)
   return kind === 'id' ? idEnd(bytes, at) : stringEnd(bytes, view, at)
-}
-
-/**
- * Do these bytes of the frame stand there? Eight at a time, as doubles: equal doubles are equal bytes but for 0 and -0, and
- * JSON has no byte 0; what is NaN is not equal.
- */
-function stands(frame: DataView, from: number, to: number, view: DataView, at: number): boolean {
-  if (at + to - from > view.byteLength) return false
-  const last = to - 8
-  if (last < from) {
-    for (let i = from, j = at; i < to; i++, j++) if (frame.getUint8(i) !== view.getUint8(j)) return false
-    return true
-  }
-  for (let i = from, j = at; i < last; i += 8, j += 8)
-    if (frame.getFloat64(i, true) !== view.getFloat64(j, true)) return false
-  return frame.getFloat64(last, true) === view.getFloat64(at + last - from, true)
 }
 
 const HIGH_BITS = 0x80808080
