@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { guardAgainstHanging } from './test/hanging.ts'
 
 export default defineConfig({
   test: {
@@ -8,5 +9,6 @@ export default defineConfig({
     hookTimeout: 180_000,
     pool: 'forks',
     maxWorkers: 2,
+    reporters: ['default', guardAgainstHanging()],
   },
 })

@@ -30,3 +30,17 @@ export async function quickest(limitMs: number, measure: () => Promise<number>):
   for (let i = 1; i < 5 && best >= limitMs; i++) best = Math.min(best, await measure())
   return best
 }
+
+/** What a stream says until this text has been heard. A stream that ends before is an error, not a loop. */
+export async function heardUntil(
+  text: string,
+  reader: ReadableStreamDefaultReader<string> | undefined,
+): Promise<string> {
+  let heard = ''
+  while (!heard.includes(text)) {
+    const part = await reader?.read()
+    if (part?.value === undefined) throw new Error(`the stream ended before ${text}; it said\n${heard}`)
+    heard += part.value
+  }
+  return heard
+}

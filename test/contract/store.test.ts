@@ -1,9 +1,10 @@
 /** The store contract against memory, a SQLite file, and D1 as workerd runs it, with wrangler applying the migrations. */
-import { execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { getPlatformProxy, type PlatformProxy } from 'wrangler'
 import { openSqlite } from '../../src/runtime/node/sqlite.ts'
@@ -44,10 +45,10 @@ describe('D1', () => {
       JSON.stringify({ name: 'test', compatibility_date: '2025-09-01', d1_databases: [database] }),
     )
     const environment = { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', WRANGLER_LOG_PATH: folder }
-    execFileSync(
+    await promisify(execFile)(
       join(root, 'node_modules/.bin/wrangler'),
       ['d1', 'migrations', 'apply', 'switchgate', '--local', '-c', configPath, '--persist-to', persisted],
-      { cwd: folder, env: environment, stdio: 'pipe' },
+      { cwd: folder, env: environment, timeout: 120_000, killSignal: 'SIGKILL' },
     )
     proxy = await getPlatformProxy<{ DB: D1 }>({ configPath, persist: { path: join(persisted, 'v3') } })
   })

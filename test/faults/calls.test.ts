@@ -23,6 +23,7 @@ import {
   usageChunk,
   whole,
 } from './rig.ts'
+import { heardUntil } from '../waiting.ts'
 
 let rig: Rig
 beforeAll(async () => {
@@ -223,9 +224,8 @@ test('T50 a delta of arguments leaves when it comes, through repair and translat
     const answer =
       path === 'chat' ? await rig.chat(provider, ask) : await rig.messages(provider, { stream: true })
     const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader()
-    let seen = ''
     // the upstream says nothing more until the first piece is here: a buffer would wait for ever
-    while (!seen.includes('{\\"a\\":')) seen += (await reader?.read())?.value ?? ''
+    let seen = await heardUntil('{\\"a\\":', reader)
     release()
     for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) seen += part.value
     expect(seen).toContain('1}')

@@ -22,6 +22,7 @@ import {
   startUpstream,
   type TestGateway,
 } from './harness.ts'
+import { heardUntil } from '../waiting.ts'
 
 const APP = 'https://app.example.com'
 
@@ -318,8 +319,7 @@ describe('hours', () => {
     const { key, text } = await at.gateway.keys.create({ hours: { allow: [{ from: '00:00', to: '24:00' }] } })
     const answer = await at.post(text, { ...CHAT, stream: true })
     const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader()
-    let heard = ''
-    while (!heard.includes('Hello')) heard += (await reader?.read())?.value ?? ''
+    let heard = await heardUntil('Hello', reader)
     await at.gateway.keys.patch(key.id, {
       hours: { allow: [{ days: [later().day], from: '00:00', to: '01:00' }] },
     })

@@ -11,7 +11,8 @@ export interface Certificates {
 
 export function makeCertificates(folder: string): Certificates {
   const at = (name: string): string => join(folder, name)
-  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { stdio: 'pipe' })
+  const openssl = (...args: string[]): void =>
+    void execFileSync('openssl', args, { stdio: 'pipe', timeout: 60_000 })
   openssl(
     'req',
     '-x509',

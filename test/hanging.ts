@@ -1,0 +1,114 @@
+/**
+ * A test file that never ends: it is named, with what it runs and where it stands, and the run fails. Test time-outs cannot
+ * do that for a loop that never rests, because they are timers of the process that runs it.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Reporter, TestCase, TestModule } from 'vitest/node'
+import { z } from 'zod'
+
+/** Longer than a test and a hook may take together. */
+const SILENT_MS = 400_000
+const LOOKED_AT_EVERY_MS = 5_000
+const SETTLE_MS = 3_000
+const FRAMES_MAX = 12
+const PLACES_MAX = 60
+
+interface Running {
+  sinceMs: number
+  test: string
+}
+
+/** Process ids of vitest's workers. */
+function workers(): number[] {
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+    .filter(pid => {
+      try {
+        const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+        return parent === process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('forks.js')
+      } catch {
+        return false
+      }
+    })
+}
+
+const pausedShape = z.object({
+  method: z.literal('Debugger.paused'),
+  params: z.object({
+    callFrames: z.array(
+      z.object({
+        functionName: z.string(),
+        url: z.string(),
+        location: z.object({ lineNumber: z.number() }),
+      }),
+    ),
+  }),
+})
+
+/** Where a process stands that does not rest, looked at a few times; its debugger says so, whose port the signal opens. */
+async function whereIs(pid: number): Promise<string> {
+  process.kill(pid, 'SIGUSR1')
+  await pause(SETTLE_MS)
+  const [target] = z
+    .array(z.object({ webSocketDebuggerUrl: z.string() }))
+    .parse(await (await fetch('http://127.0.0.1:9229/json/list')).json())
+  const socket = new WebSocket(target?.webSocketDebuggerUrl ?? '')
+  const places = new Set<string>()
+  const send = (id: number, method: string) => socket.send(JSON.stringify({ id, method }))
+  socket.onopen = () => {
+    send(1, 'Debugger.enable')
+    send(2, 'Debugger.pause')
+  }
+  socket.onmessage = ({ data }) => {
+    const said = pausedShape.safeParse(JSON.parse(String(data)))
+    if (!said.success) return
+    for (const { functionName, url, location } of said.data.params.callFrames.slice(0, FRAMES_MAX))
+      places.add(`  ${functionName || '(anonymous)'} ${url}:${location.lineNumber + 1}`)
+    send(3, 'Debugger.resume')
+    send(4, 'Debugger.pause')
+  }
+  await pause(SETTLE_MS)
+  socket.close()
+  return places.size === 0 ? '  it waits' : [...places].slice(0, PLACES_MAX).join('\n')
+}
+
+async function stacks(): Promise<string> {
+  const said: string[] = []
+  for (const pid of workers()) {
+    said.push(`worker ${pid}:`, await whereIs(pid).catch(error => `  ${error}`))
+    process.kill(pid, 'SIGKILL')
+  }
+  return said.join('\n')
+}
+
+export function guardAgainstHanging(silentMs = SILENT_MS): Reporter {
+  const running = new Map<string, Running>()
+  const seen = (module: TestModule, test: string) =>
+    running.set(module.relativeModuleId, { sinceMs: performance.now(), test })
+  const look = async () => {
+    const now = performance.now()
+    const hung = [...running].filter(([, { sinceMs }]) => now - sinceMs > silentMs)
+    if (hung.length === 0) return
+    running.clear()
+    for (const [file, { test }] of hung)
+      process.stderr.write(`\n${file} has not gone on for ${Math.round(silentMs / 1_000)} s, at: ${test}\n`)
+    process.stderr.write(`${await stacks().catch(String)}\n`)
+    process.exit(1)
+  }
+  let timer: NodeJS.Timeout | undefined
+  return {
+    onTestRunStart() {
+      timer = setInterval(() => void look(), LOOKED_AT_EVERY_MS)
+      timer.unref()
+    },
+    onTestModuleQueued: module => void seen(module, 'its beginning'),
+    onTestModuleStart: module => void seen(module, 'its first test'),
+    onTestCaseReady: (test: TestCase) => void seen(test.module, test.fullName),
+    onTestCaseResult: (test: TestCase) => void seen(test.module, `after ${test.fullName}`),
+    onTestModuleEnd: module => void running.delete(module.relativeModuleId),
+    onTestRunEnd: () => clearInterval(timer),
+  }
+}
