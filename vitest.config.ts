@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import { guardAgainstHanging } from './test/hanging.ts'
+import { guardAgainstHanging } from './test/hanging/guard.ts'
 
 export default defineConfig({
   test: {

@@ -11,6 +11,8 @@ import { z } from 'zod'
 const SILENT_MS = 400_000
 const LOOKED_AT_EVERY_MS = 5_000
 const SETTLE_MS = 3_000
+/** Node's port for its debugger; workers are asked one after another, and ended. */
+const DEBUGGERS = 'http://127.0.0.1:9229/json/list'
 const FRAMES_MAX = 12
 const PLACES_MAX = 60
 
@@ -35,17 +37,17 @@ function workers(): number[] {
     })
 }
 
+const parsedShape = z.object({
+  method: z.literal('Debugger.scriptParsed'),
+  params: z.object({ scriptId: z.string(), url: z.string() }),
+})
+const frameShape = z.object({
+  functionName: z.string(),
+  location: z.object({ scriptId: z.string(), lineNumber: z.number() }),
+})
 const pausedShape = z.object({
   method: z.literal('Debugger.paused'),
-  params: z.object({
-    callFrames: z.array(
-      z.object({
-        functionName: z.string(),
-        url: z.string(),
-        location: z.object({ lineNumber: z.number() }),
-      }),
-    ),
-  }),
+  params: z.object({ callFrames: z.array(frameShape) }),
 })
 
 /** Where a process stands that does not rest, looked at a few times; its debugger says so, whose port the signal opens. */
@@ -54,21 +56,22 @@ async function whereIs(pid: number): Promise<string> {
   await pause(SETTLE_MS)
   const [target] = z
     .array(z.object({ webSocketDebuggerUrl: z.string() }))
-    .parse(await (await fetch('http://127.0.0.1:9229/json/list')).json())
+    .parse(await (await fetch(DEBUGGERS, { signal: AbortSignal.timeout(SETTLE_MS) })).json())
   const socket = new WebSocket(target?.webSocketDebuggerUrl ?? '')
   const places = new Set<string>()
+  const scripts = new Map<string, string>()
   const send = (id: number, method: string) => socket.send(JSON.stringify({ id, method }))
   socket.onopen = () => {
     send(1, 'Debugger.enable')
     send(2, 'Debugger.pause')
   }
   socket.onmessage = ({ data }) => {
-    const said = pausedShape.safeParse(JSON.parse(String(data)))
-    if (!said.success) return
-    for (const { functionName, url, location } of said.data.params.callFrames.slice(0, FRAMES_MAX))
-      places.add(`  ${functionName || '(anonymous)'} ${url}:${location.lineNumber + 1}`)
-    send(3, 'Debugger.resume')
-    send(4, 'Debugger.pause')
+    const said = z.union([parsedShape, pausedShape]).safeParse(JSON.parse(String(data))).data
+    if (said?.method === 'Debugger.scriptParsed') scripts.set(said.params.scriptId, said.params.url)
+    if (said?.method !== 'Debugger.paused') return
+    for (const { functionName, location } of said.params.callFrames.slice(0, FRAMES_MAX))
+      places.add(`  ${functionName} ${scripts.get(location.scriptId)}:${location.lineNumber + 1}`)
+    send(3, 'Debugger.stepInto')
   }
   await pause(SETTLE_MS)
   socket.close()
