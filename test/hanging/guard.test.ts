@@ -13,7 +13,7 @@ test('a test that never rests is named, with where it stands, and fails the run'
       (error, out, err) => resolve({ code: error?.code, said: out + err }),
     )
   })
-  expect(said).toContain('test/hanging/loops.ts has not gone on for 2 s')
+  expect(said).toContain('test/hanging/loops.ts hangs')
   // the place is told on Linux, where workers can be found
   if (process.platform === 'linux') expect(said).toContain('test/hanging/loops.ts:5')
   expect(code).toBe(1)

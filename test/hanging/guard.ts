@@ -4,11 +4,13 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Reporter, TestCase, TestModule } from 'vitest/node'
+import type { Reporter, TestModule } from 'vitest/node'
 import { z } from 'zod'
 
 /** Longer than a test and a hook may take together. */
 const SILENT_MS = 400_000
+/** Ten times what the longest file takes: beyond it, one test after another runs out of its time. */
+const FILE_MS = 900_000
 const LOOKED_AT_EVERY_MS = 5_000
 const SETTLE_MS = 3_000
 /** Node's port for its debugger; workers are asked one after another, and ended. */
@@ -17,6 +19,7 @@ const FRAMES_MAX = 12
 const PLACES_MAX = 60
 
 interface Running {
+  readonly beganMs: number
   sinceMs: number
   test: string
 }
@@ -87,17 +90,29 @@ async function stacks(): Promise<string> {
   return said.join('\n')
 }
 
+const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`
+
 export function guardAgainstHanging(silentMs = SILENT_MS): Reporter {
   const running = new Map<string, Running>()
-  const seen = (module: TestModule, test: string) =>
-    running.set(module.relativeModuleId, { sinceMs: performance.now(), test })
+  const seen = ({ relativeModuleId }: TestModule, test: string) => {
+    const now = performance.now()
+    running.set(relativeModuleId, {
+      beganMs: running.get(relativeModuleId)?.beganMs ?? now,
+      sinceMs: now,
+      test,
+    })
+  }
   const look = async () => {
     const now = performance.now()
-    const hung = [...running].filter(([, { sinceMs }]) => now - sinceMs > silentMs)
+    const hung = [...running].filter(
+      ([, { beganMs, sinceMs }]) => now - sinceMs > silentMs || now - beganMs > FILE_MS,
+    )
     if (hung.length === 0) return
     running.clear()
-    for (const [file, { test }] of hung)
-      process.stderr.write(`\n${file} has not gone on for ${Math.round(silentMs / 1_000)} s, at: ${test}\n`)
+    for (const [file, { beganMs, sinceMs, test }] of hung)
+      process.stderr.write(
+        `\n${file} hangs: running for ${seconds(now - beganMs)}, silent for ${seconds(now - sinceMs)}, at: ${test}\n`,
+      )
     process.stderr.write(`${await stacks().catch(String)}\n`)
     process.exit(1)
   }
@@ -107,10 +122,16 @@ export function guardAgainstHanging(silentMs = SILENT_MS): Reporter {
       timer = setInterval(() => void look(), LOOKED_AT_EVERY_MS)
       timer.unref()
     },
-    onTestModuleQueued: module => void seen(module, 'its beginning'),
-    onTestModuleStart: module => void seen(module, 'its first test'),
-    onTestCaseReady: (test: TestCase) => void seen(test.module, test.fullName),
-    onTestCaseResult: (test: TestCase) => void seen(test.module, `after ${test.fullName}`),
+    onTestModuleQueued: module => seen(module, 'its beginning'),
+    onTestModuleStart: module => seen(module, 'its first test'),
+    onTestCaseReady: test => seen(test.module, test.fullName),
+    onTestCaseResult(test) {
+      seen(test.module, `after ${test.fullName}`)
+      // told at once: a run that is ended from outside shows no list of failures
+      const [error] = test.result().errors ?? []
+      if (error)
+        process.stderr.write(`\n✗ ${test.module.relativeModuleId} > ${test.fullName}: ${error.message}\n`)
+    },
     onTestModuleEnd: module => void running.delete(module.relativeModuleId),
     onTestRunEnd: () => clearInterval(timer),
   }
