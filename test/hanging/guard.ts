@@ -15,6 +15,7 @@ const LOOKED_AT_EVERY_MS = 5_000
 const SETTLE_MS = 3_000
 /** Node's port for its debugger; workers are asked one after another, and ended. */
 const DEBUGGERS = 'http://127.0.0.1:9229/json/list'
+const PORT_MS = 500
 const FRAMES_MAX = 12
 const PLACES_MAX = 60
 
@@ -86,6 +87,7 @@ async function stacks(): Promise<string> {
   for (const pid of workers()) {
     said.push(`worker ${pid}:`, await whereIs(pid).catch(error => `  ${error}`))
     process.kill(pid, 'SIGKILL')
+    await pause(PORT_MS)
   }
   return said.join('\n')
 }
@@ -94,7 +96,10 @@ const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`
 
 export function guardAgainstHanging(silentMs = SILENT_MS): Reporter {
   const running = new Map<string, Running>()
+  // events of a file may come after its end
+  const ended = new Set<string>()
   const seen = ({ relativeModuleId }: TestModule, test: string) => {
+    if (ended.has(relativeModuleId)) return
     const now = performance.now()
     running.set(relativeModuleId, {
       beganMs: running.get(relativeModuleId)?.beganMs ?? now,
@@ -132,7 +137,10 @@ export function guardAgainstHanging(silentMs = SILENT_MS): Reporter {
       if (error)
         process.stderr.write(`\n✗ ${test.module.relativeModuleId} > ${test.fullName}: ${error.message}\n`)
     },
-    onTestModuleEnd: module => void running.delete(module.relativeModuleId),
+    onTestModuleEnd({ relativeModuleId }) {
+      ended.add(relativeModuleId)
+      running.delete(relativeModuleId)
+    },
     onTestRunEnd: () => clearInterval(timer),
   }
 }
