@@ -1,14 +1,13 @@
 /** Finished requests out of the ledger's rows: lists by key, model and status, and one by its id. Reads no more rows than it must. */
-import { and, desc, eq, gte, inArray, isNotNull, lt, lte, ne, or, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, gte, inArray, isNotNull, lt, or, type SQL, sql } from 'drizzle-orm'
 import type { drizzle } from 'drizzle-orm/sqlite-proxy'
-import { attempts, settings, spendDaily, spendHourly } from '../../drizzle/sqlite/schema.ts'
+import { attempts, spendDaily, spendHourly } from '../../drizzle/sqlite/schema.ts'
 import { requestIdOf, timeOfId } from '../ids.ts'
 import type { AttemptRow } from '../terms.ts'
 import { attemptOf } from './attempts.ts'
 import { encodeCursor, type Place, parseCursor } from './cursor.ts'
-import type { SqlDriver, Statement } from './sql.ts'
-import type { Endings, RequestQuery, Store, StoredRequest } from './store.ts'
-import { DAY_MS, dayOf, HOUR_MS } from './sums.ts'
+import type { RequestQuery, Store, StoredRequest } from './store.ts'
+import { DAY_MS, HOUR_MS } from './sums.ts'
 
 export type Database = ReturnType<typeof drizzle>
 
@@ -103,22 +102,12 @@ function lastRows(
     .limit(limit)
 }
 
-/** Days in which these keys had requests (of this model), newest first. */
-async function daysOf(
-  db: Database,
-  { keyIds, model }: Pick<RequestQuery, 'keyIds' | 'model'>,
-  beforeMs: number,
-): Promise<number[]> {
+/** Days in which these keys had requests, newest first. */
+async function daysOf(db: Database, keyIds: readonly string[] | undefined): Promise<number[]> {
   const found = await db
     .selectDistinct({ dayMs: spendDaily.dayMs })
     .from(spendDaily)
-    .where(
-      and(
-        ofKeys(spendDaily.keyId, keyIds),
-        model === undefined ? undefined : eq(spendDaily.model, model),
-        lt(spendDaily.dayMs, beforeMs),
-      ),
-    )
+    .where(ofKeys(spendDaily.keyId, keyIds))
     .orderBy(desc(spendDaily.dayMs))
   return found.map(({ dayMs }) => dayMs)
 }
@@ -141,6 +130,49 @@ async function hoursOf(db: Database, { keyIds, model = '' }: RequestQuery, dayMs
   return found.map(({ hourMs }) => hourMs)
 }
 
+/** Requests of a model in a day that are looked for one by one. */
+const FEW = 64
+
+/** Days in which these keys ended requests of this model, newest first, and whether those were few. */
+async function daysOfModel(db: Database, { keyIds, model = '' }: RequestQuery, beforeMs: number) {
+  const few = sql<number>`sum(${spendDaily.requests}) <= ${FEW}`
+  return db
+    .select({ dayMs: spendDaily.dayMs, few })
+    .from(spendDaily)
+    .where(and(ofKeys(spendDaily.keyId, keyIds), eq(spendDaily.model, model), lt(spendDaily.dayMs, beforeMs)))
+    .groupBy(spendDaily.dayMs)
+    .having(sql`sum(${spendDaily.requests}) >= 1`)
+    .orderBy(desc(spendDaily.dayMs))
+}
+
+/** As `lastRows` in a day with few requests of a model: who asked for it, and in which hours, says which rows to look at. */
+async function fewRows(
+  db: Database,
+  query: RequestQuery,
+  after: Place | undefined,
+  dayMs: number,
+  limit: number,
+): Promise<Place[]> {
+  const { keyIds, model = '' } = query
+  const inDay = sql`${spendDaily.dayMs} = ${dayMs} and ${spendDaily.model} = ${model}`
+  const keys = sql`select key_id from ${spendDaily} where ${and(inDay, ofKeys(spendDaily.keyId, keyIds))}`
+  const hours = sql`select distinct key_id, hour_ms from ${spendHourly} indexed by spend_hourly_key
+    where key_id in (${keys}) and hour_ms >= ${dayMs} and hour_ms < ${dayMs + DAY_MS} and model = ${model}
+      and requests >= 1`
+  const fits = and(
+    eq(attempts.model, model),
+    ofStatus(query.status),
+    after && sql`(${attempts.createdAtMs}, ${attempts.id}) < (${after.createdAtMs}, ${after.id})`,
+  )
+  // A cross join is read in the order in which it stands (sqlite.org/optoverview.html#crossjoin).
+  const rows = await db.all<[id: string, createdAtMs: number]>(sql`
+    select ${attempts.id}, ${attempts.createdAtMs} from (${hours}) as used cross join ${attempts}
+    where ${attempts.keyId} = used.key_id and ${attempts.createdAtMs} >= used.hour_ms
+      and ${attempts.createdAtMs} < used.hour_ms + ${HOUR_MS} and ${fits}
+    order by ${desc(attempts.createdAtMs)}, ${desc(attempts.id)} limit ${limit}`)
+  return rows.map(([id, createdAtMs]) => ({ id, createdAtMs }))
+}
+
 /** Rows have no index by model (it would cost every request): the sums say in which hours a model was used, and only those are looked through. */
 async function ofModel(
   db: Database,
@@ -150,13 +182,19 @@ async function ofModel(
 ): Promise<Place[]> {
   const untilMs = after === undefined ? Number.MAX_SAFE_INTEGER : after.createdAtMs + 1
   const found: Place[] = []
-  for (const dayMs of await daysOf(db, query, untilMs))
+  for (const { dayMs, few } of await daysOfModel(db, query, untilMs)) {
+    if (found.length >= limit) break
+    if (few) {
+      found.push(...(await fewRows(db, query, after, dayMs, limit - found.length)))
+      continue
+    }
     for (const hourMs of await hoursOf(db, query, dayMs)) {
-      if (found.length >= limit) return found
+      if (found.length >= limit) break
       if (hourMs >= untilMs) continue
       const span = { fromMs: hourMs, toMs: hourMs + HOUR_MS }
       found.push(...(await lastRows(db, query, after, span, limit - found.length)))
     }
+  }
   return found
 }
 
@@ -199,7 +237,7 @@ async function findAttempt(
     if (direct) return direct
   }
   let answered: Place | undefined
-  for (const dayMs of await daysOf(db, { ...(keyIds && { keyIds }) }, Number.MAX_SAFE_INTEGER)) {
+  for (const dayMs of await daysOf(db, keyIds)) {
     const day = and(gte(attempts.createdAtMs, dayMs), lt(attempts.createdAtMs, dayMs + DAY_MS))
     const [found] = await db
       .select({ ...place, own: sql<number>`${ofRequest}` })
@@ -224,56 +262,4 @@ export async function oneRequest(
   if (found === undefined) return undefined
   const [request] = await attemptsOf(db, [found])
   return request && { id: request[0], attempts: request[1] }
-}
-
-/** Deletes rows from before this time, the oldest first and at most so many; how many it were. */
-export async function forgetRows(
-  db: Database,
-  driver: SqlDriver,
-  beforeMs: number,
-  most: number,
-): Promise<number> {
-  const oldest = await db
-    .select({ createdAtMs: attempts.createdAtMs, id: attempts.id })
-    .from(attempts)
-    .where(lt(attempts.createdAtMs, beforeMs))
-    .orderBy(attempts.createdAtMs, attempts.id)
-    .limit(most)
-  const last = oldest.at(-1)
-  if (last === undefined) return 0
-  const upToLast = sql`(${attempts.createdAtMs}, ${attempts.id}) <= (${last.createdAtMs}, ${last.id})`
-  // What recovery noted of them goes too: ids of attempts order by time.
-  const notes = and(gte(settings.name, 'charged.'), lte(settings.name, `charged.${last.id}`))
-  const ended = [db.delete(attempts).where(upToLast), db.delete(settings).where(notes)]
-  await driver.batch(ended.map(one => one.toSQL() as Statement))
-  return oldest.length
-}
-
-/** How many requests began in the span, and those whose rows do not end them exactly once. */
-export async function endingsIn(db: Database, fromMs: number, toMs: number): Promise<Endings> {
-  const span = and(gte(attempts.createdAtMs, fromMs), lt(attempts.createdAtMs, toMs))
-  // Ids of requests hold no dot; the number of the attempt is behind it.
-  const request = sql<string>`substr(${attempts.id}, 1, instr(${attempts.id}, '.') - 1)`
-  const endings = sql<number>`count(${attempts.ended})`
-  const wrong = await db
-    .select({ id: request, endings, createdAtMs: sql<number>`min(${attempts.createdAtMs})` })
-    .from(attempts)
-    .where(span)
-    .groupBy(request)
-    .having(ne(endings, 1))
-  const [all] = await db
-    .select({ requests: sql<number>`count(distinct ${request})` })
-    .from(attempts)
-    .where(span)
-  return { requests: all?.requests ?? 0, wrong }
-}
-
-/** Start of the UTC day of the oldest row; undefined = there are none. */
-export async function oldestDay(db: Database): Promise<number | undefined> {
-  const [first] = await db
-    .select({ createdAtMs: attempts.createdAtMs })
-    .from(attempts)
-    .orderBy(attempts.createdAtMs)
-    .limit(1)
-  return first && dayOf(first.createdAtMs)
 }

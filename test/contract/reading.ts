@@ -71,6 +71,37 @@ export function describeReading(name: string, open: () => Promise<Store>): void 
           }
     })
 
+    it('lists the requests of a model that was used often in one day and seldom in others', async () => {
+      const rows = Array.from({ length: 210 }, (_, n) =>
+        attemptRow({
+          requestId: `req_${String(n).padStart(4, '0')}`,
+          createdAtMs: T0 - (n % 3 === 2 && n % 7 === 0 ? DAY * (1 + (n % 4)) : (n % 5) * HOUR + n),
+          keyId: `key00000000${n % 4}`,
+          model: n % 3 ? 'often' : 'other',
+          status: n % 6 ? 200 : 503,
+        }),
+      )
+      await fold([
+        ...rows,
+        // tried first and never the one that answered, a hundred times in a day
+        ...Array.from({ length: 100 }, (_, n) =>
+          attemptRow({ requestId: `req_b${n}`, createdAtMs: T0 - 2 * DAY, model: 'broken', last: false }),
+        ),
+      ])
+      for (const query of [
+        { model: 'often' },
+        { model: 'often', status: 200 },
+        { model: 'often', keyIds: ['key000000002'] },
+        { model: 'other', keyIds: ['key000000001', 'key000000003'], status: 2 },
+        { model: 'broken' },
+      ]) {
+        const expected = await allPages(reference, { ...query, limit: 1_000 })
+        for (const limit of [50, 200])
+          expect(await allPages(store, { ...query, limit }), JSON.stringify(query)).toEqual(expected)
+      }
+      expect(await allPages(store, { model: 'broken', limit: 5 })).toEqual([])
+    })
+
     it('a page that ends in the middle of one millisecond goes on there', async () => {
       const rows = Array.from({ length: 30 }, (_, n) =>
         attemptRow({
