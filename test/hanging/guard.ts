@@ -96,34 +96,45 @@ const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`
 
 export function guardAgainstHanging(silentMs = SILENT_MS): Reporter {
   const running = new Map<string, Running>()
+  const waiting = new Set<string>()
   // events of a file may come after its end
   const ended = new Set<string>()
-  const seen = ({ relativeModuleId }: TestModule, test: string) => {
+  let heardMs = performance.now()
+  let isOver = false
+  let timer: NodeJS.Timeout | undefined
+
+  const seen = ({ relativeModuleId, moduleId }: TestModule, test: string) => {
+    heardMs = performance.now()
+    waiting.delete(moduleId)
     if (ended.has(relativeModuleId)) return
-    const now = performance.now()
-    running.set(relativeModuleId, {
-      beganMs: running.get(relativeModuleId)?.beganMs ?? now,
-      sinceMs: now,
-      test,
-    })
+    const beganMs = running.get(relativeModuleId)?.beganMs ?? heardMs
+    running.set(relativeModuleId, { beganMs, sinceMs: heardMs, test })
   }
-  const look = async () => {
+
+  async function look(): Promise<void> {
     const now = performance.now()
     const hung = [...running].filter(
       ([, { beganMs, sinceMs }]) => now - sinceMs > silentMs || now - beganMs > FILE_MS,
     )
-    if (hung.length === 0) return
-    running.clear()
+    const isSilent = now - heardMs > silentMs
+    if (hung.length === 0 && !isSilent) return
+    clearInterval(timer)
     for (const [file, { beganMs, sinceMs, test }] of hung)
       process.stderr.write(
         `\n${file} hangs: running for ${seconds(now - beganMs)}, silent for ${seconds(now - sinceMs)}, at: ${test}\n`,
       )
+    if (isSilent)
+      process.stderr.write(
+        `\nnothing was heard for ${seconds(silentMs)}${isOver ? ' after the end' : ''}; not begun: ${[...waiting].join(' ')}\n`,
+      )
     process.stderr.write(`${await stacks().catch(String)}\n`)
-    process.exit(1)
+    // all has been judged: only the runner itself does not end
+    process.exit(isOver ? process.exitCode : 1)
   }
-  let timer: NodeJS.Timeout | undefined
+
   return {
-    onTestRunStart() {
+    onTestRunStart(files) {
+      for (const { moduleId } of files) waiting.add(moduleId)
       timer = setInterval(() => void look(), LOOKED_AT_EVERY_MS)
       timer.unref()
     },
@@ -137,10 +148,14 @@ export function guardAgainstHanging(silentMs = SILENT_MS): Reporter {
       if (error)
         process.stderr.write(`\n✗ ${test.module.relativeModuleId} > ${test.fullName}: ${error.message}\n`)
     },
-    onTestModuleEnd({ relativeModuleId }) {
-      ended.add(relativeModuleId)
-      running.delete(relativeModuleId)
+    onTestModuleEnd(module) {
+      seen(module, 'its end')
+      ended.add(module.relativeModuleId)
+      running.delete(module.relativeModuleId)
     },
-    onTestRunEnd: () => clearInterval(timer),
+    onTestRunEnd() {
+      heardMs = performance.now()
+      isOver = true
+    },
   }
 }
