@@ -203,7 +203,7 @@ export class Search {
     let events = 0
     while (start < block.length) {
       const lf = block.indexOf(LF, start)
-      const isOneLine = block[lf + 1] === LF
+      const isOneLine = lf >= 0 && block[lf + 1] === LF
       const found = isOneLine ? lf : bytes.find(block, this.separator, start)
       const end = isOneLine ? lf + 2 : found < 0 ? block.length : found + this.separator.length
       text += this.frame.textIn(block, start, end)
