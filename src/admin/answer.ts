@@ -14,7 +14,7 @@ export const PRIVATE_HEADERS: Readonly<Record<string, string>> = {
 }
 
 /** Longer lists are for programs: set out for reading they would be twice as long and take twice the time. */
-const SET_OUT_MAX = 1_000
+export const SET_OUT_MAX = 1_000
 
 function textOf(json: unknown): string {
   const { data } = json as { readonly data?: unknown }

@@ -1,6 +1,14 @@
 /** `GET /admin/v1/spend`: money by key, model, provider, time, user or tag. */
 import type { SpendGroup, SpendQuery, SpendRow } from '../store/store.ts'
-import { parseSpendQuery, SPEND_PARAMETERS, spendCsv, spendWire, totalOf } from '../wire/account.ts'
+import {
+  parseSpendQuery,
+  SPEND_PARAMETERS,
+  spendCsv,
+  spendText,
+  spendWire,
+  totalOf,
+} from '../wire/account.ts'
+import { SET_OUT_MAX } from './answer.ts'
 import type { AdminDeps } from './deps.ts'
 import type { AdminAnswer, AdminCall, AdminRoute } from './route.ts'
 import { spendShape } from './shapes.ts'
@@ -29,6 +37,10 @@ export async function spendAnswer(
   const query = keyIds === undefined ? parsed : { ...parsed, keyIds }
   const { rows, total } = await readSpend(deps, query)
   const keyName = (id: string) => deps.keys.get(id)?.name
+  if (!call.wantsCsv && rows.length > SET_OUT_MAX) {
+    const text = `${spendText(query, rows, total, keyName)}\n`
+    return { text, contentType: 'application/json; charset=utf-8' }
+  }
   if (!call.wantsCsv) return { json: spendWire(query, rows, total, keyName) }
   return {
     text: spendCsv(query, rows, keyName),

@@ -43,23 +43,48 @@ export function spendView(
   const groups = isSummed ? (filled[0] ?? []) : summedUp(groupBy, parts, answers)
   const width = groupBy.length
   const name = namer()
-  return orderSpend(
-    groupBy,
-    groups
-      // A group that has nothing left when those with a name are taken from it is none. One that has money left and no
-      // attempts is a fault of the sums, and is shown.
-      .filter(values => width === 0 || values.some((value, at) => at >= width && Number(value) !== 0))
-      .map(values => spendRowOf(groupBy, values, name)),
-  )
+  // A group that has nothing left when those with a name are taken from it is none. One that has money left and no
+  // attempts is a fault of the sums, and is shown.
+  const isLeft = (values: readonly SqlValue[]) =>
+    width === 0 || values.some((value, at) => at >= width && Number(value) !== 0)
+  return orderValues(groupBy, groups.filter(isLeft)).map(values => spendRowOf(groupBy, values, name))
+}
+
+/** Where the cost stands among the sums. */
+const COST = 5
+
+/** The order of `orderSpend` before times are written out: numbers are compared in a tenth of the time. */
+function orderValues(
+  groupBy: readonly SpendGroup[],
+  groups: readonly (readonly SqlValue[])[],
+): readonly (readonly SqlValue[])[] {
+  const places = groupBy.map((_, at) => at)
+  const isTime = (at: number) => groupBy[at] === 'day' || groupBy[at] === 'hour'
+  const [times, names] = [places.filter(isTime), places.filter(at => !isTime(at))]
+  const cost = groupBy.length + COST
+  return groups.toSorted((a, b) => {
+    for (const at of times) if (a[at] !== b[at]) return Number(a[at]) - Number(b[at])
+    if (a[cost] !== b[cost]) return Number(b[cost]) - Number(a[cost])
+    for (const at of names) {
+      const [left, right] = [a[at] ?? '', b[at] ?? '']
+      if (left !== right) return left < right ? -1 : 1
+    }
+    return 0
+  })
 }
 
 /** Sums by their names: a map in a map for each name but the last, because a caller may name anything and no separator is safe. */
 type Sums = Map<SqlValue, Sums | SqlValue[]>
 
-/** The sum of these names, made where there is none. */
-function sumAt(sums: Sums, names: readonly SqlValue[], all: SqlValue[][]): SqlValue[] {
+/** The sum of what these values are named, the first so many of them; `make` where there is none. */
+function sumAt(
+  sums: Sums,
+  names: readonly SqlValue[],
+  width: number,
+  make: () => SqlValue[],
+): SqlValue[] | undefined {
   let within = sums
-  const last = names.length - 1
+  const last = width - 1
   for (let i = 0; i < last; i++) {
     let next = within.get(names[i] ?? null)
     if (next === undefined) {
@@ -68,12 +93,8 @@ function sumAt(sums: Sums, names: readonly SqlValue[], all: SqlValue[][]): SqlVa
     }
     within = next as Sums
   }
-  let sum = within.get(names[last] ?? null) as SqlValue[] | undefined
-  if (sum === undefined) {
-    sum = [...names, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-    within.set(names[last] ?? null, sum)
-    all.push(sum)
-  }
+  const sum = within.get(names[last] ?? null) as SqlValue[] | undefined
+  if (sum === undefined) within.set(names[last] ?? null, make())
   return sum
 }
 
@@ -86,16 +107,21 @@ function summedUp(
   const sums: Sums = new Map()
   const all: SqlValue[][] = []
   const width = groupBy.length
-  const add = (names: readonly SqlValue[], values: readonly SqlValue[], sign: number) => {
-    const sum = sumAt(sums, names, all)
+  const add = (values: readonly SqlValue[], sign: number) => {
+    const make = () => {
+      const sum = values.map((value, at) => (at < width ? value : sign * Number(value)))
+      all.push(sum)
+      return sum
+    }
+    const sum = sumAt(sums, values, width, make)
+    if (sum === undefined) return
     for (let i = width; i < values.length; i++) sum[i] = Number(sum[i]) + sign * Number(values[i])
   }
   const user = groupBy.indexOf('user')
   for (const [position, { sign, fromNobody }] of parts.entries())
     for (const values of answers[position] ?? []) {
-      const names = values.slice(0, width)
-      add(names, values, sign)
-      if (fromNobody) add(names.with(user, null), values, -sign)
+      add(values, sign)
+      if (fromNobody) add(values.with(user, null), -sign)
     }
   return all
 }

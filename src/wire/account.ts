@@ -14,7 +14,7 @@ import type {
 } from '../terms.ts'
 import { isoOrNull, isoTime, usd, usdOrNull } from './plain.ts'
 
-export { parseSpendQuery, SPEND_PARAMETERS, spendCsv, spendWire, totalOf } from './spend.ts'
+export { parseSpendQuery, SPEND_PARAMETERS, spendCsv, spendText, spendWire, totalOf } from './spend.ts'
 
 /** State of one budget window now. Amounts in nano-USD; `resetsAtMs` null = never (`total`). */
 export interface BudgetUse {

@@ -143,6 +143,49 @@ export function spendWire(
   }
 }
 
+/**
+ * The text of `spendWire`, on one line, for a view of thousands of groups: written from the rows, without an object for
+ * each, which takes a third of the time.
+ */
+export function spendText(
+  query: SpendQuery,
+  rows: readonly SpendRow[],
+  total: SpendRow | undefined,
+  keyName: (id: string) => string | undefined,
+): string {
+  const written = new Map<string, string>()
+  const textOf = (value: string | null | undefined): string => {
+    if (value === null || value === undefined) return 'null'
+    let text = written.get(value)
+    if (text === undefined) {
+      text = JSON.stringify(value)
+      written.set(value, text)
+    }
+    return text
+  }
+  const { groupBy } = query
+  const names = groupBy.map(group => `"${group}":`)
+  const lines = rows.map(row => {
+    let line = '{'
+    for (let at = 0; at < names.length; at++)
+      line += `${names[at]}${textOf(row.group[groupBy[at] as SpendGroup])},`
+    if (typeof row.group.key === 'string') line += `"key_name":${textOf(keyName(row.group.key))},`
+    return `${line}${figuresText(row)}}`
+  })
+  const { data: _, total: sum, ...rest } = spendWire(query, [], total, keyName)
+  return `${JSON.stringify(rest).slice(0, -1)},"data":[${lines.join(',')}],"total":${JSON.stringify(sum)}}`
+}
+
+/** The members of `spendFigures`. */
+const figuresText = (row: SpendRow): string =>
+  `"requests":${row.requests},"attempts":${row.attempts},"input_tokens":${row.inputTokens},"output_tokens":${
+    row.outputTokens
+  },"cached_tokens":${row.cachedTokens},"cost_usd":${usdFromNano(row.costNanoUsd)},"cost_nano_usd":"${
+    row.costNanoUsd
+  }","estimated_usd":${usdFromNano(row.estimatedNanoUsd)},"unknown_usd":${usdFromNano(
+    row.unknownNanoUsd,
+  )},"unpriced_requests":${row.unpricedRequests}`
+
 /** What begins a formula, also behind white space and in full width (＝ ＋ － ＠ ％ ｜), which spreadsheets read as well. */
 const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@|%\uff1d\uff0b\uff0d\uff20\uff05\uff5c])/
 

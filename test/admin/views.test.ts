@@ -1,5 +1,5 @@
 /** Spend, requests, targets, the document of it all, and what is not built yet. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { ADMIN_ROUTES } from '../../src/admin/routes.ts'
 import type { Key } from '../../src/terms.ts'
 import { ADMIN_TOKEN, openRig, type Rig } from './rig.ts'
@@ -69,6 +69,40 @@ describe('spend', () => {
       group_by: ['model'],
       total: { requests: 3 },
     })
+  })
+
+  it('is the same JSON on one line where a view has thousands of groups', async () => {
+    const other = await openRig()
+    onTestFinished(() => other.close())
+    const { key } = await other.deps.keys.create({ name: 'busy' })
+    for (let n = 0; n < 1_100; n++) other.spend(key, { costNanoUsd: n, user: `many-${n}` })
+    const path = '/admin/v1/spend?group_by=user,key'
+    const answer = await other.call('GET', path)
+    expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8')
+    expect(answer.headers.get('content-disposition')).toBeNull()
+    const text = await answer.text()
+    expect(text.trimEnd()).not.toContain('\n')
+    const { data, total } = JSON.parse(text) as { data: Wire[]; total: Wire }
+    const many = data.filter(({ user }) => String(user).startsWith('many-'))
+    expect(many.map(row => row.cost_nano_usd)).toEqual(
+      Array.from({ length: 1_100 }, (_, n) => `${1_099 - n}`),
+    )
+    expect(many[0]).toEqual({
+      user: 'many-1099',
+      key: key.id,
+      key_name: key.name,
+      requests: 1,
+      attempts: 1,
+      input_tokens: expect.any(Number),
+      output_tokens: expect.any(Number),
+      cached_tokens: expect.any(Number),
+      cost_usd: 0.000001099,
+      cost_nano_usd: '1099',
+      estimated_usd: 0,
+      unknown_usd: 0,
+      unpriced_requests: 0,
+    })
+    expect(total.requests).toBe(data.reduce((sum, row) => sum + Number(row.requests), 0))
   })
 
   it('is CSV when asked for, without formulas', async () => {
