@@ -15,8 +15,9 @@ import { takePlace } from './route/pressure.ts'
 import { planFor, remember } from './route/router.ts'
 import { sealersFirst } from './route/seals.ts'
 import { logOutcome } from './telemetry.ts'
-import type { Call, Caller, Endpoint, Outcome, Sink } from './terms.ts'
+import type { Call, Caller, Endpoint, Key, Outcome, Sink } from './terms.ts'
 import { type Body, parseBody } from './wire/body.ts'
+import { familiarTo } from './wire/familiar-request.ts'
 import { parseForm } from './wire/metered/form.ts'
 import type { ChatFacts } from './wire/openai.ts'
 import { type Inbound, inboundOf } from './wire/inbound.ts'
@@ -46,7 +47,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     placed = true
     const body = inbound.upload
       ? await readForm(call, deps)
-      : parsed(await call.read(deps.config().limits.bodyBytes), deps)
+      : parsed(await call.read(deps.config().limits.bodyBytes), caller.key, deps)
     const asked = ask(inbound, body, call, caller, endpoint, deps)
     const { facts, payer, model, likely, plan } = asked
     const counted = {
@@ -154,10 +155,15 @@ const budgetsThatRefuse =
   (model: string): boolean =>
     deps.config().budgets.unpriced === 'refuse' && deps.ledger.applies(key, { user, tags, model })
 
-function parsed(bytes: Uint8Array, deps: Deps): Body {
-  if (!deps.bytes.isUtf8(bytes))
+function parsed(bytes: Uint8Array, key: Key, { bytes: port }: Deps): Body {
+  if (!port.isUtf8(bytes))
     throw new GatewayError('invalid_request', 'The request body is not valid UTF-8.', { param: 'body' })
-  return parseBody(bytes, deps.bytes.text(bytes), { depthMax: BODY_DEPTH_MAX })
+  const familiar = familiarTo(key)
+  const known = familiar.read(bytes, port.text)
+  if (known) return known
+  const body = parseBody(bytes, port.text(bytes), { depthMax: BODY_DEPTH_MAX })
+  familiar.learn(body)
+  return body
 }
 
 async function readForm(call: Call, deps: Deps): Promise<Body> {

@@ -3,6 +3,7 @@
  * counts in them. Its frame was parsed once, so that only what differs is read. Asked by relay/whole.ts before it parses.
  */
 import { asciiOf, type Frame, frameOf, type Gap } from './answer-frame.ts'
+import { Learning } from './learning.ts'
 import { sameBytes, viewOf } from './same-bytes.ts'
 
 type Json = Record<string, unknown>
@@ -15,39 +16,25 @@ const DELETE = 0x7f
 
 /** Larger answers are parsed: their text is most of the work, and JSON.parse reads that as fast. */
 const BYTES_MAX = 2_048
-/** So many strange answers in a row are learned from: few after a frame that was met, ever more after one that was not. */
-const PATIENCE = 4
-const PATIENCE_MAX = 64
 /** So many digits are a number that is exact. */
 const DIGITS_MAX = 15
 
 /** The answers of one offer. */
 export class Familiar {
   private frame: Frame | undefined
-  private wasMet = false
-  /** In a row. */
-  private strangers = 0
-  private patience = 1
+  private readonly learning = new Learning()
 
   /** The answer, its texts empty; valid until the next call. Undefined = it has to be parsed. `textOf` = bytes to text. */
   read(bytes: Uint8Array, textOf: (bytes: Uint8Array) => string): Json | undefined {
     const { frame } = this
-    if (frame === undefined || bytes.length > BYTES_MAX || !fill(frame, bytes, textOf)) {
-      this.strangers++
-      return undefined
-    }
-    this.wasMet = true
-    this.strangers = 0
-    return frame.answer
+    const isKnown = frame !== undefined && bytes.length <= BYTES_MAX && fill(frame, bytes, textOf)
+    this.learning.saw(isKnown)
+    return isKnown ? frame.answer : undefined
   }
 
   /** `answer` = what strange bytes were parsed to, given away. */
   learn(bytes: Uint8Array, answer: Json): void {
-    if (this.strangers < this.patience) return
-    this.patience = this.wasMet ? PATIENCE : Math.min(this.patience * PATIENCE, PATIENCE_MAX)
-    this.wasMet = false
-    this.strangers = 0
-    this.frame = bytes.length > BYTES_MAX ? undefined : frameOf(bytes, answer)
+    if (this.learning.isDue()) this.frame = bytes.length > BYTES_MAX ? undefined : frameOf(bytes, answer)
   }
 }
 
@@ -94,7 +81,7 @@ function marksOf(word: number): number {
 }
 
 /** Where the closing quote stands of a string that begins at `from`, behind its own; -1 = it is no JSON. */
-function stringEnd(bytes: Uint8Array, view: DataView, from: number): number {
+export function stringEnd(bytes: Uint8Array, view: DataView, from: number): number {
   const words = bytes.length - 8
   for (let at = from; at < bytes.length; ) {
     // byte by byte takes twice as long, which most of such an answer is
