@@ -46,10 +46,11 @@ const mode = (path: string): string => (statSync(path).mode & 0o777).toString(8)
 /** First line of another process that opens the folder. */
 async function elsewhere(path: string): Promise<{ child: ChildProcess; says: string }> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, path], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
+  child.stderr.pipe(process.stderr)
   children.push(child)
-  const [line] = (await once(child.stdout ?? child, 'data')) as [Buffer]
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
   return { child, says: line.toString().trim() }
 }
 

@@ -34,8 +34,9 @@ describe('TLS and proxies', () => {
     const { PATH = '' } = process.env
     const run = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...args], {
       env: { PATH, ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
+    run.stderr.pipe(process.stderr)
     let text = ''
     run.stdout.on('data', chunk => {
       text += chunk

@@ -1,5 +1,5 @@
 /** What only the SQLite file can show: its mode, its versions, a killed writer, its backup, its speed. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
@@ -188,7 +188,9 @@ describe('schema versions', () => {
     await store.close()
     // as the program before left it
     const old = new Database(path)
-    old.exec('drop table closed_parts; drop table closed_days; delete from schema_version where version > 5')
+    old.exec(
+      'drop table closed_sums; drop table closed_days; drop table closed_weeks; delete from schema_version where version > 5',
+    )
     old.close()
     const migrated = openSqlite(path)
     expect(await migrated.spend(query)).toEqual(before)
@@ -295,9 +297,10 @@ describe('backup', () => {
 /** Starts the folding program, kills it after so many batches were reported done, and gives how many were. */
 async function killAfter(path: string, round: number, batches: number): Promise<number> {
   const program = fileURLToPath(new URL('folding.ts', import.meta.url))
-  const child: ChildProcess = spawn(process.execPath, [program, path, String(round)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const child = spawn(process.execPath, [program, path, String(round)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
+  child.stderr.pipe(process.stderr)
   let done = 0
   child.stdout?.on('data', (bytes: Buffer) => {
     done += String(bytes).split('\n').length - 1
