@@ -13,6 +13,9 @@ import { listen } from './listen.ts'
 
 const BEFORE = ['', 'a line\r\n', 'h\xe9ad\xff'.repeat(300)]
 const AFTER = ['', '\r\n', 'tr\xe4il'.repeat(20)]
+/** Written over after each write, as its owner does. */
+const HEAD = Buffer.alloc(900)
+const HEAD_SIZES = [0, 900, 0, 333, 899]
 const SIZES = [0, 1, 700, 9_000, 30_000, 32_760, 70_000]
 
 interface Pair {
@@ -45,10 +48,12 @@ async function check(made: readonly Pair[], rounds: number): Promise<void> {
       const before = BEFORE[(round + i) % 3] as string
       const after = AFTER[(round * 2 + i) % 3] as string
       const bytes = randomBytes(SIZES[(round + i * 3) % SIZES.length] as number)
-      if (before.length + bytes.length + after.length === 0) continue
-      pair.sent.update(before, 'latin1').update(bytes).update(after, 'latin1')
-      pair.bytes += before.length + bytes.length + after.length
-      writeTogether(pair.from, before, bytes, after)
+      const head = HEAD.fill(round).subarray(0, HEAD_SIZES[(round + i) % HEAD_SIZES.length])
+      const length = head.length + before.length + bytes.length + after.length
+      if (length === 0) continue
+      pair.sent.update(head).update(before, 'latin1').update(bytes).update(after, 'latin1')
+      pair.bytes += length
+      writeTogether(pair.from, before, bytes, after, head)
       pair.waited ||= pair.from.writableLength > 0
     }
   expect(made.every(({ waited }) => waited)).toBe(true)

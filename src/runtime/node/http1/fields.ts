@@ -41,6 +41,17 @@ const copyOf = (text: string): string => Buffer.from(text, 'latin1').toString('l
 const IN_VALUE = Uint8Array.from({ length: 256 }, (_, code) =>
   VALUE.test(String.fromCharCode(code)) ? 1 : 0,
 )
+
+/** Writes a value into `bytes` as latin1; false = it holds what may not stand there. For a short text cheaper than `VALUE` and a native write. */
+export function writeValue(bytes: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (IN_VALUE[code] !== 1) return false
+    bytes[at + i] = code
+  }
+  return true
+}
+
 const CR = 13
 const LF = 10
 const NBSP = 160

@@ -5,7 +5,7 @@ import { GatewayError } from '../../../errors.ts'
 import { refuseEncoded, tooLarge } from '../../../http/web.ts'
 import type { Call, Sink } from '../../../terms.ts'
 import { writeTogether } from '../http1/outgoing.ts'
-import { answerHead, type Framing } from './answer-head.ts'
+import { type AnswerHead, answerHead, type Framing, sent } from './answer-head.ts'
 import type { RequestHead } from './head.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -60,7 +60,7 @@ export class LaneExchange implements Call, Sink {
   private headed = false
   private framing: Framing = 'chunked'
   /** Leaves with the first bytes of the body, so that both are one write. */
-  private unsent = ''
+  private unsent: AnswerHead | undefined = undefined
 
   constructor(line: Line, request: RequestHead, facts: ExchangeFacts) {
     this.line = line
@@ -79,7 +79,7 @@ export class LaneExchange implements Call, Sink {
 
   /** Some of the answer has gone out: nothing else can be said here. */
   get begun(): boolean {
-    return this.headed && this.unsent === ''
+    return this.headed && this.unsent === undefined
   }
 
   /** Bytes of the body that wait here because nobody has asked for it yet. */
@@ -133,11 +133,10 @@ export class LaneExchange implements Call, Sink {
     if (this.headed) throw new Error('an answer has one head')
     // a body that was not read to its end would be taken for the next request
     const close = this.missing > 0 || this.request.closes || this.line.closing
-    const { text, framing } = answerHead(status, headers, close)
+    this.unsent = answerHead(status, headers, close)
+    this.framing = this.unsent.framing
     this.headed = true
     this.close = close
-    this.framing = framing
-    this.unsent = text
   }
 
   write(bytes: Uint8Array): boolean {
@@ -161,12 +160,13 @@ export class LaneExchange implements Call, Sink {
     const { socket } = this.line
     const count = this.framing === 'none' ? 0 : bytes.length
     const chunked = this.framing === 'chunked'
-    const before = chunked && count > 0 ? `${this.unsent}${count.toString(16)}\r\n` : this.unsent
+    const before = chunked && count > 0 ? `${count.toString(16)}\r\n` : ''
     const after = chunked ? `${count > 0 ? '\r\n' : ''}${last ? '0\r\n\r\n' : ''}` : ''
-    this.unsent = ''
-    return count > 0
-      ? writeTogether(socket, before, bytes, after)
-      : before.length + after.length === 0 || socket.write(before + after, 'latin1')
+    const head = this.unsent
+    this.unsent = undefined
+    const goOn = writeTogether(socket, before, count > 0 ? bytes : NOTHING, after, head?.bytes)
+    if (head !== undefined) sent(head)
+    return goOn
   }
 
   onDrain(resume: () => void): void {
