@@ -1,7 +1,8 @@
 /** The log's lines on Node: what they hold, and that no text in them goes out unscrubbed. */
+import { Writable } from 'node:stream'
 import { expect, test, vi } from 'vitest'
 import { createRedactor } from '../../src/redact.ts'
-import { createLog } from '../../src/runtime/node/log.ts'
+import { createLog, createOutput } from '../../src/runtime/node/log.ts'
 import type { AccessFields } from '../../src/telemetry.ts'
 
 function rig(format: 'json' | 'pretty') {
@@ -180,5 +181,73 @@ test('a line has the time to the millisecond, whatever the second', () => {
     expect(told).toEqual(times.map(time => new Date(time).toISOString()))
   } finally {
     vi.useRealTimers()
+  }
+})
+
+test('lines wait for a moment, and no longer when many come or something went wrong', async () => {
+  vi.useFakeTimers()
+  try {
+    const written: string[] = []
+    const log = createLog({
+      level: 'info',
+      format: 'json',
+      scrub: text => text,
+      secrets: () => 0,
+      write: text => written.push(text),
+      backlog: () => 0,
+    })
+    const count = () => written.join('').split('\n').length - 1
+    log('info', 'first')
+    await vi.advanceTimersByTimeAsync(39)
+    expect(count()).toBe(0)
+    log('info', 'second')
+    await vi.advanceTimersByTimeAsync(1)
+    expect(written.length).toBe(1)
+    expect(count()).toBe(2)
+    log('error', 'third')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(count()).toBe(3)
+    const long = 'x'.repeat(1_000)
+    for (let i = 0; i < 100; i++) {
+      log('info', 'many', { long })
+      await vi.advanceTimersByTimeAsync(0)
+    }
+    expect(count()).toBeGreaterThan(80)
+    expect(written.length).toBeLessThan(12)
+    await vi.advanceTimersByTimeAsync(40)
+    expect(count()).toBe(103)
+    expect(vi.getTimerCount()).toBe(0)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('what an output has not taken yet stays what it was, and texts of any length and letter arrive whole', async () => {
+  const texts: string[] = []
+  for (let i = 0; i < 200; i++)
+    texts.push(
+      `${i} ${['plain', 'größer', '漢字', '\u{1f600}', '\ud800 alone'][i % 5]} `.repeat((i * 37) % 400),
+    )
+  texts.push('ü'.repeat(30_000), 'a'.repeat(200_000), 'b')
+  for (const isSlow of [false, true]) {
+    const parts: Buffer[] = []
+    const stream = new Writable({
+      decodeStrings: true,
+      write(part: Buffer, _, done) {
+        if (isSlow)
+          setImmediate(() => {
+            parts.push(Buffer.from(part))
+            done()
+          })
+        else {
+          parts.push(Buffer.from(part))
+          done()
+        }
+      },
+    })
+    const write = createOutput(stream)
+    for (const text of texts) write(text)
+    await new Promise<void>(resolve => stream.end(resolve))
+    expect(Buffer.concat(parts).equals(Buffer.from(texts.join('')))).toBe(true)
   }
 })

@@ -1,13 +1,18 @@
 /** Log sink on Node: structured lines, scrubbed, gathered for a moment and written together, so that no request waits for a pipe or a file. */
+import { Buffer } from 'node:buffer'
+import type { Writable } from 'node:stream'
 import type { Log, LogFields, LogLevel } from '../../deps.ts'
 import { type AccessFields, createAccessWriter } from '../../telemetry.ts'
 
 const ORDER: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 /** A reader that has stopped reading must not fill our memory: above this, lines are dropped and counted. */
 const BACKLOG_BYTES_MAX = 8 << 20
-/** Lines wait at most this long, or until so many are there. Writing to a file blocks: one write a request costs more than the rest of the line. */
+/** Lines wait at most this long, or until so much is there. Writing to a file blocks: one write a request costs more than the rest of the line. */
 const GATHER_MS = 40
-const GATHER_LINES = 512
+const GATHER_CHARS = 16_384
+const ROOM_BYTES = 65_536
+/** UTF-8 of one unit of a JavaScript string, at most. */
+const BYTES_PER_UNIT_MAX = 3
 
 export interface LogOptions {
   readonly level: LogLevel
@@ -34,17 +39,36 @@ export function logSettings(
   return { level: level as LogLevel, format }
 }
 
+/** Writes texts to a stream. What it took at once was in kept room: no buffer is made for it. */
+export function createOutput(stream: Writable): (text: string) => void {
+  let room = Buffer.allocUnsafeSlow(ROOM_BYTES)
+  return text => {
+    if (text.length * BYTES_PER_UNIT_MAX > ROOM_BYTES) {
+      stream.write(text)
+      return
+    }
+    stream.write(room.subarray(0, room.write(text, 'utf8')))
+    // what waits in the stream must stay what it is
+    if (stream.writableLength > 0) room = Buffer.allocUnsafeSlow(ROOM_BYTES)
+  }
+}
+
 export function createLog(options: LogOptions): Log & { flush(): void } {
   const { scrub } = options
   const least = ORDER.indexOf(options.level)
   const accessed = createAccessWriter(scrub, options.secrets)
-  let lines: string[] = []
+  let lines = ''
+  let isDue = false
   let dropped = 0
   const flush = () => {
-    if (lines.length === 0) return
-    const text = `${lines.join('\n')}\n`
-    lines = []
+    if (lines === '') return
+    const text = lines
+    lines = ''
     options.write(text)
+  }
+  const onTime = () => {
+    isDue = false
+    flush()
   }
   /** Is a line of this level written? Then it is written soon. */
   const takes = (level: LogLevel): boolean => {
@@ -54,8 +78,11 @@ export function createLog(options: LogOptions): Log & { flush(): void } {
       return false
     }
     // what went wrong is written at once: it may be the last thing that is
-    if (level === 'error' || lines.length >= GATHER_LINES) setImmediate(flush)
-    else if (lines.length === 0) setTimeout(flush, GATHER_MS)
+    if (level === 'error' || lines.length >= GATHER_CHARS) setImmediate(flush)
+    else if (!isDue) {
+      isDue = true
+      setTimeout(onTime, GATHER_MS)
+    }
     return true
   }
   /** How many were dropped since the line before this one. */
@@ -68,20 +95,20 @@ export function createLog(options: LogOptions): Log & { flush(): void } {
   const log = (level: LogLevel, event: string, fields?: LogFields) => {
     if (!takes(level)) return
     if (options.format === 'json')
-      lines.push(lineOf(level, JSON.stringify(event), membersOf(fields, scrub) + lost()))
-    else lines.push(scrub(pretty(level, event, fields)))
+      lines += lineOf(level, JSON.stringify(event), membersOf(fields, scrub) + lost())
+    else lines += `${scrub(pretty(level, event, fields))}\n`
   }
   const request = (fields: AccessFields) => {
     if (options.format !== 'json') log('info', 'request', fields)
     else if (takes('info'))
-      lines.push(`{"time":"${isoNow()}","level":"info","event":"request"${accessed(fields)}${lost()}}`)
+      lines += `{"time":"${isoNow()}","level":"info","event":"request"${accessed(fields)}${lost()}}\n`
   }
   return Object.assign(log, { flush, request })
 }
 
 /** Names are ours: only the texts that the members hold are scrubbed, a quarter of the line. */
 const lineOf = (level: LogLevel, event: string, members: string): string =>
-  `{"time":"${isoNow()}","level":"${level}","event":${event}${members}}`
+  `{"time":"${isoNow()}","level":"${level}","event":${event}${members}}\n`
 
 /** A field's name as it stands in a line; there are a few dozen, and the bound is for what nobody thought of. */
 const named = new Map<string, string>()

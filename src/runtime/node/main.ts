@@ -7,7 +7,7 @@ import { firstStart, firstStartText } from './first-start.ts'
 import { FolderInUse } from './folder.ts'
 import { makeServer } from './lane/server.ts'
 import type { ListenerOptions } from './listener.ts'
-import { createLog, logSettings } from './log.ts'
+import { createLog, createOutput, logSettings } from './log.ts'
 import { type App, type Gateway, openGateway } from './open.ts'
 import { unconfigured } from '../../catalog/local.ts'
 import { findServers, maySearch, offer } from './local.ts'
@@ -68,7 +68,7 @@ export async function serve(_argv: readonly string[], given: Env): Promise<numbe
       ...logSettings(settings.env, stdout.isTTY === true),
       scrub: text => redactor.scrub(text),
       secrets: () => redactor.count,
-      write: text => stdout.write(text),
+      write: createOutput(stdout),
       backlog: () => stdout.writableLength,
     })
     process.on('unhandledRejection', reason => {
