@@ -1,7 +1,11 @@
-/** vitest with a file that hangs, and little patience: see guard.test.ts. */
+/** vitest with files that hang, and little patience: see guard.test.ts. */
 import { defineConfig } from 'vitest/config'
 import { guardAgainstHanging } from './guard.ts'
 
 export default defineConfig({
-  test: { include: ['test/hanging/loops.ts'], pool: 'forks', reporters: [guardAgainstHanging(2_000)] },
+  test: {
+    include: ['test/hanging/loops.ts', 'test/hanging/leaves.ts'],
+    pool: 'forks',
+    reporters: ['default', guardAgainstHanging(20_000, 2_000)],
+  },
 })

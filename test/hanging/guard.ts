@@ -2,16 +2,18 @@
  * A test file that never ends: it is named, with what it runs and where it stands, and the run fails. Test time-outs cannot
  * do that for a loop that never rests, because they are timers of the process that runs it.
  */
-import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Reporter, TestModule } from 'vitest/node'
 import { z } from 'zod'
+import { holdersOf, outputsOf, workers } from './processes.ts'
 
 /** Longer than a test and a hook may take together. */
 const SILENT_MS = 400_000
 /** Ten times what the longest file takes: beyond it, one test after another runs out of its time. */
 const FILE_MS = 900_000
 const LOOKED_AT_EVERY_MS = 5_000
+/** All files have ended, and yet the run goes on. */
+const ENDING_MS = 60_000
 const SETTLE_MS = 3_000
 /** Node's port for its debugger; workers are asked one after another, and ended. */
 const DEBUGGERS = 'http://127.0.0.1:9229/json/list'
@@ -23,22 +25,6 @@ interface Running {
   readonly beganMs: number
   sinceMs: number
   test: string
-}
-
-/** Process ids of vitest's workers. */
-function workers(): number[] {
-  if (process.platform !== 'linux') return []
-  return readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .map(Number)
-    .filter(pid => {
-      try {
-        const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
-        return parent === process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('forks.js')
-      } catch {
-        return false
-      }
-    })
 }
 
 const parsedShape = z.object({
@@ -94,11 +80,13 @@ async function stacks(): Promise<string> {
 
 const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`
 
-export function guardAgainstHanging(silentMs = SILENT_MS): Reporter {
+export function guardAgainstHanging(silentMs = SILENT_MS, endingMs = ENDING_MS): Reporter {
   const running = new Map<string, Running>()
   const waiting = new Set<string>()
   // events of a file may come after its end
   const ended = new Set<string>()
+  /** What workers write to. Whoever still holds one of them when its worker is gone keeps the runner waiting for more. */
+  const outputs = new Set<string>()
   let heardMs = performance.now()
   let isOver = false
   let timer: NodeJS.Timeout | undefined
@@ -111,8 +99,17 @@ export function guardAgainstHanging(silentMs = SILENT_MS): Reporter {
     running.set(relativeModuleId, { beganMs, sinceMs: heardMs, test })
   }
 
+  function endLeftovers(): void {
+    for (const { pid, command } of holdersOf(outputs)) {
+      process.stderr.write(`\nleft behind by a test that has ended, and ended now: ${pid} ${command}\n`)
+      process.kill(pid, 'SIGKILL')
+    }
+  }
+
   async function look(): Promise<void> {
     const now = performance.now()
+    for (const output of outputsOf(workers())) outputs.add(output)
+    if (running.size + waiting.size === 0 && now - heardMs > endingMs) endLeftovers()
     const hung = [...running].filter(
       ([, { beganMs, sinceMs }]) => now - sinceMs > silentMs || now - beganMs > FILE_MS,
     )
@@ -138,7 +135,10 @@ export function guardAgainstHanging(silentMs = SILENT_MS): Reporter {
       timer = setInterval(() => void look(), LOOKED_AT_EVERY_MS)
       timer.unref()
     },
-    onTestModuleQueued: module => seen(module, 'its beginning'),
+    onTestModuleQueued(module) {
+      seen(module, 'its beginning')
+      for (const output of outputsOf(workers())) outputs.add(output)
+    },
     onTestModuleStart: module => seen(module, 'its first test'),
     onTestCaseReady: test => seen(test.module, test.fullName),
     onTestCaseResult(test) {
