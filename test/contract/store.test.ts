@@ -1,10 +1,10 @@
 /** The store contract against memory, a SQLite file, and D1 as workerd runs it, with wrangler applying the migrations. */
-import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { getPlatformProxy, type PlatformProxy } from 'wrangler'
 import { openSqlite } from '../../src/runtime/node/sqlite.ts'
@@ -17,6 +17,25 @@ import { describeStore } from './store.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'switchgate-store-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const MIGRATING_MS = 60_000
+
+/** wrangler's own command. Its output goes to a file: its children may hold a pipe for longer than it lives itself. */
+async function applyMigrations(cwd: string, where: readonly string[]): Promise<void> {
+  const wrangler = fileURLToPath(new URL('../../node_modules/.bin/wrangler', import.meta.url))
+  const said = join(cwd, 'wrangler.log')
+  const log = openSync(said, 'a')
+  const child = spawn(wrangler, ['d1', 'migrations', 'apply', 'switchgate', '--local', ...where], {
+    cwd,
+    env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', WRANGLER_LOG_PATH: cwd },
+    stdio: ['ignore', log, log],
+    timeout: MIGRATING_MS,
+    killSignal: 'SIGKILL',
+  })
+  const [code] = await once(child, 'exit')
+  closeSync(log)
+  if (code !== 0) throw new Error(`wrangler applied no migrations (${code}):\n${readFileSync(said, 'utf8')}`)
+}
 
 describeStore('memory', async () => createMemoryStore(), 'memory')
 describeReading('memory', async () => createMemoryStore())
@@ -44,12 +63,7 @@ describe('D1', () => {
       configPath,
       JSON.stringify({ name: 'test', compatibility_date: '2025-09-01', d1_databases: [database] }),
     )
-    const environment = { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', WRANGLER_LOG_PATH: folder }
-    await promisify(execFile)(
-      join(root, 'node_modules/.bin/wrangler'),
-      ['d1', 'migrations', 'apply', 'switchgate', '--local', '-c', configPath, '--persist-to', persisted],
-      { cwd: folder, env: environment, timeout: 120_000, killSignal: 'SIGKILL' },
-    )
+    await applyMigrations(folder, ['-c', configPath, '--persist-to', persisted])
     proxy = await getPlatformProxy<{ DB: D1 }>({ configPath, persist: { path: join(persisted, 'v3') } })
   })
   afterAll(() => proxy?.dispose())
@@ -59,8 +73,9 @@ describe('D1', () => {
     'spend_daily',
     'parts_hourly',
     'parts_daily',
-    'closed_parts',
+    'closed_sums',
     'closed_days',
+    'closed_weeks',
     'key_use',
   ]
   const tables = [
