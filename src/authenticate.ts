@@ -99,9 +99,9 @@ function credentialOf(call: Call): string | undefined {
 }
 
 /** Why a key that was found opens nothing, for the log; undefined = it is good. */
-function whyUnfit(key: Key, nowMs: number): string | undefined {
+function whyUnfit(key: Key, clock: Clock): string | undefined {
   if (key.status !== 'active') return key.status
-  return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? 'expired' : undefined
+  return key.expiresAtMs !== null && key.expiresAtMs <= clock.now() ? 'expired' : undefined
 }
 
 function refuse(call: Call, deps: AuthenticateDeps, reason: string, keyId: string | undefined): never {
@@ -214,7 +214,7 @@ function admitKey(
     }
     return refuse(call, deps, parsed.env === 'admin' ? 'admin_token' : 'unknown', parsed.id)
   }
-  const unfit = whyUnfit(key, deps.clock.now())
+  const unfit = whyUnfit(key, deps.clock)
   if (unfit !== undefined) return refuse(call, deps, unfit, key.id)
   if (key.env !== deps.env) {
     const message = `This key is for the ${key.env} environment; this gateway serves ${deps.env}.`

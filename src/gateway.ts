@@ -45,9 +45,8 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     caller = known instanceof Promise ? await known : known
     takePlace(caller.key, deps)
     placed = true
-    const body = inbound.upload
-      ? await readForm(call, deps)
-      : parsed(await call.read(deps.config().limits.bodyBytes), caller.key, deps)
+    const sent = inbound.upload ? readForm(call, deps) : readJson(call, caller.key, deps)
+    const body = sent instanceof Promise ? await sent : sent
     const asked = ask(inbound, body, call, caller, endpoint, deps)
     const { facts, payer, model, likely, plan } = asked
     const counted = {
@@ -154,6 +153,11 @@ const budgetsThatRefuse =
   ({ key }: Caller, { user, tags }: Payer, deps: Deps) =>
   (model: string): boolean =>
     deps.config().budgets.unpriced === 'refuse' && deps.ledger.applies(key, { user, tags, model })
+
+function readJson(call: Call, key: Key, deps: Deps): Body | Promise<Body> {
+  const bytes = call.read(deps.config().limits.bodyBytes)
+  return bytes instanceof Promise ? bytes.then(all => parsed(all, key, deps)) : parsed(bytes, key, deps)
+}
 
 function parsed(bytes: Uint8Array, key: Key, { bytes: port }: Deps): Body {
   if (!port.isUtf8(bytes))

@@ -44,8 +44,11 @@ export interface Call {
   /** Query without `?`, or ''. */
   readonly query: string
   header(name: string): string | undefined
-  /** Reads the whole body once; throws GatewayError('too_large') above `bytesMax`. Not read before the caller is known. */
-  read(bytesMax: number): Promise<Uint8Array>
+  /**
+   * Reads the whole body once; throws GatewayError('too_large') above `bytesMax`. Not read before the caller is known. A
+   * promise only where the body, or what is to be said of it, is still to come.
+   */
+  read(bytesMax: number): Uint8Array | Promise<Uint8Array>
   /** Client address after trusted proxies, textual IPv4 or IPv6. */
   readonly peer: string
   /** Monotonic milliseconds at which the request's head arrived. */

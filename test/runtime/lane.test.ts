@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { describe, expect, test } from 'vitest'
-import type { Sink } from '../../src/terms.ts'
+import type { Call, Sink } from '../../src/terms.ts'
 import { sleep, until } from '../waiting.ts'
 import { makeCertificates } from './certificates.ts'
 import { atEnd, call, caller, open, PATH, PATIENT, request } from './lane-rig.ts'
@@ -15,8 +15,10 @@ const BYTES_MAX = 1_000_000
 const END = '0\r\n\r\n'
 const text = (body: string) => new TextEncoder().encode(body)
 
+type Reading = Pick<Call, 'read'>
+
 /** Answers with who served it and the body that came. */
-async function echo(call: { read(max: number): Promise<Uint8Array> }, sink: Sink): Promise<void> {
+async function echo(call: Reading, sink: Sink): Promise<void> {
   const body = await call.read(BYTES_MAX)
   sink.head(200, ['x-by', call.constructor.name])
   sink.write(text('said '))
@@ -210,7 +212,11 @@ describe('callers that leave, stall or never read', () => {
     let begun = 0
     const { port } = await open(async call => {
       begun++
-      await call.read(BYTES_MAX).catch(error => errors.push(error))
+      try {
+        await call.read(BYTES_MAX)
+      } catch (error) {
+        errors.push(error)
+      }
     })
     for (const leave of ['destroy', 'end', 'resetAndDestroy'] as const) {
       const one = call(port)
@@ -264,9 +270,14 @@ describe('callers that leave, stall or never read', () => {
 
   test('a body that does not come in time: 408, and whoever reads it learns', async () => {
     const errors: unknown[] = []
-    const { port } = await open(async call => call.read(BYTES_MAX).catch(error => errors.push(error)), {
-      limits: { ...PATIENT, requestMs: 50 },
-    })
+    const read = async (call: Reading) => {
+      try {
+        await call.read(BYTES_MAX)
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    const { port } = await open(read, { limits: { ...PATIENT, requestMs: 50 } })
     const one = call(port)
     one.send(request('x'.repeat(100)).slice(0, -50))
     expect(await one.ended()).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n.*did not arrive in time/s)

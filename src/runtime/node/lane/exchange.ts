@@ -104,7 +104,7 @@ export class LaneExchange implements Call, Sink {
     return this.more ? Buffer.concat(this.more) : (this.first ?? NOTHING)
   }
 
-  async read(bytesMax: number): Promise<Uint8Array> {
+  read(bytesMax: number): Uint8Array | Promise<Uint8Array> {
     refuseEncoded(this.header('content-encoding'))
     if (this.request.length > bytesMax) throw tooLarge(bytesMax)
     if (this.missing === 0) return this.body()
