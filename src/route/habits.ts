@@ -45,8 +45,18 @@ export function createHabits(entriesMax = ENTRIES_MAX): Habits {
     counts.set(name, count)
     return count
   }
-  const add = (name: string, { outputTokens, inputTokens, cacheReadInputTokens }: Usage) => {
-    const count = countOf(name)
+  /** Whose usage was learned last. */
+  let latest:
+    | { readonly lineage: string; readonly model: string; readonly own: Count; readonly all: Count }
+    | undefined
+  const countsOf = (lineage: string, model: string) => {
+    // neighbours are mostly of one key and model; while nobody has to go, these are still those of the map
+    const isSame = latest?.lineage === lineage && latest.model === model && counts.size <= entriesMax / 2
+    if (latest === undefined || !isSame)
+      latest = { lineage, model, own: countOf(`${lineage} ${model}`), all: countOf(model) }
+    return latest
+  }
+  const add = (count: Count, { outputTokens, inputTokens, cacheReadInputTokens }: Usage) => {
     count.requests++
     count.outputTokens += (outputTokens - count.outputTokens) / Math.min(count.requests, MEMORY)
     const fading = count.requests > MEMORY ? 1 - 1 / MEMORY : 1
@@ -65,8 +75,9 @@ export function createHabits(entriesMax = ENTRIES_MAX): Habits {
       }
     },
     learn(lineage, model, usage) {
-      add(`${lineage} ${model}`, usage)
-      add(model, usage)
+      const { own, all } = countsOf(lineage, model)
+      add(own, usage)
+      add(all, usage)
     },
   }
 }

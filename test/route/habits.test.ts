@@ -25,6 +25,21 @@ test('habits: whoever goes on asking is remembered, however many others come and
   expect(habits.expect('passer-by 900', 'm').outputTokens).not.toBe(900)
 })
 
+test('habits: keys and models that take turns are told apart, with room for all and without', () => {
+  for (const habits of [createHabits(40), createHabits(8)]) {
+    for (let i = 0; i < 60; i++) {
+      habits.learn('one', 'm', usage(10))
+      habits.learn('one', 'n', usage(20))
+      for (let j = 0; j < 2; j++) habits.learn('two', 'n', usage(30))
+    }
+    expect(habits.expect('one', 'm').outputTokens).toBe(10)
+    expect(habits.expect('one', 'n').outputTokens).toBe(20)
+    expect(habits.expect('two', 'n').outputTokens).toBe(30)
+    expect(habits.expect('three', 'm').outputTokens).toBe(10)
+    expect(habits.expect('three', 'n').outputTokens).toBeGreaterThan(20)
+  }
+})
+
 test('sessions: the same', () => {
   const sessions = createSessions(40)
   const tokens = { input: 5_000, cacheRead: 0 }
