@@ -67,7 +67,7 @@ export interface AuditLog {
 const GATEWAY: Author = { actor: 'gateway', address: null }
 const REFUSALS_MS = 10_000
 /** How long a head may stand without a checkpoint: what is cut off within it nobody outside has seen. */
-const CHECKPOINT_MS = 1_000
+export const CHECKPOINT_MS = 1_000
 const CHECKPOINT_ROWS = 256
 const PAGE = 500
 /** Others may have been quicker so many times. */

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   rmSync,
   truncateSync,
@@ -13,10 +14,12 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { CHECKPOINT_MS } from '../../src/audit/log.ts'
 import { createRedactor } from '../../src/redact.ts'
 import { serve } from '../../src/runtime/node/main.ts'
 import { openGateway } from '../../src/runtime/node/open.ts'
 import { readSettings } from '../../src/runtime/node/settings.ts'
+import { sleep } from '../waiting.ts'
 import { makeCertificates } from './certificates.ts'
 
 // Each start listens to the process it believes to be its own.
@@ -134,6 +137,18 @@ test.skipIf(!existsSync(DESCRIPTORS))(
     }
   },
 )
+
+test('a start that fails writes no checkpoint into the folder afterwards, which may be somebody else’s', async () => {
+  const wrong = join(root, 'wrong.yaml')
+  writeFileSync(wrong, 'providers: { alpha: { kind: nobody } }\n')
+  const settings = readSettings({ SWITCHGATE_CONFIG: wrong, SWITCHGATE_DATA: join(root, 'data') })
+  const opening = openGateway({ settings, log: () => undefined, redactor: createRedactor() })
+  await expect(opening).rejects.toThrow('providers.alpha.kind')
+  const noted = readFileSync(join(root, 'data/audit.checkpoints'), 'utf8')
+  expect(noted).toMatch(/^v1 /)
+  await sleep(CHECKPOINT_MS + 200)
+  expect(readFileSync(join(root, 'data/audit.checkpoints'), 'utf8')).toBe(noted)
+})
 
 test('a file for TLS that is missing, no PEM, or of another certificate: exit 78, the setting and the cure', async () => {
   const at = (name: string) => join(root, name)

@@ -87,10 +87,13 @@ export interface OpenOptions {
 export async function openGateway(options: OpenOptions): Promise<Gateway> {
   const folder = openDataFolder(options.settings.dataFolder, options.log)
   let durable: Durable | undefined
+  const begun: { audit?: AuditLog } = {}
   try {
     durable = openDurable(folder, options.log)
-    return await wire(folder, openMeters(durable), options)
+    return await wire(folder, openMeters(durable), options, begun)
   } catch (error) {
+    // a checkpoint that is due would be written into a folder that is somebody else's by then
+    await begun.audit?.settle()
     // The journal may still be dropping segments, which the next holder of the folder would miss.
     await durable?.journal.close().catch(() => {})
     await durable?.store.close()
@@ -99,11 +102,17 @@ export async function openGateway(options: OpenOptions): Promise<Gateway> {
   }
 }
 
-async function wire(folder: DataFolder, meters: Meters, options: OpenOptions): Promise<Gateway> {
+async function wire(
+  folder: DataFolder,
+  meters: Meters,
+  options: OpenOptions,
+  begun: { audit?: AuditLog },
+): Promise<Gateway> {
   const { journal, promise } = meters
   const { settings, log, redactor } = options
   const { env } = settings
   const audit = openAudit({ folder, store: meters.store, keyring: () => vault.keyring(), log })
+  begun.audit = audit
   const { store } = audit
   const masterKey = readMasterKey({ folder, env, expected: await expectedFingerprint(store), mayMake: true })
   const readRef = createReadRef({ env, privateFolder: folder.path })
