@@ -8,6 +8,7 @@ import { endpointAt, plainPath } from '../../../http/endpoints.ts'
 import type { PeerOf } from '../trust.ts'
 import { LaneExchange, type Line } from './exchange.ts'
 import { readHead } from './head.ts'
+import { readByCall } from './reads.ts'
 import { protocolError } from './refusal.ts'
 
 /** How long callers may take; milliseconds. */
@@ -49,6 +50,13 @@ interface LaneSocket extends Socket {
 function onData(this: LaneSocket, bytes: Buffer): void {
   this[AT]?.take(bytes)
 }
+/** As `onData`; what comes once the socket is node:http's is read as it would have been. */
+function onRead(this: LaneSocket, bytes: Buffer): boolean {
+  const at = this[AT]
+  if (at === undefined) return this.push(bytes)
+  at.take(bytes)
+  return true
+}
 function onDrain(this: LaneSocket): void {
   this[AT]?.drained()
 }
@@ -88,7 +96,7 @@ export class Connection implements Line {
     this.dueMs = performance.now() + home.limits.firstMs
     home.connections.add(this)
     socket[AT] = this
-    socket.on('data', onData)
+    if (!readByCall(socket, onRead)) socket.on('data', onData)
     socket.on('drain', onDrain)
     socket.on('end', onEnd)
     socket.on('close', onClose)
