@@ -135,12 +135,10 @@ class GeminiWriter implements StreamWriter {
     if (Array.isArray(delta.annotations)) candidate.annotations.push(...delta.annotations)
     if (text !== '') this.part(candidate, { text }, logprobs)
     for (const part of mediaParts(delta)) this.part(candidate, part)
-    for (const entry of Array.isArray(delta.tool_calls) ? delta.tool_calls.filter(isObject) : [])
-      this.call(candidate, entry)
+    for (const { entry, call } of candidate.calls.of(delta.tool_calls)) this.call(entry, call)
   }
 
-  private call(candidate: Candidate, entry: Json): void {
-    const call = candidate.calls.of(entry)
+  private call(entry: Json, call: Call): void {
     if (isObject(entry.extra_content)) call.extra = entry.extra_content
     const text = argumentsIn(entry)
     call.json += text

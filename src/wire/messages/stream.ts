@@ -136,8 +136,7 @@ class MessageWriter implements StreamWriter {
     for (const detail of detailsOf(delta)) this.sign(detail)
     if (text !== '') this.append('text', { type: 'text_delta', text })
     for (const note of this.notes.of(delta)) this.append('text', { type: 'text_delta', text: note })
-    const entries = Array.isArray(delta.tool_calls) ? delta.tool_calls.filter(isObject) : []
-    for (const entry of entries) this.call(entry)
+    for (const { entry, call } of this.calls.of(delta.tool_calls)) this.call(entry, call)
     this.advance(false)
   }
 
@@ -173,8 +172,7 @@ class MessageWriter implements StreamWriter {
     return block
   }
 
-  private call(entry: Json): void {
-    const call = this.calls.of(entry)
+  private call(entry: Json, call: Call): void {
     if (!call.block.start && call.name !== '') {
       if (call.id === '') call.id = this.context.newId('toolu_')
       call.block.start = { type: 'tool_use', id: call.id, name: call.name, input: {} }

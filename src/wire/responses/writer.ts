@@ -108,12 +108,10 @@ export class ResponseWriter implements StreamWriter {
     if (filled(refusal)) this.speaking().refuse(refusal)
     for (const note of this.notes.of(delta)) this.say(note, undefined)
     if (Array.isArray(annotations) && annotations.length > 0) this.speaking().cite(annotations)
-    for (const call of Array.isArray(calls) ? calls : []) {
-      if (!isObject(call)) continue
-      this.closeThinking()
-      this.closeMessage('completed')
-      this.calls.add(call)
-    }
+    if (!Array.isArray(calls) || !calls.some(isObject)) return
+    this.closeThinking()
+    this.closeMessage('completed')
+    this.calls.add(calls)
   }
 
   private think(delta: Json): void {
