@@ -100,6 +100,8 @@ export interface Shortfall {
   readonly heldByOthers: boolean
   /** Epoch ms when the window resets, null for `total`. */
   readonly resetsAtMs: number | null
+  /** The smallest of the whole limits that it falls under, nano-USD: what is above never fits. */
+  readonly wholeNanoUsd: number
   /** Attempts that share that money, now or a little while ago; undefined = not known: other processes have some too. */
   readonly others?: number | undefined
 }

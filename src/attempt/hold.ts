@@ -1,10 +1,10 @@
 /** Money for one attempt: how much to set aside, what to ask the model to keep to, and more of it while a stream runs. */
 import type { Deps, Hold, HoldFacts, Shortfall } from '../deps.ts'
-import { GatewayError } from '../errors.ts'
 import { holdFor } from '../meter.ts'
-import { usdFromNano } from '../price.ts'
 import type { Said } from '../relay/reader.ts'
 import type { Key, Offer, Units } from '../terms.ts'
+import { isWithin, keeping, SLICE_TOKENS } from './keep.ts'
+import { exhausted } from './short.ts'
 
 /** What holding needs to know about a request. */
 export interface Spending {
@@ -45,8 +45,6 @@ export interface Money {
   readonly heldOutputTokens?: () => number
 }
 
-/** Output tokens held at first for a stream without a limit, and added each time the text nears what is held. */
-export const SLICE_TOKENS = 1024
 /** An answer is never cut below this (or below what was asked, if less): better refused than useless. */
 const OUTPUT_FLOOR = 256
 const THINKING_MARGIN = 1024
@@ -136,20 +134,19 @@ export function holdMoney(
 
 /** The money if it is there, or what is missing. */
 function take(asking: Asking, deps: Deps): Money | Promise<Money> | Shortfall {
-  const { s, key, attemptId, facts, wish, floor, cost } = asking
+  const { key, attemptId, facts, wish, floor, cost } = asking
   const enough = Math.min(wish.outputTokens, Math.max(ENOUGH_TOKENS, floor))
   const now = wish.shares ? deps.ledger.available(key, facts, cost(enough)) : undefined
   const share = now?.others ? shareOf(now, cost, wish.outputTokens) : wish.outputTokens
   const taken = now && share < enough ? now : deps.ledger.hold(key, attemptId, cost(share), facts)
   if (!('attemptId' in taken)) return taken
   if (wish.slices) return sliced(taken, asking, deps)
-  if (share < wish.outputTokens) return limited(taken, share, s)
-  return { hold: taken, sendMaxTokens: wish.send, afford: undefined, outputTokens: share * s.n }
+  return limited(taken, share, share < wish.outputTokens ? share : wish.send, asking, deps)
 }
 
 /** Money that was not there at once: the prompt is counted, others are waited for, or the answer is told to be shorter. */
 async function holdLater(first: Shortfall, asking: Asking, deps: Deps): Promise<Money> {
-  const { s, key, attemptId, facts, wish, floor, cost } = asking
+  const { key, attemptId, facts, wish, floor, cost } = asking
   const untilMs = deps.clock.monotonic() + WAIT_MS_MAX
   for (let taken: ReturnType<typeof take> = first; ; taken = take(asking, deps)) {
     if (!('limit' in taken)) return taken
@@ -177,15 +174,24 @@ async function holdLater(first: Shortfall, asking: Asking, deps: Deps): Promise<
     const less = deps.ledger.hold(key, attemptId, cost(clamped), facts)
     if (!('attemptId' in less)) throw refuse(less)
     // nothing is left to extend a stream with: the model itself is to stop there, and says what it used
-    return limited(less, clamped, s)
+    return limited(less, clamped, clamped, asking, deps)
   }
 }
 
-/** An answer that was told where to end. */
-function limited(hold: Hold, outputTokens: number, { n }: Spending): Money {
-  const most = outputTokens * n
-  const heldOutputTokens = () => most
-  return { hold, sendMaxTokens: outputTokens, afford: within(most), heldOutputTokens, outputTokens: most }
+/** An answer whose end is known, by the caller's limit or by what is sent. A stream that a budget counts is watched for keeping to it. */
+function limited(
+  hold: Hold,
+  share: number,
+  sendMaxTokens: number | undefined,
+  { s, offer, input }: Asking,
+  deps: Deps,
+): Money {
+  const outputTokens = share * s.n
+  const { price } = offer
+  const money = { hold, sendMaxTokens, afford: undefined, outputTokens }
+  if (!s.budgeted || !price || s.units || isFree(offer)) return money
+  if (!s.stream) return s.n === 1 ? money : { ...money, heldOutputTokens: () => outputTokens }
+  return { ...money, ...keeping({ hold, outputTokens, price, inputTokens: input, sound: s.sound }, deps) }
 }
 
 /** Output that leaves as much to each of those who draw on the same money; the prompt has to be paid for anyway. */
@@ -212,10 +218,6 @@ function affordable(availableNanoUsd: number, cost: (outputTokens: number) => nu
 /** Output tokens that nothing is known to exceed, where the catalogue does not say. */
 const MOST_OUTPUT = 1 << 20
 const mostOf = (offer: Offer): number => offer.maxOutputTokens ?? offer.contextTokens ?? MOST_OUTPUT
-
-/** Prose has 4 to 5: who writes more was told a limit and does not keep to it. */
-const BYTES_PER_TOKEN_MAX = 6
-const within = (tokens: number) => (textBytes: number) => textBytes <= tokens * BYTES_PER_TOKEN_MAX
 
 /** A stream that names no limit begins with its first slice. */
 function sliced(hold: Hold, asking: Asking, deps: Deps): Money | Promise<Money> {
@@ -260,9 +262,8 @@ function inSlices(hold: Hold, { wish, input, offer, s, key, facts, cost }: Askin
     covered = Math.max(covered, end * s.n)
     return true
   }
-  const isWithin = within(end * s.n)
   const afford = (textBytes: number): boolean => {
-    if (!isWithin(textBytes)) return false
+    if (!isWithin(textBytes, end * s.n)) return false
     // a token is at least one byte of text: while the bytes fit, the tokens do; and all of it is held in the end
     while (textBytes > covered && covered < end * s.n) {
       if (!deps.ledger.extend(hold, slice)) return takeAll()
@@ -273,28 +274,4 @@ function inSlices(hold: Hold, { wish, input, offer, s, key, facts, cost }: Askin
   }
   const heldOutputTokens = () => Math.min(covered, end * s.n)
   return { hold, sendMaxTokens: end < most ? end : undefined, afford, heldOutputTokens, outputTokens }
-}
-
-/** `askedNanoUsd` = the least that would have been worth having. */
-function exhausted(short: Shortfall, askedNanoUsd: number, status: 402 | 429, nowMs: number): GatewayError {
-  if (short.heldByOthers) {
-    const message = `The budget ${short.limit} is held by requests that are still running.`
-    return new GatewayError('budget_exhausted', message, {
-      status,
-      limit: short.limit,
-      retryAfterMs: 1000,
-      shouldRetry: true,
-    })
-  }
-  const when = short.resetsAtMs === null ? '' : ` It resets at ${new Date(short.resetsAtMs).toISOString()}.`
-  const left = Math.max(0, short.availableNanoUsd)
-  const message =
-    left === 0
-      ? `The budget ${short.limit} is used up.${when}`
-      : `This request may cost up to $${usdFromNano(askedNanoUsd)} and the budget ${short.limit} has $${usdFromNano(left)} left. Set a lower max_tokens or send a shorter prompt.${when}`
-  return new GatewayError('budget_exhausted', message, {
-    status,
-    limit: short.limit,
-    retryAfterMs: short.resetsAtMs === null ? undefined : Math.max(1000, short.resetsAtMs - nowMs),
-  })
 }

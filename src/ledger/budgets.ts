@@ -106,11 +106,13 @@ function settleIn(
 function shortfall(list: readonly Purse[], nanoUsd: number, nowMs: number): Shortfall | undefined {
   let tightest: Purse | undefined
   let availableNanoUsd = Number.POSITIVE_INFINITY
+  let wholeNanoUsd = Number.POSITIVE_INFINITY
   let heldByOthers = true
   let asked: Purse | undefined
   for (const purse of list) {
     const limit = limitAt(purse.budget, nowMs)
     const left = purse.lease.left(limit, nowMs)
+    wholeNanoUsd = Math.min(wholeNanoUsd, limit)
     // One budget that is really spent makes waiting for the others useless.
     if (left < nanoUsd && purse.lease.isSpent(nanoUsd, limit, nowMs)) heldByOthers = false
     if (purse.lease.isAsked(nanoUsd, limit)) asked ??= purse
@@ -126,6 +128,7 @@ function shortfall(list: readonly Purse[], nanoUsd: number, nowMs: number): Shor
     // What other processes have is known in a moment: then whoever waits for the answer looks again.
     owner: (asked ?? tightest).lease.owner,
     availableNanoUsd,
+    wholeNanoUsd,
     heldByOthers: heldByOthers || asked !== undefined,
     others: lease.others,
     resetsAtMs: lease.resetsAt(nowMs),

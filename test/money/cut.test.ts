@@ -126,6 +126,63 @@ test.each([
   },
 )
 
+/** Writes words until it is hung up on, whatever it was asked for; far more than any hold below. */
+const endless: (response: ServerResponse) => Promise<void> = async response => {
+  let closed = false
+  response.on('close', () => {
+    closed = true
+  })
+  sse(response).write(role)
+  for (let i = 0; i < 400 && !closed; i++) {
+    response.write(delta('word '.repeat(100)))
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  const usage = { prompt_tokens: 10, completion_tokens: 40_000, total_tokens: 40_010 }
+  response.end(finish() + event({ id: 'x', choices: [], usage }) + DONE)
+}
+
+test.each([
+  ['max_tokens', { max_tokens: 100 }],
+  ['max_completion_tokens', { max_completion_tokens: 100 }],
+  ['several choices', { max_tokens: 50, n: 2 }],
+])(
+  'a provider that does not keep to the limit of the caller is cut off where the budget ends: %s',
+  async (_name, limit) => {
+    const usd = 2 * HELD_INPUT_USD + 3_000 * 2e-6
+    const key = await keyWith(usd)
+    upstream.script = endless
+    const answers = await Promise.all(Array.from({ length: 6 }, () => rig.post(key, { ...STREAM, ...limit })))
+    const texts = await Promise.all(answers.map(answer => answer.text()))
+    for (const text of texts.filter(text => text.includes('word'))) {
+      expect(text).toContain('"finish_reason":"length"')
+      expect(text.length).toBeLessThan(100_000)
+    }
+    const rows = (await rig.rows()).slice(-answers.length).filter(({ status }) => status === 200)
+    expect(rows.length).toBeGreaterThan(0)
+    for (const row of rows) expect(row).toMatchObject({ certainty: 'estimated', finishReason: 'length' })
+    const spent = rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0)
+    expect(spent).toBeLessThanOrEqual(usd * 1e9)
+  },
+)
+
+test('a stream beyond the limit of the caller goes on where there is money for it, which is held as it comes', async () => {
+  const key = await keyWith(1)
+  let held = 0
+  upstream.script = async response => {
+    sse(response).write(role)
+    for (let i = 0; i < 20; i++) response.write(delta('word '.repeat(100)))
+    await until(() => {
+      held = Math.max(held, ...rig.gateway.ledger.openMoney().map(({ nanoUsd }) => nanoUsd))
+      return held >= 10_000 * 2_000
+    })
+    const usage = { prompt_tokens: 10, completion_tokens: 2_000, total_tokens: 2_010 }
+    response.end(finish() + event({ id: 'x', choices: [], usage }) + DONE)
+  }
+  const answer = await rig.post(key, { ...STREAM, max_tokens: 100 })
+  expect((await answer.text()).endsWith(DONE)).toBe(true)
+  expect(await lastRow()).toMatchObject({ certainty: 'exact', costNanoUsd: 4_010_000, overrunNanoUsd: 0 })
+})
+
 test('a budget that would pay for all that the model can write needs no limit', async () => {
   const key = await keyWith(1)
   upstream.script = response => {
