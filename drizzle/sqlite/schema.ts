@@ -261,19 +261,25 @@ export const partsDaily = sqliteTable(
 )
 
 /**
- * `partsDaily` without key, model, provider and project, of days that are over, and `spendDaily` as the kind `all`: what a
- * view of a month by user or tag reads. Made from them afterwards (src/store/closing.ts), so that no request pays for it.
+ * Sums of days that are over, made afterwards (src/store/closing.ts) so that no request pays for them: what views of weeks
+ * and months read. Kinds with names: `key` = by key, `offer` = by model, provider and project. Without: `all`, and those of
+ * `partsDaily`. Names that a kind does not have are ''.
  */
-export const closedParts = sqliteTable(
-  'closed_parts',
+export const closedSums = sqliteTable(
+  'closed_sums',
   {
-    dayMs: integer('day_ms').notNull(),
-    kind: text().$type<'all' | 'user' | 'tag' | 'tagged' | 'user_tag'>().notNull(),
+    unit: text().$type<'hour' | 'day' | 'week'>().notNull(),
+    kind: text().$type<'all' | 'key' | 'offer' | 'user' | 'tag' | 'tagged' | 'user_tag'>().notNull(),
+    startMs: integer('start_ms').notNull(),
+    ...spendNames,
     user: partNames.user,
     tag: partNames.tag,
     ...spendSums,
   },
-  table => [primaryKey({ columns: [table.kind, table.dayMs, table.user, table.tag] })],
+  table => {
+    const { unit, kind, startMs, keyId, model, provider, project, user, tag } = table
+    return [primaryKey({ columns: [unit, kind, startMs, keyId, model, provider, project, user, tag] })]
+  },
 )
 
 /**
@@ -284,6 +290,12 @@ export const closedDays = sqliteTable('closed_days', {
   dayMs: integer('day_ms').primaryKey(),
   begun: integer().notNull(),
   attempts: integer(),
+})
+
+/** Which weeks (seven days, counted from 1970-01-01) are added up from their closed days: `begun` = that of those days together, then. */
+export const closedWeeks = sqliteTable('closed_weeks', {
+  weekMs: integer('week_ms').primaryKey(),
+  begun: integer().notNull(),
 })
 
 /** Last use and all money of each key: a list of keys reads this alone. */

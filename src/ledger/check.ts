@@ -1,27 +1,26 @@
 /** Is the ledger what it says it is? Its invariants, checked against each other in small steps while the gateway works. Called by the admin plane. */
-import type { SpendGroup, SpendRow, Store, SummedFrom } from '../store/store.ts'
+import type { Store, SummedFrom } from '../store/store.ts'
 import type { Key, Project } from '../terms.ts'
-import { sumOf } from '../wire/spend.ts'
+import { closedAgree } from './check-closed.ts'
 import type { OpenMoney } from './ledger.ts'
 import { type Holder, holderOfKey, holderOfProject } from './owners.ts'
 import { KEPT_SINCE } from './retention.ts'
+import {
+  compare,
+  compareSums,
+  createTally,
+  DIFFERENCES_MAX,
+  type Difference,
+  summedBy,
+  type Tally,
+} from './tally.ts'
 import { asWindow, bucketLeaves, parseWindow } from './windows.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
-/** More than these say nothing new. */
-const DIFFERENCES_MAX = 100
 const LOOKS = 3
 
-/** What does not agree: both sides of it, amounts in nano-USD where they are money. */
-export interface Difference {
-  /** Where, as in `2026-11-22T10:00:00.000Z key=… model=…`. */
-  readonly at: string
-  /** Which figure. */
-  readonly figure: string
-  readonly expected: number
-  readonly found: number
-}
+export type { Difference }
 
 const AMOUNT = /NanoUsd$|^(spent|held|above the limit)$/
 
@@ -67,53 +66,6 @@ export interface CheckInput {
   readonly pause: () => Promise<void>
 }
 
-interface Tally {
-  compared: number
-  differences: Difference[]
-}
-const createTally = (): Tally => ({ compared: 0, differences: [] })
-
-function compare(tally: Tally, at: string, figure: string, expected: number, found: number): void {
-  tally.compared++
-  if (expected === found || tally.differences.length >= DIFFERENCES_MAX) return
-  tally.differences.push({ at, figure, expected, found })
-}
-
-const FIGURES = [
-  'requests',
-  'attempts',
-  'inputTokens',
-  'outputTokens',
-  'cachedTokens',
-  'costNanoUsd',
-  'estimatedNanoUsd',
-  'unknownNanoUsd',
-  'unpricedRequests',
-] as const satisfies readonly (keyof SpendRow)[]
-
-const placeOf = (startMs: number, { group }: SpendRow): string => {
-  const names = Object.entries(group).flatMap(([name, value]) => (value ? [`${name}=${value}`] : []))
-  return [new Date(startMs).toISOString(), ...names].join(' ')
-}
-
-function compareSums(
-  tally: Tally,
-  startMs: number,
-  expected: readonly SpendRow[],
-  found: readonly SpendRow[],
-): void {
-  const idOf = (row: SpendRow) => JSON.stringify(row.group)
-  const byGroup = new Map(found.map(row => [idOf(row), row]))
-  for (const row of expected) {
-    const other = byGroup.get(idOf(row))
-    byGroup.delete(idOf(row))
-    for (const figure of FIGURES)
-      compare(tally, placeOf(startMs, row), figure, row[figure], other?.[figure] ?? 0)
-  }
-  for (const row of byGroup.values())
-    for (const figure of FIGURES) compare(tally, placeOf(startMs, row), figure, 0, row[figure])
-}
-
 /** Steps through a span; each step compares what one source has with what the other has. */
 async function sumsAgree(
   { store, pause }: CheckInput,
@@ -128,24 +80,6 @@ async function sumsAgree(
       await store.summed(sources[1], fromMs, fromMs + stepMs),
     ]
     compareSums(tally, fromMs, expected, found)
-    await pause()
-  }
-  return tally
-}
-
-/** Closed days are read for views that name nothing but users and tags; such a view against one that names providers too. */
-async function closedAgree({ store, pause }: CheckInput, days: readonly number[]): Promise<Tally> {
-  const tally = createTally()
-  for (const fromMs of days) {
-    const view = (...groupBy: SpendGroup[]) => store.spend({ fromMs, toMs: fromMs + DAY_MS, groupBy })
-    const named = Map.groupBy(await view('user', 'tag', 'provider'), ({ group: { user, tag } }) =>
-      JSON.stringify([user, tag]),
-    )
-    const summed = Array.from(named.values(), rows => {
-      const { user = null, tag = null } = rows[0]?.group ?? {}
-      return { ...sumOf(rows), group: { user, tag } }
-    })
-    compareSums(tally, fromMs, summed, await view('user', 'tag'))
     await pause()
   }
   return tally
@@ -179,10 +113,10 @@ async function keyTotals({ store }: CheckInput, days: readonly number[]): Promis
   const [first = 0, last = 0] = [days[0], days.at(-1)]
   const [totals, sums] = await Promise.all([
     store.keyUse(),
-    store.spend({ fromMs: first, toMs: last + DAY_MS, groupBy: ['key'] }),
+    store.spend({ fromMs: first, toMs: last + DAY_MS, groupBy: ['key', 'model'] }),
   ])
   const uses = new Map(totals.map(use => [use.keyId, use.spentNanoUsd]))
-  for (const { group, costNanoUsd } of sums) {
+  for (const { group, costNanoUsd } of summedBy(sums, ['key'])) {
     const id = group.key ?? ''
     compare(tally, `key=${id}`, 'costNanoUsd', costNanoUsd, uses.get(id) ?? 0)
     uses.delete(id)
@@ -246,8 +180,8 @@ async function lookAtBudgets({ store, ledger, keys, projects, nowMs }: CheckInpu
 export async function checkLedger(input: CheckInput): Promise<Check[]> {
   const { store, ledger, nowMs } = input
   await ledger.fold()
-  // With providers, because a view of days alone is read from closed days, which are looked at here.
-  const named = await store.spend({ fromMs: 0, toMs: END_MS, nowMs, groupBy: ['day', 'provider'] })
+  // With keys and models, because a view with fewer names is read from closed days, which are looked at here.
+  const named = await store.spend({ fromMs: 0, toMs: END_MS, nowMs, groupBy: ['day', 'key', 'model'] })
   const dayStarts = [...new Set(named.map(row => Date.parse(row.group.day ?? '')))]
   const since = Math.max(
     (await store.oldestDay()) ?? nowMs,

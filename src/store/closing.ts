@@ -1,7 +1,15 @@
-/** Adds up days that are over by end user and tag alone, after the fact, so that a view of months reads little and no request pays for it. Part of the SQL store. */
+/** Adds up days that are over, and weeks of them, after the fact, so that a view of months reads little and no request pays for it. Part of the SQL store. */
 import { type SQL, sql } from 'drizzle-orm'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
-import { closedDays, closedParts, partsDaily, spendDaily } from '../../drizzle/sqlite/schema.ts'
+import {
+  closedDays,
+  closedSums,
+  closedWeeks,
+  partsDaily,
+  spendDaily,
+  spendHourly,
+} from '../../drizzle/sqlite/schema.ts'
+import { closedOf, daysChecked, SUM_COLUMNS, WEEK_MS, type Whose, weekOf } from './closed.ts'
 import type { SqlDriver, SqlValue, Statement } from './sql.ts'
 import { DAY_MS, type PartKind } from './sums.ts'
 
@@ -10,34 +18,12 @@ const statement = (query: SQL): Statement => dialect.sqlToQuery(query) as Statem
 
 /** Rows that one step adds up: about a millisecond. */
 const ROWS_AT_ONCE = 1_000
-const KINDS: readonly PartKind[] = ['user', 'tag', 'tagged', 'user_tag']
-/** The kind of what a whole day has, whoever it was for. */
-export const WHOLE_DAY = 'all'
-
-/** The sums of every roll-up, in the order of its columns. */
-export const SUM_COLUMNS = [
-  'requests',
-  'attempts',
-  'input_tokens',
-  'output_tokens',
-  'cached_tokens',
-  'cost_nano_usd',
-  'estimated_nano_usd',
-  'unknown_nano_usd',
-  'unpriced_requests',
-].map(name => sql.identifier(name))
+const PARTS: readonly PartKind[] = ['user', 'tag', 'tagged', 'user_tag']
 const SUMS = sql.join(
   SUM_COLUMNS.map(name => sql`sum(${name})`),
   sql`, `,
 )
-
-/**
- * Days of a span and whether their closed sums may be read for those of the day: `day_ms, is_closed`. A late row adds an
- * attempt to the day, so that equal counts say that nothing has come since; corrections reopen a day themselves.
- */
-export const daysChecked = (within: SQL): SQL => sql`select day_ms, sum(attempts) is (
-    select ${closedDays.attempts} from ${closedDays} where ${closedDays.dayMs} = ${spendDaily.dayMs}) as is_closed
-  from ${spendDaily} where ${within} group by day_ms`
+const DAYS_OF_WEEK = Array.from({ length: WEEK_MS / DAY_MS }, (_, n) => n * DAY_MS)
 
 /** What a change of the day's sums that adds no attempt does with it. */
 export const reopenDay = (dayMs: number): Statement =>
@@ -65,41 +51,113 @@ const attemptsOf = (dayMs: number): Statement =>
 
 /** A user and a tag, between which a step ends. */
 type Place = readonly [user: SqlValue, tag: SqlValue]
+const NO_PLACE: Place = ['', '']
 
-/** Where the step that begins here ends; nothing = with the day. A place has all of its rows in one step. */
-const nextPlace = (kind: PartKind, dayMs: number, [user, tag]: Place): Statement =>
-  statement(sql`select user, tag from ${partsDaily}
-    where kind = ${kind} and day_ms = ${dayMs} and (user, tag) > (${user}, ${tag})
-    order by user, tag limit 1 offset ${ROWS_AT_ONCE}`)
-
-/** Sums only grow in names, so that what an earlier try left is replaced, never left over. */
-function sumUp(kind: PartKind, dayMs: number, [user, tag]: Place, until: Place | undefined): Statement {
-  const before = until === undefined ? sql`` : sql` and (user, tag) < (${until[0]}, ${until[1]})`
-  return statement(sql`insert or replace into ${closedParts} select day_ms, kind, user, tag, ${SUMS}
-    from ${partsDaily} where kind = ${kind} and day_ms = ${dayMs} and (user, tag) >= (${user}, ${tag})${before}
-    group by user, tag`)
+/** Where parts are added up from: of a day or, of a week, the closed days. */
+interface Parts {
+  readonly unit: 'day' | 'week'
+  readonly startMs: number
+  readonly whose: Whose
 }
 
-const sumUpAll = (dayMs: number): Statement =>
-  statement(sql`insert or replace into ${closedParts} select day_ms, ${WHOLE_DAY}, '', '', ${SUMS}
-    from ${spendDaily} where day_ms = ${dayMs}`)
+/** Their rows of the day, or of a day of the week, that `start` names. */
+const rowsOf = ({ unit, whose }: Parts, start: SQL): SQL =>
+  unit === 'day'
+    ? sql`${partsDaily} where kind = ${whose} and day_ms ${start}`
+    : // the names stand between time and user in the primary key: saying them lets the engine seek
+      sql`${closedSums} where unit = 'day' and kind = ${whose} and start_ms ${start} and key_id = ''
+        and model = '' and provider = '' and project = ''`
+
+const startsOf = ({ unit, startMs }: Parts): number[] =>
+  unit === 'day' ? [startMs] : DAYS_OF_WEEK.map(ms => startMs + ms)
+
+/** Where the step that begins here ends; nothing = with the unit. A place has all of its rows in one step. */
+function nextPlace(parts: Parts, [user, tag]: Place): Statement {
+  const starts = startsOf(parts)
+  // the first that comes in any day: no day has more than its share before it
+  const share = Math.floor(ROWS_AT_ONCE / starts.length)
+  const rest = sql`from ${rowsOf(parts, sql`= days.value`)} and (user, tag) > (${user}, ${tag})
+    order by user, tag limit 1 offset ${share}`
+  return statement(sql`select user, tag from (select (select user ${rest}) as user, (select tag ${rest}) as tag
+      from json_each(${JSON.stringify(starts)}) as days)
+    where user is not null order by user, tag limit 1`)
+}
+
+/** Sums only grow in names, so that what an earlier try left is replaced, never left over. */
+function sumUpParts(parts: Parts, [user, tag]: Place, until: Place | undefined): Statement {
+  const { unit, startMs, whose } = parts
+  const before = until === undefined ? sql`` : sql` and (user, tag) < (${until[0]}, ${until[1]})`
+  const start =
+    unit === 'day'
+      ? sql`= ${startMs}`
+      : sql`in (select value from json_each(${JSON.stringify(startsOf(parts))}))`
+  return statement(sql`insert or replace into ${closedSums}
+    select ${unit}, ${whose}, ${startMs}, '', '', '', '', user, tag, ${SUMS}
+    from ${rowsOf(parts, start)} and (user, tag) >= (${user}, ${tag})${before} group by user, tag`)
+}
+
+/** What an hour or a day has, whoever it was for: in one row, by key, and by offer. */
+function sumUpAll(unit: 'hour' | 'day', startMs: number): Statement[] {
+  const [table, start] =
+    unit === 'hour' ? [sql`${spendHourly}`, sql`hour_ms`] : [sql`${spendDaily}`, sql`day_ms`]
+  const from = sql`${SUMS} from ${table} where ${start} = ${startMs} group by ${start}`
+  const into = sql`insert or replace into ${closedSums} select ${unit}`
+  return [
+    sql`${into}, 'all', ${startMs}, '', '', '', '', '', '', ${from}`,
+    sql`${into}, 'key', ${startMs}, key_id, '', '', '', '', '', ${from}, key_id`,
+    sql`${into}, 'offer', ${startMs}, '', model, provider, project, '', '', ${from}, model, provider, project`,
+  ].map(statement)
+}
+
+const hoursOf = (dayMs: number): Statement =>
+  statement(sql`select distinct hour_ms from ${spendHourly}
+    where hour_ms >= ${dayMs} and hour_ms < ${dayMs + DAY_MS} order by hour_ms`)
+
+/** False = stopped in the middle. */
+async function sumUp(
+  driver: SqlDriver,
+  parts: Omit<Parts, 'whose'>,
+  all: readonly Whose[],
+  goOn: () => Promise<boolean>,
+): Promise<boolean> {
+  for (const whose of all) {
+    let from: Place | undefined = NO_PLACE
+    while (from !== undefined) {
+      const [found] = await driver.all(nextPlace({ ...parts, whose }, from))
+      const until: Place | undefined = found === undefined ? undefined : [found[0] ?? '', found[1] ?? '']
+      await driver.batch([sumUpParts({ ...parts, whose }, from, until)])
+      from = until
+      if (!(await goOn())) return false
+    }
+  }
+  return true
+}
 
 /** False = stopped in the middle; the day stays open. */
 async function closeDay(driver: SqlDriver, dayMs: number, goOn: () => Promise<boolean>): Promise<boolean> {
   const [begun] = (await driver.all(begin(dayMs)))[0] ?? []
   // Before anything is added up: what is folded meanwhile makes it stale, whether the sums have it or not.
   const [attempts] = (await driver.all(attemptsOf(dayMs)))[0] ?? []
-  for (const kind of KINDS) {
-    let from: Place | undefined = ['', '']
-    while (from !== undefined) {
-      const [found] = await driver.all(nextPlace(kind, dayMs, from))
-      const until: Place | undefined = found === undefined ? undefined : [found[0] ?? '', found[1] ?? '']
-      await driver.batch([sumUp(kind, dayMs, from, until)])
-      from = until
-      if (!(await goOn())) return false
-    }
+  if (!(await sumUp(driver, { unit: 'day', startMs: dayMs }, PARTS, goOn))) return false
+  for (const [hourMs] of await driver.all(hoursOf(dayMs))) {
+    await driver.batch(sumUpAll('hour', Number(hourMs)))
+    if (!(await goOn())) return false
   }
-  await driver.batch([sumUpAll(dayMs), end(dayMs, begun ?? null, attempts ?? null)])
+  await driver.batch([...sumUpAll('day', dayMs), end(dayMs, begun ?? null, attempts ?? null)])
+  return true
+}
+
+/** Adds a week up from its days, if all of them are closed. False = stopped in the middle. */
+async function closeWeek(driver: SqlDriver, weekMs: number, goOn: () => Promise<boolean>): Promise<boolean> {
+  const [fromMs, toMs] = [weekMs, weekMs + WEEK_MS]
+  const found = await driver.all(statement(daysChecked(fromMs, toMs)))
+  const { days, weeks } = closedOf(found, fromMs, toMs)
+  if (weeks.has(weekMs) || [...days.values()].includes(false)) return true
+  // Of before anything is added up: a day that is begun again meanwhile makes the sum another.
+  const begun = found.reduce((sum, row) => sum + Number(row[2]), 0)
+  if (!(await sumUp(driver, { unit: 'week', startMs: weekMs }, ['all', ...PARTS], goOn))) return false
+  const ended = sql`insert or replace into ${closedWeeks} (week_ms, begun) values (${weekMs}, ${begun})`
+  await driver.batch([statement(ended)])
   return true
 }
 
@@ -109,14 +167,20 @@ export async function closeDays(
   beforeMs: number,
   goOn: () => Promise<boolean>,
 ): Promise<number> {
+  const weeks = new Set<number>()
   let closed = 0
   for (const [day] of await driver.all(daysBefore(beforeMs))) {
     const dayMs = Number(day)
-    const [found] = await driver.all(statement(daysChecked(sql`day_ms = ${dayMs}`)))
-    if (!(await goOn())) break
+    const [found] = await driver.all(statement(daysChecked(dayMs, dayMs + 1)))
+    if (!(await goOn())) return closed
+    weeks.add(weekOf(dayMs))
     if (found?.[1] === 1) continue
-    if (!(await closeDay(driver, dayMs, goOn))) break
+    if (!(await closeDay(driver, dayMs, goOn))) return closed
     closed++
+  }
+  for (const weekMs of weeks) {
+    if (weekMs + WEEK_MS > beforeMs) continue
+    if (!((await closeWeek(driver, weekMs, goOn)) && (await goOn()))) break
   }
   return closed
 }

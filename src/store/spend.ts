@@ -3,14 +3,23 @@ import { type SQL, sql } from 'drizzle-orm'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import {
   attemptFacts,
-  closedParts,
+  closedSums,
   partsDaily,
   partsHourly,
   spendDaily,
   spendHourly,
 } from '../../drizzle/sqlite/schema.ts'
-import { SUM_COLUMNS, daysChecked, WHOLE_DAY } from './closing.ts'
-import type { Statement } from './sql.ts'
+import {
+  type Closed,
+  closedKind,
+  closedOf,
+  daysChecked,
+  type Run,
+  runsOf,
+  SUM_COLUMNS,
+  type Whose,
+} from './closed.ts'
+import type { Maybe, SqlDriver, SqlValue, Statement } from './sql.ts'
 import type { SpendGroup, SpendQuery, SummedFrom } from './store.ts'
 import { DAY_MS, dayOf, HOUR_MS, hourOf } from './sums.ts'
 
@@ -81,35 +90,58 @@ function partRows({ parts, start }: Sums, kind: string, within: SQL, groupBy: re
       group by ${start}, user, tag)`
 }
 
-/** Whole days without names: those that are closed (closing.ts) have it ready. One statement, lest a day is counted twice or never. */
-function closedOr(open: (those: SQL) => SQL, kind: string, within: SQL): SQL {
-  const those = (isClosed: SQL) => sql`day_ms in (select day_ms from days where is_closed = ${isClosed})`
-  return sql`with days as materialized (${daysChecked(within)})
-    select day_ms as start_ms, ${noNames}, ${userAndTag}, ${kept} from ${closedParts}
-      where kind = ${kind} and ${those(sql`1`)}
-    union all ${open(those(sql`0`))}`
+/** A stretch of the roll-ups as rows fold into them. */
+function openRows(
+  sums: Sums,
+  whose: Whose,
+  { fromMs, toMs, keyIds }: Stretch,
+  groupBy: readonly SpendGroup[],
+): SQL {
+  const { start } = sums
+  const within = sql`${start} >= ${fromMs} and ${start} < ${toMs}${keyFilter(keyIds)}`
+  if (whose !== 'all') return partRows(sums, whose, within, groupBy)
+  return sql`select ${start} as start_ms, key_id, project, model, provider, null as user, null as tag, ${kept}
+    from ${sums.spend} where ${within}`
+}
+
+/** The same of days that are closed. */
+const closedRows = (kind: string, { unit, fromMs, toMs }: Run): SQL =>
+  sql`select start_ms, key_id, project, model, provider, ${userAndTag}, ${kept} from ${closedSums}
+    where unit = ${unit} and kind = ${kind} and start_ms >= ${fromMs} and start_ms < ${toMs}`
+
+/** A view, and what it may read of days that are closed; undefined = nothing. */
+interface Asked extends SpendQuery {
+  readonly closed?: Closed | undefined
+}
+
+/** Each piece of a stretch from the sums that have it with the fewest rows. */
+function rowsOf(sums: Sums, whose: Whose, stretch: Stretch, { groupBy, closed }: Asked): SQL[] {
+  const isHours = sums === HOURS
+  // hours are added up for all traffic alone: by end user there would be as many rows as before
+  const kind = isHours && whose !== 'all' ? undefined : closedKind(whose, groupBy)
+  if (closed === undefined || kind === undefined) return [openRows(sums, whose, stretch, groupBy)]
+  // weeks know no days, and no names
+  const byWeek = !isHours && !isNamed(groupBy) && !groupBy.includes('day')
+  const { fromMs, toMs } = stretch
+  return runsOf(closed, fromMs, toMs, { unit: isHours ? 'hour' : 'day', byWeek }).map(run =>
+    run.unit === undefined ? openRows(sums, whose, run, groupBy) : closedRows(kind, run),
+  )
 }
 
 /**
  * What of the roll-ups a view needs. Only rows that name an end user or a tag are summed by them; the others are the
  * rest: what all rows have, less what those have.
  */
-function fromSums(from: Sums, { fromMs, toMs, keyIds }: Stretch, groupBy: readonly SpendGroup[]): Source[] {
-  const { start } = from
-  const span = sql`${start} >= ${fromMs} and ${start} < ${toMs}`
-  const within = sql`${span}${keyFilter(keyIds)}`
-  const mayBeClosed = from === DAYS && keyIds === undefined && !isNamed(groupBy)
-  const rowsOf = (open: (where: SQL) => SQL, kind: string) =>
-    mayBeClosed ? closedOr(open, kind, span) : open(within)
-  const part = (kind: string) => rowsOf(where => partRows(from, kind, where, groupBy), kind)
-  const spend = (where: SQL) =>
-    sql`select ${start} as start_ms, key_id, project, model, provider, null as user, null as tag, ${kept}
-      from ${from.spend} where ${where}`
-  const sources: Source[] = [{ rows: rowsOf(spend, WHOLE_DAY), sign: 1 }]
+function fromSums(sums: Sums, stretch: Stretch, asked: Asked): Source[] {
+  const { groupBy } = asked
+  const of = (whose: Whose, how: Omit<Source, 'rows'>): Source[] =>
+    rowsOf(sums, whose, stretch, asked).map(rows => ({ rows, ...how }))
   const [byUser, byTag] = [groupBy.includes('user'), groupBy.includes('tag')]
-  if (byTag) sources.push({ rows: part('tagged'), sign: -1 }, { rows: part('tag'), sign: 1 })
-  if (byUser) sources.push({ rows: part(byTag ? 'user_tag' : 'user'), sign: 1, fromNobody: true })
-  return sources
+  return [
+    ...of('all', { sign: 1 }),
+    ...(byTag ? [...of('tagged', { sign: -1 }), ...of('tag', { sign: 1 })] : []),
+    ...(byUser ? of(byTag ? 'user_tag' : 'user', { sign: 1, fromNobody: true }) : []),
+  ]
 }
 
 /** The same columns computed from single attempts. A left join: rows without tags are the group null. */
@@ -141,7 +173,7 @@ const lessThat = (sources: readonly Source[]): Source[] =>
   sources.map(source => ({ ...source, sign: source.sign === 1 ? -1 : 1 }))
 
 /** Whole units of the first kind from their sums; of what is left less than that from the next kind, at last from the rows. */
-function sourcesBetween(fromMs: number, toMs: number, units: readonly Unit[], query: SpendQuery): Source[] {
+function sourcesBetween(fromMs: number, toMs: number, units: readonly Unit[], query: Asked): Source[] {
   const { groupBy, keyIds, nowMs } = query
   const [unit, ...smaller] = units
   if (unit === undefined || fromMs >= toMs)
@@ -149,7 +181,7 @@ function sourcesBetween(fromMs: number, toMs: number, units: readonly Unit[], qu
   const { sums, startOf, sizeMs } = unit
   const between = (from: number, to: number) => (from < to ? sourcesBetween(from, to, smaller, query) : [])
   const whole = (from: number, to: number) =>
-    from < to ? fromSums(sums, { fromMs: from, toMs: to, keyIds }, groupBy) : []
+    from < to ? fromSums(sums, { fromMs: from, toMs: to, keyIds }, query) : []
   /** Less than a unit. Of the piece and the rest of the unit the shorter is read; most views end now, and nothing is later. */
   const piece = (from: number, to: number): Source[] => {
     const start = startOf(from)
@@ -167,7 +199,7 @@ function sourcesBetween(fromMs: number, toMs: number, units: readonly Unit[], qu
 }
 
 /** Days have no sums by hour. */
-function sourcesOf(query: SpendQuery): Source[] {
+function sourcesOf(query: Asked): Source[] {
   const units = query.groupBy.includes('hour') ? [BY_HOUR] : [BY_DAY, BY_HOUR]
   return sourcesBetween(query.fromMs, query.toMs, units, query)
 }
@@ -187,9 +219,18 @@ function partOf({ rows, ...how }: Source, groupBy: readonly SpendGroup[]): ViewP
   return { statement: dialect.sqlToQuery(view) as Statement, ...how }
 }
 
-/** What a view is put together from. */
-export const spendParts = (query: SpendQuery): ViewPart[] =>
+/** What a view is put together from; `closed` = what `askClosed` gave. */
+export const spendParts = (query: Asked): ViewPart[] =>
   sourcesOf(query).map(source => partOf(source, query.groupBy))
+
+/** Which closed sums hold that the view may read. Asked once a view, lest its parts disagree; a day that is closed meanwhile stays right as it was. */
+export function askClosed(driver: SqlDriver, query: SpendQuery): Maybe<Closed | undefined> {
+  const { fromMs, toMs, groupBy, keyIds } = query
+  if (keyIds !== undefined || closedKind('all', groupBy) === undefined) return undefined
+  const found = driver.all(dialect.sqlToQuery(daysChecked(fromMs, toMs)) as Statement)
+  const read = (rows: readonly (readonly SqlValue[])[]) => closedOf(rows, fromMs, toMs)
+  return found instanceof Promise ? found.then(read) : read(found)
+}
 
 /** The views of `Store.summed`: between them they read every kind of sums that is kept. */
 export const SUMMED_BY: readonly (readonly SpendGroup[])[] = [
@@ -206,5 +247,6 @@ export function summedParts(
 ): ViewPart[] {
   const stretch = { fromMs, toMs }
   if (from === 'rows') return [partOf({ rows: fromAttempts(stretch, groupBy), sign: 1 }, groupBy)]
-  return fromSums(from === 'hours' ? HOURS : DAYS, stretch, groupBy).map(source => partOf(source, groupBy))
+  const sources = fromSums(from === 'hours' ? HOURS : DAYS, stretch, { ...stretch, groupBy })
+  return sources.map(source => partOf(source, groupBy))
 }

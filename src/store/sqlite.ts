@@ -13,15 +13,16 @@ import {
 } from '../../drizzle/sqlite/schema.ts'
 import { GatewayError } from '../errors.ts'
 import { auditPage } from './audit.ts'
+import type { Closed } from './closed.ts'
 import { closeDays } from './closing.ts'
 import { createCorrect } from './correct.ts'
 import { createFold } from './fold.ts'
 import { endingsIn, forgetRows, oldestDay } from './oldest.ts'
 import { type Database, oneRequest, requestPage } from './requests.ts'
 import { holdersIn, leaseFrom, sliceStatement } from './slices.ts'
-import { SUMMED_BY, spendParts, summedParts, type ViewPart } from './spend.ts'
-import type { SqlDriver, SqlValue, Statement } from './sql.ts'
-import type { Op, SpendGroup, SpendRow, Store } from './store.ts'
+import { askClosed, SUMMED_BY, spendParts, summedParts, type ViewPart } from './spend.ts'
+import type { Maybe, SqlDriver, SqlValue, Statement } from './sql.ts'
+import type { Op, SpendGroup, SpendQuery, SpendRow, Store } from './store.ts'
 import { SCHEMA_VERSION } from './version.ts'
 import { spendView } from './view.ts'
 
@@ -115,16 +116,28 @@ function statementOf(db: Database, op: Op): Statement {
   }
 }
 
+/** Reads views of spend. */
+function createViews(driver: SqlDriver) {
+  async function view(groupBy: readonly SpendGroup[], parts: readonly ViewPart[]): Promise<SpendRow[]> {
+    const answers = await Promise.all(parts.map(({ statement }) => driver.all(statement)))
+    return spendView(groupBy, parts, answers)
+  }
+  function spend(query: SpendQuery): Maybe<SpendRow[]> {
+    const read = (closed: Closed | undefined) => view(query.groupBy, spendParts({ ...query, closed }))
+    const closed = askClosed(driver, query)
+    // where it is known at once nothing comes between
+    return closed instanceof Promise ? closed.then(read) : read(closed)
+  }
+  return { view, spend }
+}
+
 /** A store over tables that are at SCHEMA_VERSION: who opens the database has made sure of it. */
 export function createSqliteStore(driver: SqlDriver): Store {
   const db = drizzle(async (text, params: SqlValue[], method) => {
     const rows = await driver.all({ sql: text, params })
     return { rows: method === 'get' ? (rows[0] as unknown[]) : (rows as unknown[]) } as { rows: unknown[] }
   })
-  async function view(groupBy: readonly SpendGroup[], parts: readonly ViewPart[]): Promise<SpendRow[]> {
-    const answers = await Promise.all(parts.map(({ statement }) => driver.all(statement)))
-    return spendView(groupBy, parts, answers)
-  }
+  const { view, spend } = createViews(driver)
   const correct = createCorrect(driver)
   return {
     schemaVersion: SCHEMA_VERSION,
@@ -163,7 +176,7 @@ export function createSqliteStore(driver: SqlDriver): Store {
           .from(budgetBuckets)
           .where(or(gte(budgetBuckets.bucketStartMs, sinceMs), eq(budgetBuckets.window, 'total'))),
       ),
-    spend: query => guarded(() => view(query.groupBy, spendParts(query))),
+    spend: query => guarded(() => spend(query)),
     requests: query => guarded(() => requestPage(db, query)),
     request: (id, keyIds) => guarded(() => oneRequest(db, id, keyIds)),
     summed: (from, fromMs, toMs) =>

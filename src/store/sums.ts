@@ -5,7 +5,8 @@ import type { SqlValue } from './sql.ts'
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 86_400_000
 
-const startOf = (ms: number, sizeMs: number): number => ms - (((ms % sizeMs) + sizeMs) % sizeMs)
+/** Start of the unit of time that holds it, epoch ms. */
+export const startOf = (ms: number, sizeMs: number): number => ms - (((ms % sizeMs) + sizeMs) % sizeMs)
 
 /** Start of the UTC hour, epoch ms. */
 export const hourOf = (ms: number): number => startOf(ms, HOUR_MS)

@@ -1,7 +1,7 @@
 /** The version of the tables: which one this program writes, and the refusal of a database that is ahead of it. */
 
 /** The number that the last file of drizzle/sqlite inserts into `schema_version`. */
-export const SCHEMA_VERSION = 6
+export const SCHEMA_VERSION = 7
 
 /** Thrown when a database cannot be used by this program as it is; `found` and `known` are schema versions. */
 export class SchemaVersionError extends Error {

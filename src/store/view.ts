@@ -31,6 +31,8 @@ function compareBy(names: readonly SpendGroup[], a: SpendRow, b: SpendRow): numb
 
 type Answer = readonly (readonly SqlValue[])[]
 
+const NO_SUMS: readonly SqlValue[] = [0, 0, 0, 0, 0, 0, 0, 0, 0]
+
 /** What the parts of a view gave, as the port gives it: one row a group, in order. */
 export function spendView(
   groupBy: readonly SpendGroup[],
@@ -40,7 +42,9 @@ export function spendView(
   const filled = answers.filter(answer => answer.length > 0)
   // the engine has grouped a single part already
   const isSummed = filled.length === 1 && parts.every(({ sign, fromNobody }) => sign === 1 && !fromNobody)
-  const groups = isSummed ? (filled[0] ?? []) : summedUp(groupBy, parts, answers)
+  const summed = isSummed ? (filled[0] ?? []) : summedUp(groupBy, parts, answers)
+  // the sum of nothing is a row too
+  const groups = groupBy.length === 0 && summed.length === 0 ? [NO_SUMS] : summed
   const width = groupBy.length
   const name = namer()
   // A group that has nothing left when those with a name are taken from it is none. One that has money left and no

@@ -143,7 +143,7 @@ describe('closed days', () => {
 
   it('are as their providers come to, for each user and tag', async () => {
     const { named, pauses } = await check({ rows, ...more(0) })
-    expect(named('daily sums = closed')).toMatchObject({ compared: 2 * FIGURES.length, differences: [] })
+    expect(named('daily sums = closed')).toMatchObject({ compared: 9 * FIGURES.length, differences: [] })
     // 38 hours twice, and the day before today twice
     expect(pauses).toBe(2 * 38 + 2)
   })
@@ -153,6 +153,41 @@ describe('closed days', () => {
     expect(named('daily sums = closed').differences).toEqual([
       { at: '2026-01-14T00:00:00.000Z user=ann tag=x', figure: 'requests', expected: 2, found: 7 },
     ])
+  })
+})
+
+describe('what else is added up of closed days', () => {
+  const rows = Array.from({ length: 12 }, (_, n) =>
+    attemptRow({ requestId: `req_${n}`, createdAtMs: MIDNIGHT - n * DAY + 1, user: 'ann', tags: ['x'] }),
+  )
+  const wrongAs = async (groups: string, sizeMs: number) => {
+    const bent = (store: Store): Partial<Store> => ({
+      async spend(query) {
+        const found = await store.spend(query)
+        if (query.groupBy.join() !== groups || query.toMs - query.fromMs !== sizeMs) return found
+        return found.map(row => ({ ...row, outputTokens: row.outputTokens + 1 }))
+      },
+    })
+    const { named } = await check({ rows, bent })
+    return named('daily sums = closed').differences
+  }
+
+  it.each(['key', 'model,provider,project', 'hour', 'hour,key', 'hour,model,provider,project'])(
+    'a day by %s is told where it is wrong',
+    async groups => {
+      const differences = await wrongAs(groups, DAY)
+      expect(differences.length).toBeGreaterThan(5)
+      for (const { figure, expected, found } of differences)
+        expect([figure, found]).toEqual(['outputTokens', expected + 1])
+    },
+  )
+
+  it('a week is as its days come to, and told where it is not', async () => {
+    const weekMs = 7 * DAY
+    const [wrong, ...rest] = await wrongAs('user,tag', weekMs)
+    expect(rest).toEqual([])
+    const start = new Date(Math.floor((MIDNIGHT - 3 * DAY) / weekMs) * weekMs).toISOString()
+    expect(wrong).toMatchObject({ at: `${start} user=ann tag=x`, figure: 'outputTokens' })
   })
 })
 

@@ -69,8 +69,8 @@ it('closes every day but today, with a pause after each step', async () => {
   await fold()
   expect(await closing.close()).toBe(4)
   expect(closedDays()).toEqual([4, 3, 2, 1].map(ago => today - ago * DAY))
-  // a look and a step for each of four kinds, day by day
-  expect(pauses).toEqual(Array.from({ length: 4 * 5 }, () => 25))
+  // day by day a look, a step for each of four kinds and one for its only hour; then the five kinds of their week, and a look
+  expect(pauses).toEqual(Array.from({ length: 4 * 6 + 6 }, () => 25))
   expect(await closing.close()).toBe(0)
 })
 
@@ -106,7 +106,7 @@ it('looks by itself, and says when the store does not take it', async () => {
     expect(log).toEqual([['warn', 'ledger.days_not_closed', { reason: 'database is locked' }]]),
   )
   vi.advanceTimersByTime(600_000)
-  await vi.waitFor(() => expect(closedDays()).toHaveLength(4))
+  await vi.waitFor(() => expect(closedDays()).toHaveLength(4), { timeout: 30_000 })
   expect(refusing).toHaveBeenCalledTimes(2)
   closing.stop()
   vi.advanceTimersByTime(6_000_000)
@@ -120,7 +120,7 @@ it('is part of the upkeep, beside the retention, and both end with it', async ()
   await fold()
   const upkeep = startUpkeep({ store, clock, log: (...line) => void log.push(line as never), days: () => 2 })
   vi.advanceTimersByTime(600_000)
-  await vi.waitFor(() => expect(closedDays()).toHaveLength(4))
+  await vi.waitFor(() => expect(closedDays()).toHaveLength(4), { timeout: 30_000 })
   await vi.waitFor(async () => expect(await store.oldestDay()).toBe(today - 2 * DAY))
   upkeep.stop()
   const [closing, oldest] = [vi.spyOn(store, 'closeDays'), vi.spyOn(store, 'oldestDay')]
