@@ -71,6 +71,12 @@ export function errorBody(wire: Wire, error: GatewayError): string {
   return JSON.stringify(errorObject(wire, error))
 }
 
+/**
+ * Behind Gemini's error event: one that never ends. `@google/generative-ai` 0.24 takes the error for an answer and stumbles over
+ * this alone ("Failed to parse stream"); whoever reads server-sent events by their rules drops it.
+ */
+const UNENDED = 'data: '
+
 /** Last event of a stream that broke after its head went out; never followed by `[DONE]`. */
 export function errorEvent(wire: Wire, error: GatewayError): string {
   const named = wire === 'anthropic' || wire === 'responses' ? 'event: error\n' : ''
@@ -83,7 +89,7 @@ export function errorEvent(wire: Wire, error: GatewayError): string {
           param: error.param ?? null,
         })
       : errorBody(wire, error)
-  return `${named}data: ${body}\n\n`
+  return `${named}data: ${body}\n\n${wire === 'gemini' ? UNENDED : ''}`
 }
 
 /** The official SDKs obey `x-should-retry` before their own rules: true only where waiting a little can help. */

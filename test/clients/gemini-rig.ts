@@ -65,6 +65,8 @@ export const answered = (...parts: Json[]): Json => ({
 export const eventsIn = (body: string): Json[] =>
   body
     .split(/\r?\n\r?\n/)
+    // what no blank line ends is no event
+    .slice(0, -1)
     .filter(event => event.startsWith('data: '))
     .map(event => JSON.parse(event.slice(6)) as Json)
 

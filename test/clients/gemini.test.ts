@@ -16,7 +16,7 @@ import {
   usageEvent,
 } from '../gateway/harness.ts'
 import { PNG } from './bodies.ts'
-import { eventsIn, type GeminiRig, messagesOf, refused, startGeminiRig } from './gemini-rig.ts'
+import { eventsIn, type GeminiRig, messagesOf, refused, said, startGeminiRig } from './gemini-rig.ts'
 import { callChunk, chunkOf } from './messages-rig.ts'
 
 let rig: GeminiRig
@@ -340,6 +340,29 @@ describe('@google/generative-ai', () => {
     expect(texts[0]).toBe('')
     expect((await streamed.response).text()).toContain('there.')
     expect((await streamed.response).usageMetadata?.totalTokenCount).toBe(13)
+  })
+
+  test.each([
+    ['a host of OpenAI’s wire', 'house', () => rig.openai, role + delta('Hel')],
+    ['Gemini itself', 'flash', () => rig.gemini, said({ text: 'Hel' })],
+  ])('a stream that breaks off is an error, not an end: %s', async (_, model, upstream, begun) => {
+    upstream().script = async response => {
+      sse(response).write(begun)
+      await sleep(50)
+      response.destroy()
+    }
+    const streamed = await rig.older(model).generateContentStream('Hi')
+    const gathered = refused(streamed.response)
+    const heard: unknown[] = []
+    const failure = await refused(
+      (async () => {
+        for await (const chunk of streamed.stream) heard.push(chunk)
+      })(),
+    )
+    expect(failure?.message).toContain('Failed to parse stream')
+    expect((await gathered)?.message).toContain('Failed to parse stream')
+    // what it was is in the event before
+    expect(heard).toMatchObject([{ candidates: [{}] }, { error: { code: 502, status: 'UNAVAILABLE' } }])
   })
 
   test('a chat with calls, streamed: each call whole', async () => {
