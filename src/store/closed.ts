@@ -38,6 +38,21 @@ export function closedKind(whose: Whose, groupBy: readonly SpendGroup[]): Closed
   return names.length === 1 ? 'key' : undefined
 }
 
+/** What tells the rows of a kind apart, beside the time. */
+const NAMES_OF: Readonly<Record<ClosedKind, readonly SpendGroup[]>> = {
+  all: [],
+  tagged: [],
+  key: ['key'],
+  offer: ['model', 'provider', 'project'],
+  user: ['user'],
+  tag: ['tag'],
+  user_tag: ['user', 'tag'],
+}
+
+/** Is each row of these a group of the view already, so that nothing is left to add up? */
+export const isOneEach = (kind: ClosedKind, unit: ClosedUnit, groupBy: readonly SpendGroup[]): boolean =>
+  unit !== 'week' && groupBy.includes(unit) && NAMES_OF[kind].every(name => groupBy.includes(name))
+
 /** Days that have sums, oldest first, and whether they are closed; and the weeks whose sums hold. Epoch ms. */
 export interface Closed {
   readonly days: ReadonlyMap<number, boolean>

@@ -14,6 +14,7 @@ import {
   closedKind,
   closedOf,
   daysChecked,
+  isOneEach,
   type Run,
   runsOf,
   SUM_COLUMNS,
@@ -73,6 +74,8 @@ interface Source {
   readonly sign: 1 | -1
   /** The same, the other way round, for those that name no end user. */
   readonly fromNobody?: true
+  /** Each row is a group of its own. */
+  readonly isGrouped?: boolean
 }
 
 const isNamed = (groupBy: readonly SpendGroup[]): boolean =>
@@ -115,16 +118,23 @@ interface Asked extends SpendQuery {
 }
 
 /** Each piece of a stretch from the sums that have it with the fewest rows. */
-function rowsOf(sums: Sums, whose: Whose, stretch: Stretch, { groupBy, closed }: Asked): SQL[] {
+function rowsOf(
+  sums: Sums,
+  whose: Whose,
+  stretch: Stretch,
+  { groupBy, closed }: Asked,
+): Pick<Source, 'rows' | 'isGrouped'>[] {
   const isHours = sums === HOURS
   // hours are added up for all traffic alone: by end user there would be as many rows as before
   const kind = isHours && whose !== 'all' ? undefined : closedKind(whose, groupBy)
-  if (closed === undefined || kind === undefined) return [openRows(sums, whose, stretch, groupBy)]
+  if (closed === undefined || kind === undefined) return [{ rows: openRows(sums, whose, stretch, groupBy) }]
   // weeks know no days, and no names
   const byWeek = !isHours && !isNamed(groupBy) && !groupBy.includes('day')
   const { fromMs, toMs } = stretch
   return runsOf(closed, fromMs, toMs, { unit: isHours ? 'hour' : 'day', byWeek }).map(run =>
-    run.unit === undefined ? openRows(sums, whose, run, groupBy) : closedRows(kind, run),
+    run.unit === undefined
+      ? { rows: openRows(sums, whose, run, groupBy) }
+      : { rows: closedRows(kind, run), isGrouped: isOneEach(kind, run.unit, groupBy) },
   )
 }
 
@@ -134,8 +144,8 @@ function rowsOf(sums: Sums, whose: Whose, stretch: Stretch, { groupBy, closed }:
  */
 function fromSums(sums: Sums, stretch: Stretch, asked: Asked): Source[] {
   const { groupBy } = asked
-  const of = (whose: Whose, how: Omit<Source, 'rows'>): Source[] =>
-    rowsOf(sums, whose, stretch, asked).map(rows => ({ rows, ...how }))
+  const of = (whose: Whose, how: Omit<Source, 'rows' | 'isGrouped'>): Source[] =>
+    rowsOf(sums, whose, stretch, asked).map(rows => ({ ...rows, ...how }))
   const [byUser, byTag] = [groupBy.includes('user'), groupBy.includes('tag')]
   return [
     ...of('all', { sign: 1 }),
@@ -205,16 +215,16 @@ function sourcesOf(query: Asked): Source[] {
 }
 
 /** A part of a view: a statement whose rows hold the groups in the order asked for, then the nine sums. */
-export interface ViewPart extends Omit<Source, 'rows'> {
+export interface ViewPart extends Omit<Source, 'rows' | 'isGrouped'> {
   readonly statement: Statement
 }
 
 /** One statement a source: over a single table the engine groups in the order of its key, over a union it sorts. */
-function partOf({ rows, ...how }: Source, groupBy: readonly SpendGroup[]): ViewPart {
+function partOf({ rows, isGrouped, ...how }: Source, groupBy: readonly SpendGroup[]): ViewPart {
   const names = groupBy.map((_, position) => sql.identifier(`group${position}`))
   const groups = groupBy.map((group, position) => sql`${GROUPS[group]} as ${names[position]}, `)
-  const by = names.length === 0 ? sql`` : sql` group by ${sql.join(names, sql`, `)}`
-  const sums = SUM_COLUMNS.map(name => sql`coalesce(sum(${name}), 0)`)
+  const by = names.length === 0 || isGrouped ? sql`` : sql` group by ${sql.join(names, sql`, `)}`
+  const sums = isGrouped ? SUM_COLUMNS : SUM_COLUMNS.map(name => sql`coalesce(sum(${name}), 0)`)
   const view = sql`select ${sql.join(groups)}${sql.join(sums, sql`, `)} from (${rows})${by}`
   return { statement: dialect.sqlToQuery(view) as Statement, ...how }
 }
