@@ -65,6 +65,7 @@ export function listen(
   const plain = tapped ?? readerFor(job, spoken, writer, options)
   const lastEvents: Carried['ending'] = (result, metered) =>
     (facts.raw ? '' : tapped?.ending(result.cutShort, metered.usage)) ??
+    (result.cutShort ? undefined : plain.state.terminator) ??
     ending(result, metered, facts.wantsUsageEvent, context, costOf !== undefined, writer)
   carried.ending = lastEvents
   const sentAtMs = deps.clock.monotonic()

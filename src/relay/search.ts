@@ -18,6 +18,9 @@ export interface PassOptions extends ReaderOptions {
   readonly choices: number
 }
 
+/** That event alone, with CRLF or without the space: it goes out as it came. */
+const ODD_DONE = /^data: ?\[DONE\]\r\n\r\n$|^data:\[DONE\]\n\n$/
+
 const TWO = 0x32
 const SEVEN = 0x37
 
@@ -82,8 +85,10 @@ export class Search {
     const usage = this.o.usageOf(chunk)
     if (usage) this.state.usage = usage
     if (!wantsUsage && isUsageOnly(chunk)) return NOTHING
-    const cost = wantsUsage && usage && costOf ? costOf(usage) : undefined
-    return cost === undefined || hasCost(chunk) ? undefined : bytes.of(withCost(bytes.text(event), cost))
+    if (!wantsUsage || !costOf) return undefined
+    const cost = usage && costOf(usage, this.state)
+    if (cost === undefined && !hasCost(chunk)) return undefined
+    return bytes.of(withCost(bytes.text(event), cost, 1, usage?.reportedCostNanoUsd))
   }
 
   /** Where the event ends that the offset is in. */
@@ -183,8 +188,10 @@ export class Search {
       at = this.o.bytes.find(block, DONE, at)
       if (at < 0) return block
       const [start, end] = this.boundsAt(block, at)
-      if (dataOf(this.o.bytes.text(block.subarray(start, end))) === '[DONE]') {
+      const text = this.o.bytes.text(block.subarray(start, end))
+      if (dataOf(text) === '[DONE]') {
         this.state.done = true
+        if (ODD_DONE.test(text)) this.state.terminator = text
         return block.subarray(0, start)
       }
       at += DONE.length

@@ -193,6 +193,24 @@ describe('a stream', () => {
     expect((await lastRow())?.usage).toMatchObject({ inputTokens: 10, outputTokens: 3 })
   })
 
+  test.each(['data: [DONE]\r\n\r\n', 'data:[DONE]\r\n\r\n', 'data:[DONE]\n\n', DONE])(
+    'ends as it ended upstream: %j',
+    async end => {
+      const lines = end.endsWith('\r\n') ? '\r\n' : '\n'
+      const said = (role + delta('Hi') + finish()).replaceAll('\n', lines)
+      for (const cut of [0, said.length, said.length + 9]) {
+        upstream.script = async response => {
+          const whole = said + end
+          sse(response)
+          if (cut > 0) response.write(whole.slice(0, cut))
+          await sleep(5)
+          response.end(whole.slice(cut))
+        }
+        expect(await saidBy(await gateway.post(key, stream()))).toBe(said + end)
+      }
+    },
+  )
+
   test('a finished stream ends at [DONE] though the upstream keeps the connection open', async () => {
     upstream.script = response => void sse(response).write(role + delta('Hi') + finish() + usageEvent + DONE)
     // whoever waited for the upstream would be ended by its stall_ms
