@@ -1,6 +1,7 @@
 /** Third stage: may this caller do this now? All rate dimensions of the key, its project, the model and the end user in one step. */
 import type { Admission, Deps, RateFacts, RatePolicy, RateRefusal, RateState } from './deps.ts'
 import { GatewayError } from './errors.ts'
+import type { Answer } from './relay/answer.ts'
 import type { Caller } from './terms.ts'
 
 /** Output tokens that the token rate takes in advance when the caller set no limit; settled to the truth afterwards. */
@@ -10,9 +11,18 @@ const THROTTLE_MS_MAX = 2_000
 /** How often a request that waits for a slot looks: slots come back with other requests, not with time. */
 const SLOT_POLL_MS = 50
 
+/** Who waits for a turn. */
+type Waiting = Pick<Answer, 'left'>
+const PATIENT: Waiting = { left: false }
+
+/** What ends a request whose caller has gone. */
+export const gone = () =>
+  new GatewayError('cancelled', 'The client left while its request waited for its turn.')
+
 /**
  * Takes rate tokens and a concurrency slot, or throws `rate_limited_here` naming the limit. Refusals consume nothing.
- * A promise only where the key (or the config) lets requests wait for their turn and this one has to.
+ * A promise only where the key (or the config) lets requests wait for their turn and this one has to. `who` = whether the
+ * caller is still there: one that leaves waits no longer, and takes nothing.
  */
 export function admit(
   caller: Caller,
@@ -20,13 +30,14 @@ export function admit(
   maxOutputTokens: number | undefined,
   facts: RateFacts,
   deps: Deps,
+  who: Waiting = PATIENT,
 ): Admission | Promise<Admission> {
   const likely = likelyInputTokens + Math.min(maxOutputTokens ?? OUTPUT_IN_ADVANCE, OUTPUT_IN_ADVANCE)
   const taken = deps.ledger.admit(caller.key, likely, facts)
   if ('release' in taken) return taken
   const throttleMs = caller.key.limits.throttleMs ?? deps.config().limits.throttleMs
   if (pauseFor(taken) > throttleMs) throw refusal(taken)
-  return inTurn(caller, likely, facts, taken, Math.min(throttleMs, THROTTLE_MS_MAX), deps)
+  return inTurn(caller, likely, facts, taken, Math.min(throttleMs, THROTTLE_MS_MAX), deps, who)
 }
 
 /** How long to wait before asking again; Infinity = waiting is useless. */
@@ -42,6 +53,7 @@ async function inTurn(
   first: RateRefusal,
   throttleMs: number,
   deps: Deps,
+  who: Waiting,
 ): Promise<Admission> {
   let refused = first
   let leftMs = throttleMs
@@ -50,6 +62,7 @@ async function inTurn(
     if (ms > leftMs) throw refusal(refused)
     await deps.pause(ms)
     leftMs -= ms
+    if (who.left) throw gone()
     const taken = deps.ledger.admit(caller.key, likely, facts)
     if ('release' in taken) return taken
     refused = taken

@@ -151,6 +151,8 @@ export interface Admission {
   readonly state: RateState
   /** Corrects the token bucket to what was really used, and frees the slot. Exactly once. */
   release(actualTokens: number | undefined): void
+  /** In place of `release`, where nothing was sent: all of it comes back, as if the request had never been let in. How it stands then. */
+  withdraw(): RateState
 }
 
 export interface Ledger {

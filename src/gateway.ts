@@ -1,11 +1,11 @@
 /** THE page: one request from top to bottom. Newcomers start here. */
-import { addRateHeaders, admit } from './admit.ts'
-import { type Attempted, attempt } from './attempt/attempt.ts'
+import { addRateHeaders, admit, gone } from './admit.ts'
+import { type Attempted, attempt, type Job } from './attempt/attempt.ts'
 import { asGatewayError } from './attempt/bug.ts'
 import { type Payer, payerOf } from './attempt/payer.ts'
 import { authenticate } from './authenticate.ts'
 import { countedInputTokens } from './count.ts'
-import type { Admission, Deps } from './deps.ts'
+import type { Admission, Deps, RateState } from './deps.ts'
 import { GatewayError } from './errors.ts'
 import { likelyInputTokens, longestPromptTokens } from './estimate.ts'
 import { Answer } from './relay/answer.ts'
@@ -37,6 +37,7 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
   let attempted: Attempted | undefined
   let failure: GatewayError | undefined
   let placed = false
+  let job: Job | undefined
   try {
     const inbound = inboundOf(endpoint) ?? noWire()
     refuseWhenClosed(deps)
@@ -54,18 +55,17 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
       user: facts.user?.slice(0, USER_CHARS) ?? null,
     }
     const admitted = inbound.local
-      ? admit(caller, 0, 0, counted, deps)
-      : admit(caller, likely, facts.maxOutputTokens, counted, deps)
+      ? admit(caller, 0, 0, counted, deps, answer)
+      : admit(caller, likely, facts.maxOutputTokens, counted, deps, answer)
     admission = admitted instanceof Promise ? await admitted : admitted
-    if (answer.left)
-      throw new GatewayError('cancelled', 'The client left while its request waited for its turn.')
+    if (answer.left) throw gone()
     if (inbound.local) {
       const headers: string[] = []
       addRateHeaders(headers, admission.state)
       answer.whole(200, headers, tallied(inbound.local, asked, deps))
       admission.release(0)
     } else {
-      const job = {
+      job = {
         inbound,
         call,
         endpoint,
@@ -91,12 +91,18 @@ export async function serve(call: Call, sink: Sink, endpoint: Endpoint, deps: De
     }
   } catch (error) {
     failure = failureOf(error, call, caller, deps)
-    admission?.release(0)
-    answer.refuse(failure, ownHeaders(call, admission, deps))
+    answer.refuse(failure, ownHeaders(call, leave(admission, job), deps))
   }
   if (placed) deps.pressure?.leave()
   logOutcome({ call, endpoint, caller, answer, attempted, failure }, deps)
   return { status: answer.status, failure: failure?.kind, attempts: attempted?.attempts ?? 0 }
+}
+
+/** A request is over that nobody answered: nothing was consumed, unless somebody was asked. The limits as they stand then. */
+function leave(admission: Admission | undefined, job: Job | undefined): RateState | undefined {
+  if (job === undefined || job.exchanges === 0) return admission?.withdraw()
+  admission?.release(0)
+  return admission?.state
 }
 
 /** What was thrown as an error of ours; that a key may not is told to the audit log. */
@@ -182,10 +188,10 @@ async function readForm(call: Call, deps: Deps): Promise<Body> {
 }
 
 /** Headers of a refusal that no upstream had a part in. */
-function ownHeaders(call: Call, admission: Admission | undefined, deps: Deps): string[] {
+function ownHeaders(call: Call, state: RateState | undefined, deps: Deps): string[] {
   const overhead = deps.clock.monotonic() - call.startedAtMs
   const own = ['x-switchgate-attempts', '0', 'x-switchgate-overhead-ms', overhead.toFixed(2)]
-  if (admission) addRateHeaders(own, admission.state)
+  if (state) addRateHeaders(own, state)
   return own
 }
 

@@ -104,8 +104,11 @@ export function worstWait({ name, limits, lanes }: Meter, tokens: number): Wait 
 /** What was taken from one meter, to be given back or corrected. */
 export interface Taken {
   readonly meter: Meter
-  /** Where the block of tokens ends, in all that ever drained or is used. */
+  /** Where the block of tokens ends, in all that ever drained or is used; */
   readonly blockEnd: number
+  /** and the request, in those of a minute and of a day. */
+  readonly minuteEnd: number
+  readonly dayEnd: number
 }
 
 /** Takes one request, its likely tokens and a slot. A dimension without a limit counts nothing: one that is set later starts empty. */
@@ -116,7 +119,13 @@ export function take(meter: Meter, tokens: number, nowMs: number): Taken {
   if (limits.tpm !== null) lanes.tpm.used += tokens
   lanes.open++
   noteEmpty(meter, nowMs)
-  return { meter, blockEnd: lanes.tpm.drained + lanes.tpm.used }
+  const { rpm, tpm, rpd } = lanes
+  return {
+    meter,
+    blockEnd: tpm.drained + tpm.used,
+    minuteEnd: rpm.drained + rpm.used,
+    dayEnd: rpd.drained + rpd.used,
+  }
 }
 
 function noteEmpty({ lanes, limits }: Meter, nowMs: number): void {
@@ -131,6 +140,25 @@ function noteEmpty({ lanes, limits }: Meter, nowMs: number): void {
     )
 }
 
+/** Only what has not drained yet can come back: the drained part already did. */
+function restore(lane: Drain, amount: number, end: number): void {
+  lane.used -= Math.min(amount, Math.max(0, end - lane.drained), lane.used)
+}
+
+/** As if nothing had been taken: the request went no further. */
+export function undo({ meter, blockEnd, minuteEnd, dayEnd }: Taken, tokens: number, nowMs: number): void {
+  const { lanes, limits } = meter
+  lanes.open--
+  advanceAll(meter, nowMs)
+  if (limits.rpm !== null) restore(lanes.rpm, 1, minuteEnd)
+  if (limits.rpd !== null) restore(lanes.rpd, 1, dayEnd)
+  if (limits.tpm !== null) restore(lanes.tpm, tokens, blockEnd)
+  noteEmpty(meter, nowMs)
+}
+
+/** Minutes' worth that a bucket can be behind: one request's count, or its upstream's mistake, must not shut out everybody for days. */
+const DEBT_MINUTES = 60
+
 /** Frees the slot and corrects the tokens to what was used; undefined = not known, the estimate stands. */
 export function giveBack(
   { meter, blockEnd }: Taken,
@@ -143,9 +171,11 @@ export function giveBack(
   if (limits.tpm === null || actual === undefined || !Number.isFinite(actual) || actual < 0) return
   const lane = lanes.tpm
   advance(lane, limits.tpm, MINUTE_MS, nowMs)
-  // Only what has not drained yet can come back: the drained part already did.
-  if (actual < taken) lane.used -= Math.min(taken - actual, Math.max(0, blockEnd - lane.drained), lane.used)
-  else lane.used += actual - taken
+  if (actual < taken) restore(lane, taken - actual, blockEnd)
+  else if (actual > taken) {
+    const most = Math.max(lane.used, (1 + DEBT_MINUTES) * limits.tpm)
+    lane.used = Math.min(lane.used + actual - taken, most)
+  }
   noteEmpty(meter, nowMs)
 }
 

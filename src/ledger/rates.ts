@@ -14,6 +14,7 @@ import {
   type Meter,
   type Taken,
   take,
+  undo,
   type Wait,
   worstWait,
 } from './lanes.ts'
@@ -48,7 +49,7 @@ const hasLimit = (limits: RateLimits): boolean =>
   limits.rpm !== null || limits.tpm !== null || limits.rpd !== null || limits.concurrency !== null
 
 /** An admission that nothing limits. */
-const FREE: Admission = { state: {}, release() {} }
+const FREE: Admission = { state: {}, release() {}, withdraw: () => FREE.state }
 
 /** Limits of a project by its id, `organisation` among them; undefined = no such project. */
 export type LimitsOf = (project: string) => Limits | undefined
@@ -161,6 +162,13 @@ function admission(
       released = true
       const nowMs = monotonic()
       for (const one of taken) giveBack(one, tokens, actualTokens, nowMs)
+    },
+    withdraw() {
+      if (released) return state
+      released = true
+      const nowMs = monotonic()
+      for (const one of taken) undo(one, tokens, nowMs)
+      return stateAt(taken.map(({ meter }) => meter))
     },
   }
 }

@@ -164,11 +164,47 @@ describe('waiting for one’s turn', () => {
     expect(upstream.seen.length).toBe(before + 2)
   })
 
+  test('a client that leaves while it waits for its minute takes nothing of it', async () => {
+    const key = await gateway.key({ limits: { ...NONE, rpm: 60, burst: 1, rpd: 3, throttleMs: 30_000 } })
+    const before = upstream.seen.length
+    const first = await gateway.post(key, CHAT)
+    expect(first.headers.get('ratelimit')).toContain('"key.rpd";r=2;')
+    await first.text()
+    const leaver = new AbortController()
+    const leaving = [1, 2].map(() =>
+      expect(gateway.post(key, CHAT, { signal: leaver.signal })).rejects.toThrow(),
+    )
+    setTimeout(() => leaver.abort(), 100)
+    await Promise.all(leaving)
+    // whoever comes next waits behind nobody, and finds the day as it was
+    const next = await gateway.post(key, CHAT)
+    expect(next.status).toBe(200)
+    expect(next.headers.get('ratelimit')).toContain('"key.rpd";r=1;')
+    expect(upstream.seen.length).toBe(before + 2)
+  })
+
   test('a request larger than the whole limit is refused at once, whatever the wait', async () => {
     const key = await gateway.key({ limits: { ...NONE, tpm: 10, throttleMs: 2_000 } })
     const refused = await gateway.post(key, CHAT)
     expect(refused.status).toBe(429)
     expect(refused.headers.get('retry-after')).toBeNull()
     expect(await code(refused)).toBe('rate_limit_exceeded')
+  })
+})
+
+describe('a request that a budget refuses', () => {
+  test('consumes no limit of its key, its user, its project or the organisation', async () => {
+    const key = await gateway.key({
+      limits: { ...NONE, rpm: 5, rpd: 5, tpm: 100_000, perUser: { ...NONE, rpd: 5 } },
+      budgets: [{ window: 'day', limitNanoUsd: 1_000, softNanoUsd: null }],
+    })
+    for (let i = 0; i < 8; i++) {
+      const refused = await gateway.post(key, { ...CHAT, user: 'ada' })
+      expect([refused.status, await code(refused)]).toEqual([429, 'insufficient_quota'])
+      expect(refused.headers.get('x-ratelimit-remaining-requests')).toBe('5')
+      expect(refused.headers.get('x-ratelimit-remaining-tokens')).toBe('100000')
+      // the budget would not pay for it if nothing were spent
+      expect(refused.headers.get('retry-after')).toBeNull()
+    }
   })
 })

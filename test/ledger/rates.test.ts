@@ -151,6 +151,16 @@ describe('tokens per minute', () => {
     ok(rates.admit(key, 1_000))
   })
 
+  it('a bucket is never further behind than an hour, whatever one request is said to have used', () => {
+    const { clock, rates, key } = setup({ tpm: 1_000 })
+    const [one, two] = [ok(rates.admit(key, 100)), ok(rates.admit(key, 100))]
+    one.release(900_000_000)
+    two.release(900_000_000)
+    expect(refused(rates.admit(key, 1_000)).retryAfterMs).toBe(61 * 60_000)
+    clock.ms += 61 * 60_000
+    ok(rates.admit(key, 1_000))
+  })
+
   it('what drained already does not come back twice', () => {
     const { clock, rates, key } = setup({ tpm: 1_000 })
     const long = ok(rates.admit(key, 1_000))
@@ -175,6 +185,36 @@ describe('tokens per minute', () => {
     const { rates, key } = setup({ tpm: 100 })
     expect(refused(rates.admit(key, 663))).toMatchObject({ limit: 'key.tpm', neverFits: true })
     ok(rates.admit(key, 100))
+  })
+})
+
+describe('a request that goes no further', () => {
+  it('consumes nothing, in any dimension, and is told how it stands then', () => {
+    const { rates, key } = setup({ rpm: 2, rpd: 2, tpm: 1_000, concurrency: 1 })
+    const before = ok(rates.admit(key, 300))
+    before.release(300)
+    for (let i = 0; i < 10; i++) {
+      const one = ok(rates.admit(key, 600))
+      const state = one.withdraw()
+      expect(state.policies?.map(({ remaining }) => remaining)).toEqual([1, 1, 700, 1])
+      // once is enough
+      one.withdraw()
+      one.release(900)
+    }
+    ok(rates.admit(key, 700)).release(700)
+    expect(refused(rates.admit(key, 0)).limit).toBe('key.rpd')
+  })
+
+  it('what drained meanwhile does not come back twice', () => {
+    for (const limits of [{ rpm: 2 }, { tpm: 1_000 }]) {
+      const { clock, rates, key } = setup(limits)
+      const long = ok(rates.admit(key, 1_000))
+      clock.ms += 60_000
+      ok(rates.admit(key, 500))
+      ok(rates.admit(key, 500))
+      long.withdraw()
+      refused(rates.admit(key, 1))
+    }
   })
 })
 
