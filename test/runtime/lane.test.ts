@@ -71,6 +71,22 @@ describe('what is served where', () => {
     expect([...heard.matchAll(/\r\n(?:1\r\n)([abcd])\r\n/g)].map(([, body]) => body)).toEqual([...'abcd'])
   })
 
+  test.each([
+    ['inference', request('b', 'hOST: there\r\n')],
+    ['inference, one host twice', request('b', 'Host: here\r\n')],
+    ['everything else', 'GET /healthz HTTP/1.1\r\nHost: here\r\nX-Host: here\r\nhost: there\r\n\r\n'],
+  ])('two hosts are none (RFC 9112, 3.2): %s', async (_, bytes) => {
+    for (const lane of [true, false]) {
+      const { port } = await open(echo, { lane })
+      const one = call(port)
+      one.send(request('a') + bytes + request('c'))
+      const [first, second, ...more] = (await one.ended()).split('HTTP/1.1 ').slice(1)
+      expect(first).toMatch(/^200 OK/)
+      expect(second).toMatch(/^400 Bad Request\r\n.*connection: close.*more than one Host header/is)
+      expect(more).toEqual([])
+    }
+  })
+
   test('a request that is cut anywhere is served whole, whoever serves it', async () => {
     const { port } = await open(echo)
     const whole = request('cut here')

@@ -9,6 +9,7 @@ import { endpointAt, plainPath } from '../../http/endpoints.ts'
 import { refuseEncoded, tooLarge } from '../../http/web.ts'
 import type { Deps } from '../../deps.ts'
 import type { Call, Sink } from '../../terms.ts'
+import { refusalBody } from './lane/refusal.ts'
 import type { PeerOf } from './trust.ts'
 
 /** Reads a body with a running count. Resolves once; a client that leaves in the middle rejects. */
@@ -124,6 +125,24 @@ class NodeSink implements Sink {
   }
 }
 
+/** node:http keeps the first in silence. The lane takes none of them (`readHead`). */
+function hasHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1
+}
+
+/** RFC 9112, 3.2: who means two hosts is answered by neither. */
+function refuseHosts(response: ServerResponse): void {
+  const body = refusalBody('The request has more than one Host header: send one.')
+  response.shouldKeepAlive = false
+  response.writeHead(400, { 'content-type': 'application/json', 'content-length': body.length })
+  response.end(body)
+}
+
 export interface ListenerOptions {
   readonly deps: Deps
   readonly app: Hono<{ Bindings: { peer?: string; trusted?: boolean; secure?: boolean } }>
@@ -153,6 +172,7 @@ export function createListener(options: ListenerOptions): RequestListener {
   ) => Promise<void>
 
   return (request, response) => {
+    if (hasHosts(request)) return refuseHosts(response)
     const url = request.url ?? '/'
     const mark = url.indexOf('?')
     const path = plainPath(mark < 0 ? url : url.slice(0, mark))

@@ -1,5 +1,11 @@
 /** What is answered to bytes that are no request: by node:http's side of a listener and by the lane, in the same words. */
 
+/** Why bytes are no request, as every error is said. */
+export const refusalBody = (message: string): string =>
+  JSON.stringify({
+    error: { message, type: 'invalid_request_error', param: null, code: 'invalid_request' },
+  })
+
 /** A whole answer that closes. `code` is node:http's. There is no request to name, and no wire to say it in but OpenAI's. */
 export function protocolError(code: string | undefined): string {
   const [status, words] =
@@ -8,9 +14,7 @@ export function protocolError(code: string | undefined): string {
       : code === 'HPE_HEADER_OVERFLOW'
         ? ['431 Request Header Fields Too Large', 'The request headers are larger than 16 KiB.']
         : ['400 Bad Request', 'The request is not valid HTTP/1.1.']
-  const body = JSON.stringify({
-    error: { message: words, type: 'invalid_request_error', param: null, code: 'invalid_request' },
-  })
+  const body = refusalBody(words)
   const head = [
     `HTTP/1.1 ${status}`,
     'content-type: application/json',
