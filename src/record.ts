@@ -201,6 +201,17 @@ export function observeContent(target: Target, ttftMs: number, deps: Deps): void
   deps.health.observe(target.key, { kind: 'content', ttftMs }, deps.clock.now())
 }
 
+/** Feeds health with how long nothing was heard of an attempt that was given up before its first content: no failure by itself. */
+export function observeLate(
+  target: Target,
+  stream: boolean,
+  { totalMs, ttftMs }: ExchangeResult,
+  deps: Deps,
+): void {
+  if (ttftMs !== undefined) return
+  deps.health.observe(target.key, { kind: 'late', waitedMs: totalMs, stream }, deps.clock.now())
+}
+
 /** Asked with a secret that another has replaced by now: its refusal says nothing of that one. */
 function isReplaced({ credential, listing }: Target, { market }: Deps): boolean {
   const site = market().sites.find(({ name }) => name === listing.site.name)

@@ -4,7 +4,7 @@ import { nextTarget, placeOf, repeatTarget, type Tried } from '../../src/attempt
 import type { StrategyName } from '../../src/config/schema.ts'
 import type { Deps } from '../../src/deps.ts'
 import { type Failure, GatewayError } from '../../src/errors.ts'
-import { notSent, observe, observeContent } from '../../src/record.ts'
+import { notSent, observe, observeContent, observeLate } from '../../src/record.ts'
 import type { ExchangeResult } from '../../src/relay/contract.ts'
 import { createExperience, type Trace } from '../../src/route/experience.ts'
 import { createHealth } from '../../src/route/health.ts'
@@ -189,7 +189,9 @@ function begin(strategy: StrategyName, world: World, random: () => number): Rout
       if (its === undefined) return
       clockMs = EPOCH_MS + nowMs
       health.done(placeOf(its))
-      observe(its, resultOf(ending), deps)
+      const result = resultOf(ending)
+      observe(its, result, deps)
+      if (result.failure?.kind === 'silent') observeLate(its, true, result, deps)
     },
     content(target, ttftMs, nowMs) {
       const its = byKey.get(target)

@@ -30,7 +30,7 @@ function viewOf(deps: AdminDeps, listing: Listing, credential: Credential | unde
   const id = `${offerKey}/${credential?.id ?? ''}`
   const places = [id, offerKey, ...(credential === undefined ? [] : [credential.id])]
   const states = places.map(place => deps.health.state(place)).filter(state => state !== undefined)
-  const state = deps.health.state(id)
+  const state = deps.health.state(id, now)
   const outUntilMs = Math.max(0, ...states.map(entry => entry.outUntilMs))
   const out = outUntilMs > now
   const failing = states.some(entry => entry.consecutiveFaults > 0)

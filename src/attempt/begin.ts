@@ -4,7 +4,7 @@ import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { boundInputTokens } from '../estimate.ts'
 import { hostedCalls } from '../hosted.ts'
-import { type Metered, meter, notSent, observe } from '../record.ts'
+import { type Metered, meter, notSent, observe, observeLate } from '../record.ts'
 import type { ExchangeResult } from '../relay/contract.ts'
 import type { Place } from '../route/health.ts'
 import type { Target } from '../route/plan.ts'
@@ -125,6 +125,7 @@ export async function run(job: Job, begun: Begun, deps: Deps): Promise<Ended> {
   }
   observe(target, result, deps)
   const { facts, likelyInputTokens } = job
+  if (result.failure?.kind === 'silent') observeLate(target, facts.stream, result, deps)
   if (facts.stream && result.usage && !result.failure && !result.cutShort && !facts.raw)
     observeThinking(target.listing.offer, result.usage, result.textBytes)
   const { money, sampled } = carried

@@ -57,7 +57,22 @@ export function nextTarget(
     const neighbour = open.find(t => routeOf(t) === routeOf(target))
     if (neighbour) return neighbour
   }
+  // who has more room than all that had too little
+  if (failure === 'context_length') {
+    const short = tried.filter(past => past.failure === 'context_length')
+    const roomier = open.find(t => short.every(past => mayHaveMoreRoom(t, past.target)))
+    if (roomier) return roomier
+  }
   return open.find(t => siteOf(t) !== siteOf(target)) ?? open[0]
+}
+
+/** By the windows that are declared; one that is unknown may be a larger one: of another model, or of this one at another provider. */
+function mayHaveMoreRoom(candidate: Target, refused: Target): boolean {
+  const before = refused.listing.offer.contextTokens
+  const now = candidate.listing.offer.contextTokens
+  if (before === undefined || now === undefined)
+    return modelOf(candidate) !== modelOf(refused) || siteOf(candidate) !== siteOf(refused)
+  return now > before
 }
 
 /** A secret that stands in for another one waits until that one is refused; where that one is not in the plan, it was. */
@@ -73,15 +88,9 @@ function mayFollow(candidate: Target, past: Tried): boolean {
   switch (past.failure) {
     case 'silent':
     case 'content_filter':
+    // hosts cap a model below what is declared for it: another place may take the same prompt
+    case 'context_length':
       return routeOf(candidate) !== routeOf(past.target)
-    case 'context_length': {
-      const before = past.target.listing.offer.contextTokens
-      const now = candidate.listing.offer.contextTokens
-      // an unknown window may be a larger one: of another model, or of this one at another provider
-      if (before === undefined || now === undefined)
-        return modelOf(candidate) !== modelOf(past.target) || siteOf(candidate) !== siteOf(past.target)
-      return now > before
-    }
     default:
       return true
   }

@@ -5,6 +5,7 @@
  */
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
+import { observeLate } from '../record.ts'
 import type { Answer } from '../relay/answer.ts'
 import type { CallerSide } from '../relay/contract.ts'
 import { type Begun, begin, callOff, type Ended, run, type Walk } from './begin.ts'
@@ -103,10 +104,13 @@ async function decide(
   return later
 }
 
-/** The attempt that did not answer: a row of its own, and a lesson if it failed by itself. */
+/** The attempt that did not answer: a row of its own, and a lesson, in failing if it failed by itself, else in being late. */
 function lose(walk: Walk, ended: Ended, deps: Deps): void {
   const { target, result } = ended
   const { failure } = result
+  // cut off for the other's sake: else the one that is always beaten would never be seen to be slow
+  if (failure?.kind === 'cancelled' && result.sent && !walk.job.answer.left)
+    observeLate(target, walk.job.facts.stream, result, deps)
   if (failure && failure.kind !== 'cancelled')
     walk.tried.push({ target, failure: failure.kind, retryAfterMs: failure.retryAfterMs })
   walk.job.isRaced = false

@@ -148,7 +148,7 @@ export function endpointsOf(
     const states = (listing.site.credentials.length > 0 ? listing.site.credentials : [undefined]).map(c =>
       targetKey(listing, c),
     )
-    const state = states.map(k => health.state(k)).find(s => s !== undefined)
+    const state = states.map(k => health.state(k, nowMs)).find(s => s !== undefined)
     return {
       name: `${listing.offer.provider} | ${listing.offer.upstream}`,
       provider_name: listing.offer.provider,

@@ -26,7 +26,7 @@ export function tooDear(
 }
 
 /** Likely output tokens: the habit's, within what was asked for and what the model can. */
-function likelyOutput(habit: Habit, asked: number | undefined, most: number): number {
+export function likelyOutput(habit: Habit, asked: number | undefined, most: number): number {
   const { outputTokens = OUTPUT_GUESS } = habit
   return Math.min(outputTokens, asked ?? most, most)
 }

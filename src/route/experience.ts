@@ -34,6 +34,8 @@ export interface Experience {
   peakMs(target: string, nowMs: number): number | undefined
   past(group: object, strategy: Sort): Past
   learn(ended: Ended, nowMs: number): void
+  /** A request that says nothing of anybody: one more, or whoever refuses it would be looked at again and again. */
+  count(trace: Trace): void
 }
 
 interface Lead {
@@ -94,6 +96,9 @@ export function createExperience(): Experience {
     habits,
     sessions,
     peakMs,
+    count(trace) {
+      leadOf(trace).requests++
+    },
     past: (group, strategy) => leads.get(group)?.get(strategy) ?? UNLED,
     learn({ trace, lineage, model, target, ttftMs, usage }, nowMs) {
       const lead = leadOf(trace)

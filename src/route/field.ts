@@ -1,5 +1,5 @@
 /** The candidates of a group at this moment, and their figures in columns of numbers: a plan among many makes no object for each of them. Filled by order.ts, read by strategy.ts and rank.ts. Pure. */
-import { likelyCost, quotedCost } from './cost.ts'
+import { likelyCost, likelyOutput, quotedCost } from './cost.ts'
 import { type Habit, type Habits, NO_HABIT } from './habits.ts'
 import { errorRateNow, type Health, type HealthState } from './health.ts'
 import type { Listing } from './market.ts'
@@ -27,7 +27,7 @@ export interface Candidate {
   readonly key: string
   /** Likely price of this very request, nano-USD; undefined = unknown. */
   readonly likelyNanoUsd: number | undefined
-  /** Share of requests that succeed, 0.05–1; 1 while nothing is known against it. */
+  /** Share of requests that succeed, 0–1; 1 while nothing is known against it. */
   readonly success: number
   /** Time to first content; undefined = never measured. */
   readonly ttftMs: number | undefined
@@ -90,20 +90,60 @@ export function costsOf(field: Field): number[] {
 /** What health knows of each. */
 export type States = readonly (HealthState | undefined)[]
 
+/** Does the caller wait for all of the answer, and not for its beginning? */
+export const isWhole = ({ wanted }: Field): boolean => wanted.stream === false
+
+/** Epoch ms of the last sample that says how long such a request takes; 0 = never heard of. */
+export const timedAtMs = (state: HealthState | undefined, whole: boolean): number =>
+  state === undefined ? 0 : (whole ? state.wholeAtMs : state.ttftAtMs) || state.seenAtMs
+
 /** 1 = heard of just now (or never), towards 0 = long ago: what is old counts for less, and the middle of the others for more. */
-export function freshnessOf(states: States, nowMs: number): number[] {
+export function freshnessOf(states: States, field: Field): number[] {
+  const { nowMs } = field
+  const whole = isWhole(field)
   const freshness = column(states.length)
   for (let i = 0; i < freshness.length; i++) {
-    const seenAtMs = states[i]?.seenAtMs ?? 0
+    const seenAtMs = timedAtMs(states[i], whole)
     freshness[i] = seenAtMs === 0 ? 1 : Math.exp(Math.min(0, seenAtMs - nowMs) / FADE_MS)
   }
   return freshness
 }
 
-/** Milliseconds to the first content; NaN = never measured. */
+/** Milliseconds to the first content; NaN = never measured. Whole answers stand in for it while nobody was seen to stream. */
 export function firstTokensOf(states: States): number[] {
   const values = column(states.length)
-  for (let i = 0; i < values.length; i++) values[i] = states[i]?.ttftMs ?? Number.NaN
+  let [streamed, whole] = [0, 0]
+  for (let i = 0; i < values.length; i++) {
+    const state = states[i]
+    if (state === undefined || state.ttftMs === undefined) continue
+    values[i] = state.ttftMs
+    if (state.ttft === undefined) whole++
+    else streamed++
+  }
+  if (whole === 0 || streamed === 0) return values
+  // a whole answer is later than anybody's first token: beside those it says nothing
+  for (let i = 0; i < values.length; i++) if (states[i]?.ttft === undefined) values[i] = Number.NaN
+  return values
+}
+
+/**
+ * Milliseconds to the end of a whole answer; NaN = never measured. Of who was only seen to stream: its first token, and then
+ * so much text as is likely at its speed (`perToken`, asked for only then).
+ */
+export function wholesOf(field: Field, states: States, perToken: () => readonly number[]): number[] {
+  const values = column(states.length)
+  let each: readonly number[] | undefined
+  for (let i = 0; i < values.length; i++) {
+    const { wholeMs, ttftMs } = states[i] ?? {}
+    if (wholeMs !== undefined) values[i] = wholeMs
+    else if (ttftMs !== undefined) {
+      each ??= perToken()
+      const { offer } = listingAt(field, i)
+      const { maxOutputTokens: most = Number.POSITIVE_INFINITY } = offer
+      const tokens = likelyOutput(habitOf(field, offer.model), field.wanted.maxOutputTokens, most)
+      values[i] = ttftMs + tokens * (each[i] as number)
+    }
+  }
   return values
 }
 
@@ -125,7 +165,7 @@ export function candidateAt(field: Field, place: number, score: number): Candida
     listing,
     key: keyAt(field, place),
     likelyNanoUsd: likelyCost(listing, field.wanted, habitOf(field, listing.offer.model)),
-    success: successOf(state, field.nowMs),
+    success: state === undefined ? 1 : 1 - errorRateNow(state, field.nowMs),
     ttftMs: state?.ttftMs,
     tokensPerSecond: state?.tokensPerSecond,
     score,

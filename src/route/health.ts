@@ -1,6 +1,7 @@
 /** Health of targets and credentials from live traffic: a pure fold, and the small in-memory book that keeps it. */
-import { type Durations, withSample } from './durations.ts'
+import type { Durations } from './durations.ts'
 import { createStates } from './states.ts'
+import { ALPHA, afterAnswer, afterSilence, blended, speedOf, weightSince } from './timing.ts'
 import { createTraffic } from './traffic.ts'
 
 /** Key of a target: `<provider>/<upstream>/<credential id>`; of an offer: `<provider>/<upstream>`; of a credential: its id. */
@@ -20,6 +21,8 @@ export type Observation =
     }
   /** A stream's first content came. Told at once: failures are, and successes that come later would outvote them. */
   | { readonly kind: 'content'; readonly ttftMs: number }
+  /** Nothing was heard for so long, and it is waited for no longer: at least this late. No failure by itself. */
+  | { readonly kind: 'late'; readonly waitedMs: number; readonly stream: boolean }
   /** `begun` = after content, which was counted as a success. */
   | { readonly kind: 'fault'; readonly begun?: boolean }
   /** Out until then. `told` = the provider named the time itself (Retry-After): nothing is sent there before, even if nobody else is left. */
@@ -44,6 +47,11 @@ export interface HealthState {
   readonly closedUntilMs: number
   /** Epoch ms of the last sample; 0 = none yet. */
   readonly seenAtMs: number
+  /** Of whole answers; undefined = none was seen. */
+  readonly wholeMs: number | undefined
+  /** Epoch ms of the last sample of `ttft`, and of `whole`; 0 = none yet. */
+  readonly ttftAtMs: number
+  readonly wholeAtMs: number
 }
 
 /** The keys of one target: what happens there may concern any of them. */
@@ -99,12 +107,11 @@ const FRESH: HealthState = {
   outUntilMs: 0,
   closedUntilMs: 0,
   seenAtMs: 0,
+  wholeMs: undefined,
+  ttftAtMs: 0,
+  wholeAtMs: 0,
 }
 
-/** Weight of the newest sample when traffic is dense: about the last ten requests speak. */
-const ALPHA = 0.2
-/** What was learned this long ago weighs a third beside a new sample, however few came between. */
-const MEMORY_MS = 300_000
 /** Failures are forgiven by half in this time: a target that nobody dares to ask must not stay bad for ever. */
 const FORGIVE_MS = 60_000
 /** So large a share of failures takes a target out even if some requests succeed between. */
@@ -156,12 +163,14 @@ export function foldHealth(state: HealthState | undefined, what: Observation, no
       ended.samples = s.samples
       return ended
     }
+    case 'late':
+      return afterSilence(s, what.waitedMs, what.stream, nowMs)
     case 'fault': {
       const faults = s.consecutiveFaults + 1
       // a beginning that counted as a success is taken back
       const errorRate = what.begun
         ? Math.min(1, errorRateNow(s, nowMs) + ALPHA)
-        : blended(errorRateNow(s, nowMs), 1, weightNow(s, nowMs))
+        : blended(errorRateNow(s, nowMs), 1, weightSince(s.seenAtMs, nowMs))
       const opens = faults >= FAULTS_TO_OPEN || (s.samples >= SAMPLES_TO_OPEN && errorRate >= RATE_TO_OPEN)
       const pause = Math.min(OPEN_MS_MAX, OPEN_MS_MIN * 2 ** Math.max(0, faults - FAULTS_TO_OPEN))
       return {
@@ -184,51 +193,6 @@ export function foldHealth(state: HealthState | undefined, what: Observation, no
   }
 }
 
-/** Weight of a new sample: the longer nothing was heard, the more it says. */
-const weightNow = (s: HealthState, nowMs: number): number =>
-  s.seenAtMs === 0 ? ALPHA : 1 - (1 - ALPHA) * Math.exp(-Math.max(0, nowMs - s.seenAtMs) / MEMORY_MS)
-
-const blended = (old: number, value: number, weight: number): number => old + weight * (value - old)
-
-/** Tokens a second; undefined = too little of it to say. */
-function speedOf({ ttftMs, totalMs, outputTokens }: Observation & { kind: 'ok' }): number | undefined {
-  const seconds = (totalMs - (ttftMs ?? 0)) / 1000
-  return outputTokens && seconds > 0.05 ? outputTokens / seconds : undefined
-}
-
-/** A new state, of one more answer that went well; undefined = nothing to learn about that. */
-function afterAnswer(
-  s: HealthState,
-  ttftMs: number | undefined,
-  speed: number | undefined,
-  stream: boolean,
-  nowMs: number,
-): { -readonly [Name in keyof HealthState]: HealthState[Name] } {
-  const weight = weightNow(s, nowMs)
-  const since = nowMs - s.seenAtMs
-  // a whole answer is no measure of a first token, but better than none
-  const first = stream || !s.ttft ? ttftMs : undefined
-  const past = stream && !s.ttft ? undefined : s.ttftMs
-  // what the provider itself asked for stands: this answer may have been asked for before it did
-  const told = s.closedUntilMs > nowMs
-  return {
-    errorRate: blended(errorRateNow(s, nowMs), 0, weight),
-    ttftMs: first === undefined ? s.ttftMs : past === undefined ? first : blended(past, first, weight),
-    ttft: stream && ttftMs !== undefined ? withSample(s.ttft, ttftMs, since) : s.ttft,
-    whole: !stream && ttftMs !== undefined ? withSample(s.whole, ttftMs, since) : s.whole,
-    speeds: speed === undefined ? s.speeds : withSample(s.speeds, speed, since),
-    tokensPerSecond:
-      speed === undefined || s.tokensPerSecond === undefined
-        ? (speed ?? s.tokensPerSecond)
-        : blended(s.tokensPerSecond, speed, weight),
-    samples: s.samples + 1,
-    consecutiveFaults: 0,
-    outUntilMs: told ? s.outUntilMs : 0,
-    closedUntilMs: told ? s.closedUntilMs : 0,
-    seenAtMs: nowMs,
-  }
-}
-
 /** The book of this process. Bounded: the oldest entry goes when it is full. */
 export function createHealth(): Health {
   const { states, out, put } = createStates()
@@ -245,7 +209,7 @@ export function createHealth(): Health {
     },
     out,
     observe(key, what, nowMs) {
-      if (probes.size > 0 && what.kind !== 'content') probes.delete(key)
+      if (probes.size > 0 && what.kind !== 'content' && what.kind !== 'late') probes.delete(key)
       put(key, foldHealth(states.get(key), what, nowMs))
     },
     state(key, nowMs) {

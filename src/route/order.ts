@@ -65,7 +65,10 @@ function warm(order: readonly number[], field: Field, { session, strategy }: Ask
 }
 
 const NOTES = { shared: ', load shared', kept: ', leader kept', explored: ', looked at' } as const
-const ALONE = 'only candidate'
+export const ALONE = 'only candidate'
+/** Where several models are asked for, who is alone says of which. */
+const aloneAs = ({ listing }: Open, { isOfSeveral }: Ask): string =>
+  isOfSeveral ? `${ALONE} for ${listing.offer.model}` : ALONE
 /** A request has ten attempts at most: later ones are not numbered. */
 const NUMBERED = 10
 
@@ -91,7 +94,8 @@ export function orderOf(
   const { preferences, strategy, wanted } = ask
   const { random } = deps
   const only = open[0]
-  if (only && open.length === 1 && !deps.onlooker) return alone(only, preferences, random, tail)
+  if (only && open.length === 1 && !deps.onlooker)
+    return alone(only, preferences, random, aloneAs(only, ask) + tail)
   const field = fieldOf(open, ask, deps)
   const past = deps.experience?.past(group, strategy) ?? UNLED
   const ranking = rank(field, strategy, past, { random, load: loadOf(deps) })
@@ -108,7 +112,7 @@ export function orderOf(
   }
   deps.onlooker?.ranked(order.map(place => candidateAt(field, place, scores[place] as number)))
   return {
-    targets: targetsOf(order, field, strategy, note, tail),
+    targets: targetsOf(order, field, ask, note, tail),
     leader: isPlain(preferences) ? leader : undefined,
     byScore,
   }
@@ -119,9 +123,8 @@ export function alone(
   { listing, spots }: Open,
   preferences: Ask['preferences'],
   random: () => number,
-  tail: string,
+  why: string,
 ): Ordered {
-  const why = ALONE + tail
   const targets = inTurn(spots, random).map(({ credential, key }) => ({ listing, credential, key, why }))
   return { targets, leader: isPlain(preferences) ? targets[0]?.key : undefined }
 }
@@ -138,7 +141,7 @@ function reasonsOf(strategy: Sort, count: number): readonly string[] {
     { length: Math.min(count, NUMBERED) },
     (_, i) => `${strategy}: ${i + 1} of ${count}`,
   )
-  const made = count === 1 ? [ALONE] : [...numbered, `${strategy}: of ${count}`]
+  const made = [...numbered, `${strategy}: of ${count}`]
   reasons.set(strategy, byCount.set(count, made))
   return made
 }
@@ -146,11 +149,12 @@ function reasonsOf(strategy: Sort, count: number): readonly string[] {
 function targetsOf(
   order: readonly number[],
   field: Field,
-  strategy: Sort,
+  ask: Ask,
   note: string,
   tail: string,
 ): readonly Target[] {
-  const whys = reasonsOf(strategy, order.length)
+  const [only] = field.open
+  const whys = order.length === 1 && only ? [aloneAs(only, ask)] : reasonsOf(ask.strategy, order.length)
   const late = whys.at(-1) + tail
   const targets: Target[] = []
   for (let i = 0; i < order.length; i++) {

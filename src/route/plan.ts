@@ -10,7 +10,7 @@ import type { Candidate } from './field.ts'
 import type { Health } from './health.ts'
 import type { Credential, Listing, Market } from './market.ts'
 import { openOf, soonestOf } from './open.ts'
-import { alone, orderOf } from './order.ts'
+import { ALONE, alone, orderOf } from './order.ts'
 import { outOf, wholePool } from './pool.ts'
 import { type Ready, readyOf } from './ready.ts'
 import { nobodyLeft } from './refusals.ts'
@@ -100,6 +100,8 @@ export interface Ask {
   readonly strategy: Sort
   readonly key: Key
   readonly session: { readonly name: string; readonly given: boolean } | undefined
+  /** Other models are in the plan too. */
+  readonly isOfSeveral?: boolean
 }
 
 interface Able {
@@ -172,7 +174,7 @@ function solePlan({ ready, listings }: Sole, strategy: Sort): Plan {
   }
   const known = byStrategy.get(strategy)
   if (known !== undefined) return known
-  const { targets, leader } = alone(ready, undefined, NO_DICE, '')
+  const { targets, leader } = alone(ready, undefined, NO_DICE, ALONE)
   const trace = { group: listings, strategy, leader, session: undefined }
   const made = { targets, excluded: [], strategy, trace }
   byStrategy.set(strategy, made)
@@ -207,7 +209,8 @@ export function route(wanted: Wanted, key: Key, deps: RouteDeps): Plan {
     if (list.length === 0) return
     const { listings, preferences, strategy: its } = (able[i] as Able).group
     const strategy = wanted.preferences?.sort ?? its ?? deps.strategy
-    const ordered = orderOf(list, listings, { wanted, preferences, strategy, key, session }, deps, tail)
+    const ask = { wanted, preferences, strategy, key, session, isOfSeveral: groups.length > 1 }
+    const ordered = orderOf(list, listings, ask, deps, tail)
     orders.push(ordered.targets)
     const { leader, byScore } = ordered
     trace ??= { group: listings, strategy, leader, byScore, session: session?.name }

@@ -1,5 +1,5 @@
 /** The field → an order of its places: the strategy's scores, equals shared by load, a leader that stays, and now and then a look at the others. Pure. */
-import { costsOf, type Field, keyAt, listingAt, stateAt, successOf } from './field.ts'
+import { costsOf, type Field, isWhole, keyAt, listingAt, stateAt, successOf, timedAtMs } from './field.ts'
 import { type Sort, STRATEGIES } from './strategy.ts'
 
 export interface Ranking {
@@ -52,6 +52,8 @@ export const SHARED_FROM = 4
 /** Every so many requests of a group one goes to whom nothing has been heard of for long: 1%. */
 export const EXPLORE_EVERY = 100
 const STALE_MS = 60_000
+/** And early, one in so many to whom nothing has ever been heard of, until there was a turn for each of the group. */
+export const EARLY_EVERY = 4
 /** A look may cost so many times what the best costs. */
 const LOOK_PRICE = 2
 const EXPLORING: ReadonlySet<Sort> = new Set(['balanced', 'latency', 'throughput'])
@@ -70,8 +72,16 @@ function lighterOfTwo(equals: readonly number[], field: Field, load: Load, rando
   return waitMs(keyAt(field, b)) < waitMs(keyAt(field, a)) ? b : a
 }
 
-/** The one about whom least is known, if a look at it is due and is not too dear. */
-function unknownOf(order: readonly number[], field: Field): number | undefined {
+/** How old the news of a target must be for a look at it, ms; Infinity = only who was never heard of; undefined = no look is due. */
+function lookAfter(requests: number, places: number): number | undefined {
+  if (requests % EXPLORE_EVERY === EXPLORE_EVERY - 1) return STALE_MS
+  const isEarly = requests < EARLY_EVERY * places && requests % EARLY_EVERY === EARLY_EVERY - 1
+  return isEarly ? Number.POSITIVE_INFINITY : undefined
+}
+
+/** The one about whom least is known, if a look at it is due, nobody is looking already, and it is not too dear. */
+function unknownOf(order: readonly number[], field: Field, load: Load, afterMs: number): number | undefined {
+  const whole = isWhole(field)
   const costs = costsOf(field)
   const [best] = order
   // beside a best one of unknown price nobody is too dear: both are infinite then
@@ -79,9 +89,11 @@ function unknownOf(order: readonly number[], field: Field): number | undefined {
   let oldest: number | undefined
   let oldestMs = Number.POSITIVE_INFINITY
   for (const place of order) {
-    const seenAtMs = stateAt(field, place)?.seenAtMs ?? 0
-    if (place === best || field.nowMs - seenAtMs < STALE_MS || listingAt(field, place).doubtful) continue
+    const seenAtMs = timedAtMs(stateAt(field, place), whole)
+    if (listingAt(field, place).doubtful || (place === best && seenAtMs !== 0)) continue
+    if (seenAtMs !== 0 && field.nowMs - seenAtMs < afterMs) continue
     if (seenAtMs >= oldestMs || (costs[place] as number) > most) continue
+    if (load.inFlight(keyAt(field, place)) > 0) continue
     oldest = place
     oldestMs = seenAtMs
   }
@@ -161,8 +173,9 @@ export function rank(
       leader: best === undefined ? undefined : keyAt(field, best),
     }
 
-  if (EXPLORING.has(strategy) && past.requests % EXPLORE_EVERY === EXPLORE_EVERY - 1) {
-    const unknown = unknownOf(order, field)
+  const afterMs = EXPLORING.has(strategy) ? lookAfter(past.requests, order.length) : undefined
+  if (afterMs !== undefined) {
+    const unknown = unknownOf(order, field, load, afterMs)
     if (unknown !== undefined)
       return {
         order: inFront(order.indexOf(unknown), order),

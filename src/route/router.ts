@@ -38,7 +38,8 @@ export function remember(
   { target, failure, ttftMs, usage }: Went,
   { experience, clock }: Pick<Deps, 'experience' | 'clock'>,
 ): void {
-  if (!experience || (failure && FAILURES[failure.kind].blame === 'nobody')) return
+  if (!experience) return
+  if (failure && FAILURES[failure.kind].blame === 'nobody') return experience.count(trace)
   const answered = failure ? undefined : target
   const model = target?.listing.offer.model ?? ''
   experience.learn({ trace, lineage, model, target: answered?.key, ttftMs, usage }, clock.now())

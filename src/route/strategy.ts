@@ -7,11 +7,13 @@ import {
   type Field,
   firstTokensOf,
   freshnessOf,
+  isWhole,
   listingAt,
   perTokensOf,
   type States,
   statesOf,
   successOf,
+  wholesOf,
 } from './field.ts'
 import type { HealthState } from './health.ts'
 import type { Open } from './open.ts'
@@ -88,15 +90,29 @@ function perSuccess(scores: readonly number[], states: States, nowMs: number): r
 
 const price: Strategy = field => perSuccess(soundCosts(field), statesOf(field), field.nowMs)
 
-const latency: Strategy = field => {
-  const states = statesOf(field)
-  const first = filled(firstTokensOf(states), freshnessOf(states, field.nowMs), column(states.length))
-  return perSuccess(first, states, field.nowMs)
+/** How long the caller waits at each: for a stream's first content, or for all of a whole answer. What `spare` holds is lost. */
+function waitsOf(
+  field: Field,
+  states: States,
+  freshness: readonly number[],
+  spare: number[],
+): readonly number[] {
+  if (!isWhole(field)) return filled(firstTokensOf(states), freshness, spare)
+  const perToken = () => filled(perTokensOf(states), freshness, spare)
+  return filled(wholesOf(field, states, perToken), freshness, spare)
 }
 
-const throughput: Strategy = field => {
+const latency: Strategy = field => {
   const states = statesOf(field)
-  const perToken = filled(perTokensOf(states), freshnessOf(states, field.nowMs), column(states.length))
+  const waits = waitsOf(field, states, freshnessOf(states, field), column(states.length))
+  return perSuccess(waits, states, field.nowMs)
+}
+
+const throughput: Strategy = (field, dice) => {
+  // nothing is seen of the speed of a whole answer but when it is there
+  if (isWhole(field)) return latency(field, dice)
+  const states = statesOf(field)
+  const perToken = filled(perTokensOf(states), freshnessOf(states, field), column(states.length))
   return perSuccess(perToken, states, field.nowMs)
 }
 
@@ -134,10 +150,10 @@ function least(values: readonly number[]): number {
 const balanced: Strategy = field => {
   const { nowMs } = field
   const states = statesOf(field)
-  const freshness = freshnessOf(states, nowMs)
+  const freshness = freshnessOf(states, field)
   const cost = soundCosts(field)
   const points = column(states.length)
-  const first = filled(firstTokensOf(states), freshness, points)
+  const first = waitsOf(field, states, freshness, points)
   const perToken = filled(perTokensOf(states), freshness, points)
   const [cheapest, soonest, quickest] = [least(cost), least(first), least(perToken)]
   for (let i = 0; i < points.length; i++)

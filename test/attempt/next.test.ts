@@ -8,12 +8,15 @@ import { diceOf } from '../route/goods.ts'
 const siteOf = (t: Target) => t.listing.site.name
 const routeOf = (t: Target) => `${siteOf(t)}/${t.listing.offer.upstream}`
 
-const ELSEWHERE: readonly Failure[] = ['silent', 'content_filter']
+const ELSEWHERE: readonly Failure[] = ['silent', 'content_filter', 'context_length']
 
 /** May `t` follow a failure at `past.target`? */
 function follows(t: Target, past: Tried): boolean {
-  if (ELSEWHERE.includes(past.failure)) return routeOf(t) !== routeOf(past.target)
-  if (past.failure !== 'context_length') return true
+  return !ELSEWHERE.includes(past.failure) || routeOf(t) !== routeOf(past.target)
+}
+
+/** May `t` have more room than the one that had too little? */
+function isRoomier(t: Target, past: Tried): boolean {
   const [before, now] = [past.target.listing.offer, t.listing.offer]
   if (before.contextTokens !== undefined && now.contextTokens !== undefined)
     return now.contextTokens > before.contextTokens
@@ -37,7 +40,10 @@ function expected(targets: readonly Target[], tried: readonly Tried[], passed: R
   const open = targets.filter(isOpen)
   const isBusy = last.failure === 'bad_credential' || last.failure === 'rate_limited'
   const neighbour = isBusy ? open.find(t => routeOf(t) === routeOf(last.target)) : undefined
-  return neighbour ?? open.find(t => siteOf(t) !== siteOf(last.target)) ?? open[0]
+  const short = tried.filter(past => past.failure === 'context_length')
+  const roomier =
+    last.failure === 'context_length' ? open.find(t => short.every(past => isRoomier(t, past))) : undefined
+  return neighbour ?? roomier ?? open.find(t => siteOf(t) !== siteOf(last.target)) ?? open[0]
 }
 
 it('for 5,000 made-up walks both give the same target', () => {

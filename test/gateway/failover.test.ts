@@ -239,14 +239,18 @@ describe('what is the caller’s own fault ends at once, with the upstream’s s
       expect([state.errorRate, state.consecutiveFaults, state.outUntilMs]).toEqual([0, 0, 0])
   })
 
-  test('a context too long at one target is not asked again of one that is no larger', async () => {
-    first.script = status(400, {
-      error: { message: 'too long', type: 'invalid_request_error', code: 'context_length_exceeded' },
-    })
+  test('a context too long at one target is asked of the next, whose cap may be another, and nobody is blamed', async () => {
+    const error = { message: 'too long', type: 'invalid_request_error', code: 'context_length_exceeded' }
+    first.script = status(400, { error })
     const answer = await gateway.post(key, CHAT)
-    expect(answer.status).toBe(400)
-    expect(((await answer.json()) as { error: { code: string } }).error.code).toBe('context_length_exceeded')
-    expect(second.seen).toHaveLength(0)
+    expect([answer.status, answer.headers.get('x-switchgate-provider')]).toEqual([200, 'beta'])
+    second.script = status(400, { error })
+    const refused = await gateway.post(key, CHAT)
+    expect(refused.status).toBe(400)
+    expect(((await refused.json()) as { error: { code: string } }).error.code).toBe('context_length_exceeded')
+    expect([first.seen.length, second.seen.length]).toEqual([2, 2])
+    for (const [, state] of gateway.gateway.deps.health.entries())
+      expect([state.errorRate, state.consecutiveFaults, state.outUntilMs]).toEqual([0, 0, 0])
   })
 })
 

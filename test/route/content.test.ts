@@ -44,6 +44,25 @@ describe('first content', () => {
     expect(fold(content, broken).errorRate).toBe(fold(fault).errorRate)
   })
 
+  test('who is called off before it answers was at least that late, and no more is learned from it', () => {
+    const late = (waitedMs: number, stream = true) => ({ kind: 'late', waitedMs, stream }) as const
+    const before = fold(content, fault)
+    const state = foldHealth(before, late(1_400), NOW)
+    expect(state).toMatchObject({
+      ttftMs: 600,
+      errorRate: before.errorRate,
+      samples: 2,
+      consecutiveFaults: 1,
+    })
+    expect(state.ttft?.weight).toBe(2)
+    expect(foldHealth(before, late(300), NOW)).toBe(before)
+    // of whole answers nothing is known, and how long one was waited for alone would make it look fast
+    expect(foldHealth(before, late(9_000, false), NOW)).toBe(before)
+    const answered = fold({ ...whole, stream: false })
+    expect(foldHealth(answered, late(1_400, false), NOW)).toMatchObject({ wholeMs: 600, samples: 1 })
+    expect(fold(fault, fault, fault, late(10)).outUntilMs).toBeGreaterThan(NOW)
+  })
+
   test('a probe is still out while only its beginning is known', () => {
     const health = createHealth()
     const place = { target: 'a', offer: 'o', credential: undefined }

@@ -8,7 +8,7 @@ import type { Listing } from '../../src/route/market.ts'
 import { openOf } from '../../src/route/open.ts'
 import { orderOf } from '../../src/route/order.ts'
 import { type Ask, type RouteDeps, targetKey } from '../../src/route/plan.ts'
-import { EXPLORE_EVERY } from '../../src/route/rank.ts'
+import { EARLY_EVERY, EXPLORE_EVERY } from '../../src/route/rank.ts'
 import { readyOf } from '../../src/route/ready.ts'
 import type { Candidate } from '../../src/route/field.ts'
 import { shuffled } from '../../src/route/strategy.ts'
@@ -82,11 +82,12 @@ function live(health: Health, key: string, dice: Dice): void {
   if (kind < 0.15) return
   const agoMs = pick(dice, 0, 0, 500, 5_000, 90_000, 3_600_000, Math.floor(dice() * 600_000))
   const times = pick(dice, 1, 2, 5)
+  const kinds = pick(dice, 'streams', 'streams', 'wholes', 'both')
   const ttftMs = pick(dice, undefined, 200, 250, 300, Math.round(dice() * 4_000))
   const outputTokens = pick(dice, undefined, 0, 100, Math.round(dice() * 900))
-  const stream = often(dice, 0.7)
   for (let i = 0; i < times; i++) {
     const fails = kind < 0.4 && often(dice, 0.4)
+    const stream = kinds === 'both' ? often(dice, 0.5) : kinds === 'streams'
     const ok = { kind: 'ok', ttftMs, totalMs: (ttftMs ?? 0) + 1_500, outputTokens, stream } as const
     health.observe(key, fails ? { kind: 'fault' } : ok, NOW - agoMs + i)
   }
@@ -119,6 +120,7 @@ function asked(dice: Dice, strategy: StrategyName): Ask {
     wanted: wanted({
       likelyInputTokens: pick(dice, 0, 100, 3_000, 20_000),
       maxOutputTokens: pick(dice, undefined, 50, 2_000),
+      stream: often(dice, 0.6),
       ...(often(dice, 0.1) && { metering: metering as unknown as NonNullable<Ask['wanted']['metering']> }),
     }),
     preferences: often(dice, 0.25) ? preferences : undefined,
@@ -137,7 +139,7 @@ function past(
 ): void {
   if (often(dice, 0.3)) return
   const trace = { group: listings, strategy, session: 's' }
-  const times = pick(dice, 1, 5, EXPLORE_EVERY - 1, EXPLORE_EVERY)
+  const times = pick(dice, 1, 5, EARLY_EVERY - 1, 2 * EARLY_EVERY - 1, EXPLORE_EVERY - 1, EXPLORE_EVERY)
   for (let i = 0; i < times; i++) {
     const target = pick(dice, ...keysOf(pick(dice, ...listings)))
     const leader = often(dice, 0.8) ? target : undefined

@@ -2,10 +2,24 @@
 import { describe, expect, test } from 'vitest'
 import { createHabits } from '../../src/route/habits.ts'
 import { likelyCost } from '../../src/route/cost.ts'
-import { targetKey } from '../../src/route/plan.ts'
-import { EXPLORE_EVERY, SHARED_FROM } from '../../src/route/rank.ts'
+import { GatewayError } from '../../src/errors.ts'
+import { route, targetKey } from '../../src/route/plan.ts'
+import { remember } from '../../src/route/router.ts'
+import { EARLY_EVERY, EXPLORE_EVERY, SHARED_FROM } from '../../src/route/rank.ts'
 import { downtime, STRATEGIES } from '../../src/route/strategy.ts'
-import { type Desk, deskOf, fail, firstOf, listing, marketOf, namesOf, NOW, usage, wanted } from './goods.ts'
+import {
+  type Desk,
+  deskOf,
+  fail,
+  firstOf,
+  KEY,
+  listing,
+  marketOf,
+  namesOf,
+  NOW,
+  usage,
+  wanted,
+} from './goods.ts'
 
 type Listing = ReturnType<typeof listing>
 const keyOf = (of: Listing) => targetKey(of, undefined)
@@ -153,17 +167,18 @@ describe('balanced', () => {
     expect(firstOf(desk.plan())).toBe('cheap')
   })
 
-  test('one request in a hundred looks at the one of whom least is known, never at a much dearer one', () => {
+  test('early, and then with one request in a hundred, the one of whom least is known is looked at, never a much dearer one', () => {
     const goods = [listing('best', 1), listing('other', 1.9), listing('dear', 2.5)]
     const desk = deskOf(marketOf({ m: goods }))
-    const looked: string[] = []
+    const looked: [number, string][] = []
     for (let i = 0; i < 3 * EXPLORE_EVERY; i++) {
       const plan = desk.plan()
-      if (plan.targets[0]?.why.includes('looked at')) looked.push(firstOf(plan) as string)
+      if (plan.targets[0]?.why.includes('looked at')) looked.push([i, firstOf(plan) as string])
       desk.answered(plan)
       desk.nowMs += 2_000
     }
-    expect(looked).toEqual(['other', 'other', 'other'])
+    const due = [EARLY_EVERY, EXPLORE_EVERY, 2 * EXPLORE_EVERY, 3 * EXPLORE_EVERY]
+    expect(looked).toEqual(due.map(request => [request - 1, 'other']))
     const price = deskOf(marketOf({ m: goods }), 'price')
     for (let i = 0; i < 2 * EXPLORE_EVERY; i++) {
       const plan = price.plan()
@@ -183,6 +198,148 @@ describe('balanced', () => {
     heard(desk, fast, 300)
     heard(desk, third, 330)
     expect(firstOf(desk.plan())).toBe('slow')
+  })
+})
+
+describe('speed as the caller waits for it', () => {
+  const goods = [listing('a', 1), listing('b', 1), listing('c', 1)]
+  const named = (name: string | undefined) => goods.find(({ site }) => site.name === name) as Listing
+  const seen = (desk: Desk, of: Listing, ttftMs: number, stream: boolean) =>
+    desk.health.observe(
+      keyOf(of),
+      { kind: 'ok', ttftMs, totalMs: ttftMs + (stream ? 400 : 0), outputTokens: 40, stream },
+      desk.nowMs,
+    )
+  const speedy = ['balanced', 'latency'] as const
+
+  test.each([...speedy, 'throughput'] as const)(
+    '%s: streams say nothing for a leader that is slow with whole answers',
+    strategy => {
+      const desk = deskOf(marketOf({ m: goods }), strategy)
+      for (const each of goods) for (let i = 0; i < 25; i++) seen(desk, each, 20, true)
+      const whole = { stream: false, maxOutputTokens: 40 }
+      const plan = desk.plan(whole)
+      const leader = firstOf(plan)
+      desk.answered(plan, { ttftMs: 1_400 })
+      const streams = firstOf(desk.plan())
+      for (let i = 0; i < 2; i++) seen(desk, named(leader), 1_400, false)
+      expect(firstOf(desk.plan(whole))).not.toBe(leader)
+      // nor whole answers for streams
+      expect(firstOf(desk.plan())).toBe(streams)
+      // the others are there as fast as their streams let expect, and are kept
+      const next = firstOf(desk.plan(whole))
+      for (let i = 0; i < 5; i++) seen(desk, named(next), 430, false)
+      expect(firstOf(desk.plan(whole))).not.toBe(leader)
+    },
+  )
+
+  test.each(speedy)('%s: who was only seen to answer whole is not slow beside streams', strategy => {
+    const desk = deskOf(marketOf({ m: goods }), strategy)
+    const [a, b, c] = goods as [Listing, Listing, Listing]
+    for (let i = 0; i < 5; i++) {
+      seen(desk, a, 900, true)
+      seen(desk, b, 950, true)
+      seen(desk, c, 5_000, false)
+    }
+    const onlooker = {
+      ranked: (order: readonly { score: number }[]) => void scores.push(...order),
+      excluded: () => {},
+    }
+    const scores: { score: number; key?: string }[] = []
+    const market = marketOf({ m: goods })
+    route(wanted({ stream: true }), KEY, { market, ...desk, random: () => 0, strategy, onlooker })
+    const [best, , last] = scores.map(({ score }) => score) as [number, number, number]
+    expect(last - best).toBeLessThan(strategy === 'balanced' ? 0.1 : 100)
+  })
+
+  test.each(speedy)('%s: a leader that is called off each time before it answers is left', strategy => {
+    const desk = deskOf(marketOf({ m: goods }), strategy)
+    for (const each of goods) for (let i = 0; i < 25; i++) seen(desk, each, 23, true)
+    const plan = desk.plan()
+    const leader = firstOf(plan)
+    desk.answered(plan, { ttftMs: 23 })
+    let asked = 0
+    for (; asked < 20 && firstOf(desk.plan()) === leader; asked++)
+      desk.health.observe(keyOf(named(leader)), { kind: 'late', waitedMs: 80, stream: true }, desk.nowMs)
+    expect(asked).toBeGreaterThan(0)
+    expect(asked).toBeLessThan(5)
+    expect(desk.health.state(keyOf(named(leader)))).toMatchObject({ errorRate: 0, consecutiveFaults: 0 })
+  })
+
+  test('a figure of whole answers that is old counts for less, however many streams there were since', () => {
+    const [slow, fast, third] = [listing('slow', 1), listing('fast', 1.2), listing('third', 1.2)]
+    const desk = deskOf(marketOf({ m: [slow, fast, third] }))
+    const whole = { stream: false }
+    for (const each of [fast, third]) seen(desk, each, 900, false)
+    seen(desk, slow, 9_000, false)
+    expect(firstOf(desk.plan(whole))).not.toBe('slow')
+    desk.nowMs += 3_600_000
+    for (const each of [fast, third]) seen(desk, each, 900, false)
+    for (let i = 0; i < 25; i++) seen(desk, slow, 20, true)
+    expect(firstOf(desk.plan(whole))).toBe('slow')
+  })
+})
+
+describe('early looks', () => {
+  const goods = Array.from({ length: 5 }, (_, i) => listing(`t${i}`, 1))
+  const turns = EARLY_EVERY * goods.length
+
+  test.each(['balanced', 'latency', 'throughput'] as const)(
+    '%s: each equal is seen early, and once',
+    strategy => {
+      const desk = deskOf(marketOf({ m: goods }), strategy)
+      const asked = new Map<string | undefined, number>()
+      for (let i = 0; i < turns; i++) {
+        const plan = desk.plan()
+        asked.set(firstOf(plan), (asked.get(firstOf(plan)) ?? 0) + 1)
+        desk.answered(plan, { ttftMs: 300 })
+      }
+      expect([...asked.values()].sort((a, b) => a - b)).toEqual([1, 1, 1, 1, turns - 4])
+    },
+  )
+
+  test('a leader that is slow from the start is left', () => {
+    const desk = deskOf(marketOf({ m: goods.slice(0, 3) }))
+    const slow = firstOf(desk.plan())
+    const asked: (string | undefined)[] = []
+    for (let i = 0; i < 20; i++) {
+      const plan = desk.plan()
+      asked.push(firstOf(plan))
+      desk.answered(plan, { ttftMs: firstOf(plan) === slow ? 4_000 : 20 })
+    }
+    expect(asked.lastIndexOf(slow)).toBeLessThan(2 * EARLY_EVERY)
+  })
+
+  test('one at a time, and who answers nothing that can be learned from is not looked at for ever', () => {
+    const [a, b] = [listing('a', 1), listing('b', 1)]
+    const desk = deskOf(marketOf({ m: [a, b] }))
+    const first = firstOf(desk.plan())
+    const unknown = first === 'a' ? b : a
+    let plan = desk.plan()
+    for (let i = 0; i < EARLY_EVERY - 1; i++) {
+      desk.answered(plan, { by: first as string })
+      plan = desk.plan()
+    }
+    expect(plan.targets[0]?.why).toContain('looked at')
+    busy(desk, unknown, 1)
+    expect(desk.plan().targets[0]?.why).not.toContain('looked at')
+    desk.health.done({ target: keyOf(unknown), offer: 'x', credential: undefined })
+    let looks = 0
+    for (let i = 0; i < EXPLORE_EVERY - EARLY_EVERY; i++) {
+      plan = desk.plan()
+      // its refusals are the caller's own doing
+      const isLook = plan.targets[0]?.why.includes('looked at') === true
+      const { target } = { target: plan.targets[0] }
+      const failure = isLook ? new GatewayError('refused', 'no') : undefined
+      const clock = { now: () => desk.nowMs, monotonic: () => desk.nowMs }
+      remember(plan, KEY, { target, failure, ttftMs: 300, usage: undefined }, {
+        experience: desk.experience,
+        clock,
+      } as never)
+      if (isLook) looks++
+      else desk.health.observe(plan.targets[0]?.key ?? '', { kind: 'content', ttftMs: 300 }, desk.nowMs)
+    }
+    expect(looks).toBeLessThanOrEqual(2)
   })
 })
 

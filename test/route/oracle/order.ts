@@ -57,7 +57,9 @@ function measured(open: readonly Open[], { wanted, key }: Ask, deps: RouteDeps):
     const sorted = inTurn(spots, random)
     const first = (sorted[0] as Spot).key
     const state = health.state(first)
-    const seenAtMs = state === undefined ? 0 : state.seenAtMs
+    const whole = wanted.stream === false
+    const timedAtMs = (whole ? state?.wholeAtMs : state?.ttftAtMs) || state?.seenAtMs || 0
+    const most = offer.maxOutputTokens ?? Number.POSITIVE_INFINITY
     candidates.push({
       listing,
       spots: sorted,
@@ -66,8 +68,12 @@ function measured(open: readonly Open[], { wanted, key }: Ask, deps: RouteDeps):
       success: state === undefined ? 1 : 1 - Math.min(FAILING_MOST, errorRateNow(state, nowMs)),
       ttftMs: state === undefined ? undefined : state.ttftMs,
       tokensPerSecond: state === undefined ? undefined : state.tokensPerSecond,
-      freshness: seenAtMs === 0 ? 1 : Math.exp(Math.min(0, seenAtMs - nowMs) / FADE_MS),
-      seenAtMs,
+      freshness: timedAtMs === 0 ? 1 : Math.exp(Math.min(0, timedAtMs - nowMs) / FADE_MS),
+      timedAtMs,
+      whole,
+      streamed: state?.ttft !== undefined,
+      wholeMs: state?.wholeMs,
+      likelyTokens: Math.min(habit.outputTokens ?? 512, wanted.maxOutputTokens ?? most, most),
       weight: site.weight ?? 1,
       place: site.priority ?? 0,
       score: 0,

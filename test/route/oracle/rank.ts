@@ -46,6 +46,8 @@ export const SHARED_FROM = 4
 /** Every so many requests of a group one goes to whom nothing has been heard of for long: 1%. */
 export const EXPLORE_EVERY = 100
 const STALE_MS = 60_000
+/** And early, one in so many to whom nothing has ever been heard of. */
+const EARLY_EVERY = 4
 /** A look may cost so many times what the best costs. */
 const LOOK_PRICE = 2
 const EXPLORING: ReadonlySet<Sort> = new Set(['balanced', 'latency', 'throughput'])
@@ -64,15 +66,21 @@ function lighterOfTwo(equals: readonly Candidate[], load: Load, random: () => nu
   return waitMs(b) < waitMs(a) ? b : a
 }
 
-/** The one about whom least is known, if a look at it is due and is not too dear. */
-function unknownOf(order: readonly Candidate[], nowMs: number): Candidate | undefined {
+/** The one about whom least is known, if a look at it is due, nobody is looking already, and it is not too dear. */
+function unknownOf(
+  order: readonly Candidate[],
+  nowMs: number,
+  isEarly: boolean,
+  load: Load,
+): Candidate | undefined {
   const most = order[0]?.likelyNanoUsd
   let oldest: Candidate | undefined
   for (const candidate of order) {
-    const { seenAtMs, likelyNanoUsd, listing } = candidate
-    if (candidate === order[0] || nowMs - seenAtMs < STALE_MS || listing.doubtful) continue
+    const { timedAtMs: seenAtMs, likelyNanoUsd, listing } = candidate
+    if (listing.doubtful || load.inFlight(candidate.key) > 0) continue
+    if (seenAtMs > 0 && (isEarly || candidate === order[0] || nowMs - seenAtMs < STALE_MS)) continue
     if (most !== undefined && (likelyNanoUsd === undefined || likelyNanoUsd > most * LOOK_PRICE)) continue
-    if (!oldest || seenAtMs < oldest.seenAtMs) oldest = candidate
+    if (!oldest || seenAtMs < oldest.timedAtMs) oldest = candidate
   }
   return oldest
 }
@@ -114,8 +122,11 @@ export function rank(
   const [best, second] = order
   if (best === undefined || second === undefined) return { order, note: undefined, leader: best?.key }
 
-  if (EXPLORING.has(strategy) && past.requests % EXPLORE_EVERY === EXPLORE_EVERY - 1) {
-    const unknown = unknownOf(order, nowMs)
+  const isDue = past.requests % EXPLORE_EVERY === EXPLORE_EVERY - 1
+  const isEarly =
+    !isDue && past.requests < EARLY_EVERY * order.length && past.requests % EARLY_EVERY === EARLY_EVERY - 1
+  if (EXPLORING.has(strategy) && (isDue || isEarly)) {
+    const unknown = unknownOf(order, nowMs, isEarly, load)
     if (unknown) return { order: inFront(unknown, order), note: 'explored', leader: undefined }
   }
   const margin = reach(best.score, strategy)

@@ -20,8 +20,16 @@ export interface Candidate {
   readonly tokensPerSecond: number | undefined
   /** 1 = heard of just now, 0 = long ago: what is old counts for less, and the middle of the others for more. */
   readonly freshness: number
-  /** Epoch ms of the last answer or fault; 0 = never. */
-  readonly seenAtMs: number
+  /** Epoch ms of the last sample of the kind that is asked for, else of the last answer or fault; 0 = never. */
+  readonly timedAtMs: number
+  /** Does the caller wait for a whole answer? */
+  readonly whole: boolean
+  /** Was it seen to stream? */
+  readonly streamed: boolean
+  /** Time of whole answers; undefined = none was seen. */
+  readonly wholeMs: number | undefined
+  /** Tokens that it is likely to write now. */
+  readonly likelyTokens: number
   /** Share of traffic under `weighted`. */
   readonly weight: number
   /** Under `priority`: the lowest first. */
@@ -82,10 +90,24 @@ function middleOf(values: readonly number[]): number {
   return list[place] as number
 }
 
-const firstTokenOf = ({ ttftMs }: Candidate): number | undefined => ttftMs
 /** Milliseconds per token. */
 const perTokenOf = ({ tokensPerSecond }: Candidate): number | undefined =>
   tokensPerSecond && 1000 / tokensPerSecond
+
+/** How long the caller waits: for the first content of a stream, or for all of a whole answer. */
+function waits(candidates: readonly Candidate[]): readonly number[] {
+  if (!candidates[0]?.whole) {
+    const streams = candidates.some(({ streamed }) => streamed)
+    return filled(candidates, c => (streams && !c.streamed ? undefined : c.ttftMs))
+  }
+  const perToken = filled(candidates, perTokenOf)
+  return filled(candidates, c => {
+    if (c.wholeMs !== undefined) return c.wholeMs
+    return c.ttftMs === undefined
+      ? undefined
+      : c.ttftMs + c.likelyTokens * (perToken[candidates.indexOf(c)] as number)
+  })
+}
 
 /** An unknown price is no bargain. A list price far off its peers' wins nothing: it counts as dear as the dearest sound one. */
 function costs(candidates: readonly Candidate[]): readonly number[] {
@@ -105,9 +127,10 @@ const perSuccess = (candidates: readonly Candidate[], scores: readonly number[])
 
 const price: Strategy = candidates => perSuccess(candidates, costs(candidates))
 
-const latency: Strategy = candidates => perSuccess(candidates, filled(candidates, firstTokenOf))
+const latency: Strategy = candidates => perSuccess(candidates, waits(candidates))
 
-const throughput: Strategy = candidates => perSuccess(candidates, filled(candidates, perTokenOf))
+const throughput: Strategy = candidates =>
+  perSuccess(candidates, candidates[0]?.whole ? waits(candidates) : filled(candidates, perTokenOf))
 
 /** Once as many points for twice the best: 0.6 for price, and so on. To be tuned by simulation, not by taste. */
 export const BALANCE = { price: 0.6, latency: 0.2, throughput: 0.05 } as const
@@ -135,7 +158,7 @@ function dearer(own: number, cheapest: number): number {
 
 const balanced: Strategy = candidates => {
   const cost = costs(candidates)
-  const first = filled(candidates, firstTokenOf)
+  const first = waits(candidates)
   const perToken = filled(candidates, perTokenOf)
   const [cheapest, soonest, quickest] = [Math.min(...cost), Math.min(...first), Math.min(...perToken)]
   return candidates.map(
