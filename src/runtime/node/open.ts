@@ -39,14 +39,13 @@ import { watchGraces } from './graces.ts'
 import { rotateMasterKey } from './master-key.ts'
 import { createReadRef } from './refs.ts'
 import { createSend } from './send.ts'
-import type { Settings } from './settings.ts'
+import { adminHosts, type Settings } from './settings.ts'
 import { createSigning } from './signing.ts'
 import { createSupply, type Supply } from './supply.ts'
 import { createTokens } from './tokens.ts'
 import { createWatch } from './watch.ts'
 
-export type Bindings = AdminBindings
-export type App = Hono<{ Bindings: Bindings }>
+export type App = Hono<{ Bindings: AdminBindings }>
 
 /** A gateway that is ready to listen. */
 export interface Gateway {
@@ -84,16 +83,22 @@ export interface OpenOptions {
   readonly makesToken?: boolean
 }
 
+/** What a start that fails has to end. */
+interface Begun extends Meters {
+  audit?: AuditLog
+}
+
 export async function openGateway(options: OpenOptions): Promise<Gateway> {
   const folder = openDataFolder(options.settings.dataFolder, options.log)
   let durable: Durable | undefined
-  const begun: { audit?: AuditLog } = {}
+  let begun: Begun | undefined
   try {
     durable = openDurable(folder, options.log)
-    return await wire(folder, openMeters(durable), options, begun)
+    begun = openMeters(durable)
+    return await wire(folder, begun, options)
   } catch (error) {
     // a checkpoint that is due would be written into a folder that is somebody else's by then
-    await begun.audit?.settle()
+    await begun?.audit?.settle()
     // The journal may still be dropping segments, which the next holder of the folder would miss.
     await durable?.journal.close().catch(() => {})
     await durable?.store.close()
@@ -102,17 +107,12 @@ export async function openGateway(options: OpenOptions): Promise<Gateway> {
   }
 }
 
-async function wire(
-  folder: DataFolder,
-  meters: Meters,
-  options: OpenOptions,
-  begun: { audit?: AuditLog },
-): Promise<Gateway> {
+async function wire(folder: DataFolder, meters: Begun, options: OpenOptions): Promise<Gateway> {
   const { journal, promise } = meters
-  const { settings, log, redactor } = options
+  const { settings, log, redactor, makesToken = true } = options
   const { env } = settings
   const audit = openAudit({ folder, store: meters.store, keyring: () => vault.keyring(), log })
-  begun.audit = audit
+  meters.audit = audit
   const { store } = audit
   const masterKey = readMasterKey({ folder, env, expected: await expectedFingerprint(store), mayMake: true })
   const readRef = createReadRef({ env, privateFolder: folder.path })
@@ -127,7 +127,6 @@ async function wire(
     onOpen: remember,
   })
   await beginAudit(audit, store)
-  const makesToken = options.makesToken !== false
   const books = await openBooks({ store, vault, settings, clock: nodeClock, log, makesToken })
   const { keys, projects, adminGate } = books
   const ledger = createLedger({
@@ -243,13 +242,6 @@ interface Offices extends Books, OpenOptions {
   readonly supply: Supply
   readonly own: OwnCatalog
   readonly meters: Meters
-}
-
-/** Host names, beside loopback, under which a browser may open the admin plane. */
-function adminHosts(settings: Settings): string[] {
-  const named = (settings.env.SWITCHGATE_ADMIN_HOSTS ?? '').split(/[\s,]+/).filter(Boolean)
-  const bound = settings.adminHost
-  return bound === '0.0.0.0' || bound === '::' ? named : [bound, ...named]
 }
 
 function mount(deps: AccountDeps, o: Offices): { data: App; admin: App; whole: App } {

@@ -107,3 +107,10 @@ export function readSettings(given: Env): Settings {
 export function isLoopbackHost(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\./.test(host)
 }
+
+/** Host names, beside loopback, under which a browser may open the admin plane. */
+export function adminHosts(settings: Settings): string[] {
+  const named = (settings.env.SWITCHGATE_ADMIN_HOSTS ?? '').split(/[\s,]+/).filter(Boolean)
+  const bound = settings.adminHost
+  return bound === '0.0.0.0' || bound === '::' ? named : [bound, ...named]
+}
