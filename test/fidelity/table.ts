@@ -46,6 +46,16 @@ go out in a form that it does, and come back as they were. Who offers \`function
 it has no place for, stay in \`tool_calls\`. Comments in an upstream's stream pass, without credentials that somebody echoes in them; lines
 that end in a bare CR reach the caller with LF.
 
+Some targets want a conversation in another shape; its words all arrive, and the header does not name what moved. Claude up to 4.7,
+its Sonnet 5 and Haiku 5, and what speaks Bedrock's Converse have one place for system messages: one that comes later joins the first,
+at the top; for Gemini it becomes a part of the user's turn. Neighbours of one role become one turn. Claude and Nova refuse texts of
+white space alone, which are left out, also when they are all of a message, and white space at the end of an answer that the caller has
+begun, which is cut off. A refusal in the model's own words is text and ends a turn in Anthropic's wire, where \`refusal\` says that the
+provider stopped the model.
+
+A stream that breaks ends in an error event. In Gemini's wire the beginning of another event stands behind it, which readers of
+server-sent events drop: \`@google/generative-ai\` takes the error for an answer and throws over that one alone.
+
 ${sections.join('\n\n')}
 `
 }
