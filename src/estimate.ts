@@ -23,7 +23,12 @@ const DEPTH_MAX = 64
 const TOKENS_FOR_TOOLS = 60
 
 /** Where the size says nothing: a 1024×1024 picture, 30 s of sound, a PDF of five pages. */
-const LIKELY_MEDIA: Readonly<Record<MediaKind, number>> = { image: 800, audio: 600, pdf: 8_000 }
+const LIKELY_MEDIA: Readonly<Record<MediaKind, number>> = {
+  image: 800,
+  audio: 600,
+  pdf: 8_000,
+  unknown: 1_000,
+}
 /** A small PDF (13 to 19 kB) was metered at 200 to 1,100 tokens. */
 const PDF_BYTES_PER_TOKEN = 25
 
@@ -140,8 +145,11 @@ const BOUND_PER_TOOL = 32
  * recorded for requests with a search (GPT-5 the most).
  */
 const BOUND_PER_SERVER_TOOL = 131_072
-/** A prompt that lies cached at Google is read with every request and may be as long as the longest context. */
-const BOUND_FOR_CACHED = 1_048_576
+/**
+ * What lies elsewhere may be as long as the longest context: a prompt that is cached at Google and read with every request,
+ * a file, a sound or a video by its address. Money is held for the model's own context then, where that is known.
+ */
+const BOUND_ELSEWHERE = 1_048_576
 /** `reasoning.mode: "pro"` of GPT-5.6 brings instructions of its own: 1,530 tokens recorded. */
 const BOUND_FOR_MODE = 2_048
 /**
@@ -150,9 +158,8 @@ const BOUND_FOR_MODE = 2_048
  */
 const BOUND_PER_IMAGE = 16_384
 const BOUND_PER_IMAGE_4O_MINI = 48_169
-/** 32 tokens a second (Gemini; OpenAI 10) at 5 kbit/s, the thinnest speech that codecs make; unknown size: 15 minutes. */
+/** 32 tokens a second (Gemini; OpenAI 10) at 5 kbit/s, the thinnest speech that codecs make. */
 const AUDIO_BYTES_PER_TOKEN = 20
-const BOUND_PER_AUDIO = 28_800
 /** 100 pages of at most 3,000 tokens (Anthropic, "PDF support"); a smaller file: two tokens a byte and one page. */
 const BOUND_PER_PDF = 300_000
 const BOUND_PER_PAGE = 3_000
@@ -160,10 +167,10 @@ const PDF_TOKENS_PER_BYTE = 2
 
 function mediaBound({ kind, bytes }: Media, model: string): number {
   if (kind === 'image') return model.includes('gpt-4o-mini') ? BOUND_PER_IMAGE_4O_MINI : BOUND_PER_IMAGE
-  if (kind === 'audio') return bytes === undefined ? BOUND_PER_AUDIO : bytes / AUDIO_BYTES_PER_TOKEN + 100
-  return bytes === undefined
-    ? BOUND_PER_PDF
-    : Math.min(BOUND_PER_PDF, BOUND_PER_PAGE + bytes * PDF_TOKENS_PER_BYTE)
+  if (bytes === undefined) return BOUND_ELSEWHERE
+  if (kind === 'audio') return bytes / AUDIO_BYTES_PER_TOKEN + 100
+  const most = kind === 'pdf' ? BOUND_PER_PDF : BOUND_ELSEWHERE
+  return Math.min(most, BOUND_PER_PAGE + bytes * PDF_TOKENS_PER_BYTE)
 }
 
 /** Types of tools that the caller runs; a namespace holds such. */
@@ -188,7 +195,7 @@ export function boundBeside(facts: ChatFacts, upstreamModel: string): number {
   let sum = serverTools(asked) * BOUND_PER_SERVER_TOOL
   const { reasoning } = asked
   if (typeof reasoning === 'object' && reasoning !== null && 'mode' in reasoning) sum += BOUND_FOR_MODE
-  if (asked.cachedContent != null) sum += BOUND_FOR_CACHED
+  if (asked.cachedContent != null) sum += BOUND_ELSEWHERE
   for (const item of facts.media) sum += mediaBound(item, upstreamModel)
   return sum
 }

@@ -2,14 +2,9 @@
 import type { Capability, StreamGuarantee, Units, Usage } from '../terms.ts'
 import type { Body, Member } from './body.ts'
 import { isObject, modelsOf, type Preferences, readExtensions, wrong } from './extensions.ts'
+import { type Media, type MediaKind, readPart } from './media.ts'
 
-export type MediaKind = 'image' | 'audio' | 'pdf'
-
-/** One picture, sound or document in the messages. `bytes` = decoded size when it is inline, else undefined (URL, file id). */
-export interface Media {
-  readonly kind: MediaKind
-  readonly bytes: number | undefined
-}
+export type { Media, MediaKind }
 
 /** What an operation beside chat uses. */
 export interface Metering {
@@ -106,40 +101,6 @@ function readModel(value: unknown): string | undefined {
   return value
 }
 
-/** Decoded size of base64 inside `data:…;base64,…` or of bare base64, by arithmetic. */
-function inlineBytes(text: string): number | undefined {
-  if (!text.startsWith('data:')) return undefined
-  return Math.ceil((text.length - text.indexOf(',') - 1) * 0.75)
-}
-
-const isUrl = (value: string) => value.startsWith('https://') || value.startsWith('http://')
-
-/** The media of one content part, and how many characters of the body they take. Unknown parts are text to us. */
-function readPart(part: Record<string, unknown>, param: string): (Media & { chars: number }) | undefined {
-  if (part.type === 'text') {
-    if (typeof part.text !== 'string') throw wrong(`${param}.text`, 'must be a string.')
-    return undefined
-  }
-  if (part.type === 'image_url') {
-    const url = isObject(part.image_url) ? part.image_url.url : part.image_url
-    if (typeof url !== 'string') throw wrong(`${param}.image_url.url`, 'must be a URL or a data: URL.')
-    const bytes = inlineBytes(url)
-    return { kind: 'image', bytes, chars: bytes === undefined ? 0 : url.length }
-  }
-  if (part.type === 'input_audio') {
-    const data = isObject(part.input_audio) ? part.input_audio.data : undefined
-    if (typeof data !== 'string') throw wrong(`${param}.input_audio.data`, 'must be base64.')
-    return { kind: 'audio', bytes: Math.ceil(data.length * 0.75), chars: data.length }
-  }
-  if (part.type === 'file') {
-    const data = isObject(part.file) ? part.file.file_data : undefined
-    if (typeof data !== 'string') return { kind: 'pdf', bytes: undefined, chars: 0 }
-    const bytes = isUrl(data) ? undefined : (inlineBytes(data) ?? Math.ceil(data.length * 0.75))
-    return { kind: 'pdf', bytes, chars: bytes === undefined ? 0 : data.length }
-  }
-  return undefined
-}
-
 interface Found {
   readonly media: Media[]
   mediaChars: number
@@ -158,6 +119,8 @@ function readMessages(value: unknown, found: Found): number {
     if (!isObject(message)) throw wrong(`messages[${i}]`, 'must be an object with role and content.')
     if (typeof message.role !== 'string')
       throw wrong(`messages[${i}].role`, 'must be a string, as in "user".')
+    // an earlier answer's sound, by its id
+    if (isObject(message.audio)) found.media.push({ kind: 'unknown', bytes: undefined })
     const { content } = message
     if (typeof content === 'string' || content == null) continue
     if (!Array.isArray(content))
@@ -189,7 +152,11 @@ function readTools(json: Body['json']): number {
   return count
 }
 
-const CAPABILITY: Readonly<Record<MediaKind, Capability>> = { image: 'images', audio: 'audio', pdf: 'pdf' }
+const CAPABILITY: Readonly<Partial<Record<MediaKind, Capability>>> = {
+  image: 'images',
+  audio: 'audio',
+  pdf: 'pdf',
+}
 
 const NO_NEEDS: ReadonlySet<Capability> = new Set()
 
@@ -202,7 +169,10 @@ function readNeeds(json: Body['json'], toolCount: number, media: readonly Media[
     throw wrong('response_format', 'must be an object with a type, as in {"type": "json_object"}.')
   }
   if (isObject(format) && format.type === 'json_schema') needs.add('json_schema')
-  for (const { kind } of media) needs.add(CAPABILITY[kind])
+  for (const { kind } of media) {
+    const needed = CAPABILITY[kind]
+    if (needed !== undefined) needs.add(needed)
+  }
   return needs
 }
 

@@ -2,7 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it, test } from 'vitest'
 import { boundInputTokens, likelyInputTokens } from '../../src/estimate.ts'
+import type { Call } from '../../src/terms.ts'
 import { parseBody } from '../../src/wire/body.ts'
+import { readCountRequest } from '../../src/wire/gemini/read.ts'
+import { readMessagesRequest } from '../../src/wire/messages/read.ts'
 import { type ChatFacts, readChat, usageOfAnswer } from '../../src/wire/openai.ts'
 
 const home = process.env.SWITCHGATE_FIXTURES ?? new URL('../../../shared/fixtures', import.meta.url).pathname
@@ -35,9 +38,13 @@ interface Sample {
   readonly real: number
 }
 
-function read(request: object): ChatFacts {
+function bodyOf(request: object) {
   const text = JSON.stringify(request)
-  return readChat(parseBody(new TextEncoder().encode(text), text, { depthMax: 64 }))
+  return parseBody(new TextEncoder().encode(text), text, { depthMax: 64 })
+}
+
+function read(request: object): ChatFacts {
+  return readChat(bodyOf(request))
 }
 
 function realTokens({ stream, response }: Recording): number | undefined {
@@ -130,6 +137,63 @@ test('media count by rule, never by their base64', () => {
   expect(boundInputTokens(prompt([pdf(8_000_000)]))).toBeLessThan(302_000)
   const audio = { type: 'input_audio', input_audio: { data: 'A'.repeat(400_000), format: 'wav' } }
   expect(boundInputTokens(prompt([audio]))).toBeLessThan(17_000)
+})
+
+const WHOLE = 1_000_000
+const VIDEO = 'https://e.x/v.mp4'
+
+test.each<[string, Record<string, unknown>]>([
+  ['a video', { type: 'video_url', video_url: { url: VIDEO } }],
+  ['OpenRouter’s video', { type: 'input_video', input_video: { url: VIDEO } }],
+  ['a sound by its address', { type: 'audio_url', audio_url: { url: 'https://e.x/a.mp3' } }],
+  ['an address for data', { type: 'input_audio', input_audio: { data: 'https://e.x/a.mp3', format: 'mp3' } }],
+  ['Mistral’s document', { type: 'document_url', document_url: 'https://e.x/a.pdf' }],
+  ['a file by its id', { type: 'file', file: { file_id: 'file-1' } }],
+  ['a file by its address', { type: 'file', file: { file_data: 'https://e.x/a.pdf' } }],
+  ...['image', 'video', 'audio', 'hologram'].map((type): [string, Record<string, unknown>] => [
+    `a part of the type ${type}`,
+    { type, url: VIDEO },
+  ]),
+])('what lies elsewhere is held at the whole context: %s', (_name, part) => {
+  const facts = prompt([{ type: 'text', text: 'What is it?' }, part])
+  expect(boundInputTokens(facts)).toBeGreaterThan(WHOLE)
+  expect(likelyInputTokens(facts)).toBeLessThan(10_000)
+})
+
+/** What the Gemini wire reads of the path. */
+const CALL = { path: '/v1beta/models/m:countTokens' } as Call
+
+test('so is an earlier answer that is named by its id, and media of the other wires', () => {
+  const messages = [
+    { role: 'assistant', audio: { id: 'audio_1' } },
+    { role: 'user', content: 'Again.' },
+  ]
+  expect(boundInputTokens(read({ model: 'm', messages }))).toBeGreaterThan(WHOLE)
+  const gemini = (mimeType: string) => ({
+    contents: [{ role: 'user', parts: [{ fileData: { mimeType, fileUri: 'https://e.x/v' } }] }],
+  })
+  for (const kind of ['video/mp4', 'audio/mp3', 'application/pdf', 'text/plain', ''])
+    expect(boundInputTokens(readCountRequest(bodyOf(gemini(kind)), CALL)), kind).toBeGreaterThan(WHOLE)
+  expect(boundInputTokens(readCountRequest(bodyOf(gemini('image/png')), CALL))).toBeLessThan(20_000)
+  const messagesOf = (block: object) =>
+    readMessagesRequest(bodyOf({ model: 'm', max_tokens: 5, messages: [{ role: 'user', content: [block] }] }))
+  const upload = { type: 'container_upload', file_id: 'file_1' }
+  const pdf = { type: 'document', source: { type: 'url', url: 'https://e.x/a.pdf' } }
+  for (const block of [upload, pdf]) expect(boundInputTokens(messagesOf(block))).toBeGreaterThan(WHOLE)
+  const said = { type: 'web_search_tool_result', tool_use_id: 'x', content: [] }
+  expect(boundInputTokens(messagesOf(said))).toBeLessThan(2_000)
+})
+
+test('parts that are text, in whatever wrapping, and inline media cost what they are', () => {
+  const thoughts = { type: 'thinking', thinking: [{ type: 'text', text: 'Hm.' }] }
+  for (const part of [thoughts, { type: 'refusal', refusal: 'No.' }, { type: 'input_text', text: 'Hi' }])
+    expect(boundInputTokens(prompt([part]))).toBeLessThan(500)
+  const video = (bytes: number) => ({
+    type: 'video_url',
+    video_url: { url: `data:video/mp4;base64,${'A'.repeat((bytes / 3) * 4)}` },
+  })
+  expect(boundInputTokens(prompt([video(3_000)]))).toBeLessThan(10_000)
+  expect(boundInputTokens(prompt([video(3_000_000)]))).toBeGreaterThan(WHOLE)
 })
 
 test('tools that the provider runs are held for', () => {

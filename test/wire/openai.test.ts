@@ -230,6 +230,8 @@ test('limits, effort and needs', () => {
     { kind: 'audio', bytes: 300 },
     { kind: 'pdf', bytes: 600 },
     { kind: 'pdf', bytes: undefined },
+    // what is new may be anything: no bound is known for it
+    { kind: 'unknown', bytes: undefined },
   ])
   expect(facts.textBytes).toBeLessThan(900)
   expect(facts.toolCount).toBe(1)

@@ -26,7 +26,8 @@ interface Found {
 
 function kindOf(mimeType: string): MediaKind {
   if (mimeType.startsWith('image/')) return 'image'
-  return mimeType.startsWith('audio/') ? 'audio' : 'pdf'
+  if (mimeType.startsWith('audio/')) return 'audio'
+  return mimeType === 'application/pdf' ? 'pdf' : 'unknown'
 }
 
 function readPart(part: Json, param: string, found: Found): void {
@@ -106,7 +107,13 @@ export function effortOf(thinking: Json): string | undefined {
 export const budgetOf = (thinking: Json): number | undefined =>
   wholeField(thinking, 'thinkingBudget', 'generationConfig.thinkingConfig.thinkingBudget', -1)
 
-const CAPABILITY: Readonly<Record<MediaKind, Capability>> = { image: 'images', audio: 'audio', pdf: 'pdf' }
+const CAPABILITY: Readonly<Record<MediaKind, Capability>> = {
+  image: 'images',
+  audio: 'audio',
+  pdf: 'pdf',
+  // who reads videos reads documents
+  unknown: 'pdf',
+}
 
 /** The model stands in the path; a body that names it too may only repeat it. */
 function modelOf(json: Json, call: Call): string | undefined {

@@ -40,7 +40,11 @@ function readModel(value: unknown): string | undefined {
   return value
 }
 
-/** Images and documents of a block, also of those inside a tool result or a document. Unknown blocks are text to us. */
+/** Blocks that say all that the model reads, here and as text; so does every `…_tool_result`. */
+const SPOKEN_BLOCKS =
+  /^(?:text|thinking|redacted_thinking|(?:server_|mcp_)?tool_use|(?:\w+_)?tool_result|tool_reference|search_result|compaction)$/
+
+/** Images and documents of a block, also of those inside a tool result or a document; and what no bound is known for. */
 function readBlock(block: unknown, param: string, found: Found): void {
   if (!isObject(block) || typeof block.type !== 'string') throw wrong(param, 'must be an object with a type.')
   if (block.type === 'text' && typeof block.text !== 'string')
@@ -52,7 +56,10 @@ function readBlock(block: unknown, param: string, found: Found): void {
       throw wrong(`${param}.tool_use_id`, 'must be the id of a tool_use block.')
     readContent(block.content ?? '', `${param}.content`, found)
   }
-  if (block.type !== 'image' && block.type !== 'document') return
+  if (block.type !== 'image' && block.type !== 'document') {
+    if (!SPOKEN_BLOCKS.test(block.type)) found.media.push({ kind: 'unknown', bytes: undefined })
+    return
+  }
   const { source } = block
   if (!isObject(source)) throw wrong(`${param}.source`, 'must be an object with a type.')
   if (source.type === 'text') return
@@ -110,7 +117,7 @@ function readNeeds(json: Json, toolCount: number, media: readonly Media[]): Set<
   if (toolCount > 0) needs.add('tools')
   const format = isObject(json.output_config) ? json.output_config.format : undefined
   if (isObject(format) && format.type === 'json_schema') needs.add('json_schema')
-  for (const { kind } of media) needs.add(kind === 'image' ? 'images' : 'pdf')
+  for (const { kind } of media) if (kind !== 'unknown') needs.add(kind === 'image' ? 'images' : 'pdf')
   return needs
 }
 
