@@ -3,6 +3,7 @@
  * held (begin.ts), told of every stream that has ended.
  */
 import { thinksInSummary } from '../../providers/catalog/authors.ts'
+import { isBelievable } from '../plausible.ts'
 import type { Offer, Usage } from '../terms.ts'
 import type { ChatFacts } from '../wire/openai.ts'
 
@@ -17,7 +18,7 @@ const FRAME_TOKENS = 64
 
 /** A finished stream, with its provider's own usage. */
 export function observeThinking(offer: Offer, usage: Usage, textBytes: number): void {
-  if (offer.thinksUnseen || shown.get(offer) === false) return
+  if (offer.thinksUnseen || shown.get(offer) === false || !isBelievable(usage)) return
   // a token is a byte of text at least
   if (usage.outputTokens > textBytes + FRAME_TOKENS) shown.set(offer, false)
   // it thinks, and whether all of that was to be seen the bytes do not tell
