@@ -1,6 +1,6 @@
 /** The audit log on Node: who makes a change, its key, and the file of checkpoints in the data folder. Used by open.ts. */
-import { createReadStream, existsSync } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { Change } from '../../audit/changes.ts'
 import { type AuditLog, type CheckpointFile, createAuditLog } from '../../audit/log.ts'
 import { changedPaths } from '../../audit/paths.ts'
@@ -27,11 +27,17 @@ export function createCheckpointFile(path: string, syncStore: () => Promise<void
   return {
     async read() {
       if (!existsSync(path)) return ''
-      const { size } = await stat(path)
-      let text = ''
-      const start = Math.max(0, size - READ_BYTES_MAX)
-      for await (const part of createReadStream(path, { start, encoding: 'latin1' })) text += part
-      return start === 0 ? text : text.slice(text.indexOf('\n') + 1)
+      const file = await open(path, 'r')
+      try {
+        const { size } = await file.stat()
+        const start = Math.max(0, size - READ_BYTES_MAX)
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start)
+        const text = buffer.toString('latin1', 0, bytesRead)
+        return start === 0 ? text : text.slice(text.indexOf('\n') + 1)
+      } finally {
+        // a start that fails gives the folder away: nothing in it may still be open then
+        await file.close()
+      }
     },
     async append(line) {
       await syncStore()
