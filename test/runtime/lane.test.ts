@@ -1,7 +1,7 @@
 /** The lane on real sockets: what it serves, what it hands over, and how each end of a connection is met. */
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
@@ -221,6 +221,27 @@ describe('callers that leave, stall or never read', () => {
     run.sink.write(text('late'))
     run.sink.end(text('later'))
     expect(one.text()).not.toContain('late')
+  })
+
+  test('who reads no more and ends is told of too, and let go', async () => {
+    const all: Running[] = []
+    const { port, server } = await open(running(all), { limits: { ...PATIENT, lingerMs: 100 } })
+    const gone: unknown[] = []
+    server.on('connection', (socket: Socket) => socket.on('close', () => gone.push(socket)))
+    const one = call(port)
+    one.send(request('x'))
+    one.socket.pause()
+    await until(() => all.length === 1)
+    const [run] = all as [Running]
+    run.sink.head(200, [])
+    // more than the system takes between both ends
+    const part = new Uint8Array(1_000_000).fill(65)
+    for (let parts = 0; parts < 32; parts++) run.sink.write(part)
+    expect(run.sink.write(part)).toBe(false)
+    expect(run.left).toBe(false)
+    one.socket.end()
+    await until(() => run.left)
+    await until(() => gone.length === 1)
   })
 
   test('who leaves in the middle of a body is told of to whoever reads it', async () => {

@@ -258,9 +258,16 @@ export class Connection implements Line {
 
   /** FIN: this is how a caller that leaves looks. */
   callerEnded(): void {
-    if (this.dropBytes < 0 && this.exchange !== undefined && this.exchange.missing > 0)
-      return this.refuse(undefined)
+    const { exchange } = this
+    const isOnItsWay = this.dropBytes >= 0
+    if (!isOnItsWay && exchange !== undefined && exchange.missing > 0) return this.refuse(undefined)
     this.socket.end()
+    if (isOnItsWay || exchange === undefined) return
+    // told now: `close` waits for what has been written, and who has left may never read it
+    this.exchange = undefined
+    this.dropBytes = 0
+    this.dueMs = performance.now() + this.home.limits.lingerMs
+    exchange.abandon()
   }
 
   closed(): void {
