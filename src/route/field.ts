@@ -109,20 +109,37 @@ export function freshnessOf(states: States, field: Field): number[] {
   return freshness
 }
 
-/** Milliseconds to the first content; NaN = never measured. Whole answers stand in for it while nobody was seen to stream. */
+/** Milliseconds to the first content, or of whole answers while nobody was seen to stream; NaN = never measured. */
 export function firstTokensOf(states: States): number[] {
   const values = column(states.length)
-  let [streamed, whole] = [0, 0]
-  for (let i = 0; i < values.length; i++) {
-    const state = states[i]
-    if (state === undefined || state.ttftMs === undefined) continue
-    values[i] = state.ttftMs
-    if (state.ttft === undefined) whole++
-    else streamed++
+  for (let i = 0; i < values.length; i++) values[i] = states[i]?.ttftMs ?? Number.NaN
+  return values
+}
+
+/** Only seen to answer whole: its `ttftMs` is the time of those answers, and a first token comes before that. */
+const isUnstreamed = (state: HealthState | undefined): boolean =>
+  state !== undefined && state.ttftMs !== undefined && state.ttft === undefined
+
+/** Were some seen to stream, and others only to answer whole? Whole answers stand in for first tokens only while nobody streamed. */
+export function isMixed(states: States): boolean {
+  let [streamed, whole] = [false, false]
+  for (let i = 0; i < states.length; i++) {
+    if (isUnstreamed(states[i])) whole = true
+    else if (states[i]?.ttft !== undefined) streamed = true
   }
-  if (whole === 0 || streamed === 0) return values
-  // a whole answer is later than anybody's first token: beside those it says nothing
-  for (let i = 0; i < values.length; i++) if (states[i]?.ttft === undefined) values[i] = Number.NaN
+  return streamed && whole
+}
+
+/** First tokens beside which a whole answer would look slow: who gave no others is taken to be like its peers (`filled`), but never later than those answers. */
+export function mixedFirstTokensOf(
+  states: States,
+  filled: (values: number[]) => readonly number[],
+): readonly number[] {
+  const sure = firstTokensOf(states)
+  for (let i = 0; i < sure.length; i++) if (isUnstreamed(states[i])) sure[i] = Number.NaN
+  const values = filled(sure).slice()
+  for (let i = 0; i < values.length; i++)
+    if (isUnstreamed(states[i])) values[i] = Math.min(values[i] as number, states[i]?.ttftMs as number)
   return values
 }
 

@@ -7,8 +7,10 @@ import {
   type Field,
   firstTokensOf,
   freshnessOf,
+  isMixed,
   isWhole,
   listingAt,
+  mixedFirstTokensOf,
   perTokensOf,
   type States,
   statesOf,
@@ -97,9 +99,9 @@ function waitsOf(
   freshness: readonly number[],
   spare: number[],
 ): readonly number[] {
-  if (!isWhole(field)) return filled(firstTokensOf(states), freshness, spare)
-  const perToken = () => filled(perTokensOf(states), freshness, spare)
-  return filled(wholesOf(field, states, perToken), freshness, spare)
+  const fill = (values: number[]) => filled(values, freshness, spare)
+  if (isWhole(field)) return fill(wholesOf(field, states, () => fill(perTokensOf(states))))
+  return isMixed(states) ? mixedFirstTokensOf(states, fill) : fill(firstTokensOf(states))
 }
 
 const latency: Strategy = field => {

@@ -348,7 +348,7 @@ test('a content filter is not routed around, unless the configuration asks for i
   ])
 })
 
-test('a context that is too long goes to a larger one, never to the same or a smaller one', async () => {
+test('a context that is too long goes to a larger one', async () => {
   const { first, second, gateway, key } = await world('', config =>
     config.replace('context_tokens: 128000', 'context_tokens: 8000'),
   )

@@ -87,6 +87,10 @@ describe('an alias', () => {
 
   test('under priority its names come in their order, whatever they cost', () => {
     expect(models(planned({ model: 'ladder' }))).toEqual(['small@one', 'tiny@two'])
+    expect(planned({ model: 'ladder' }).targets.map(({ why }) => why)).toEqual([
+      'only candidate for small',
+      'only candidate for tiny',
+    ])
     expect(models(planned({ model: 'ladder:floor' }))).toEqual(['tiny@two', 'small@one'])
   })
 

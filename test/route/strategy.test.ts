@@ -252,6 +252,15 @@ describe('speed as the caller waits for it', () => {
     expect(last - best).toBeLessThan(strategy === 'balanced' ? 0.1 : 100)
   })
 
+  test.each(speedy)('%s: whole answers of the others are enough to leave a slow stream for', strategy => {
+    const desk = deskOf(marketOf({ m: goods }), strategy)
+    for (const each of goods) seen(desk, each, 20, false)
+    const plan = desk.plan()
+    const leader = firstOf(plan)
+    desk.answered(plan, { ttftMs: 1_000 })
+    expect(firstOf(desk.plan())).not.toBe(leader)
+  })
+
   test.each(speedy)('%s: a leader that is called off each time before it answers is left', strategy => {
     const desk = deskOf(marketOf({ m: goods }), strategy)
     for (const each of goods) for (let i = 0; i < 25; i++) seen(desk, each, 23, true)

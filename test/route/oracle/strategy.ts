@@ -97,8 +97,11 @@ const perTokenOf = ({ tokensPerSecond }: Candidate): number | undefined =>
 /** How long the caller waits: for the first content of a stream, or for all of a whole answer. */
 function waits(candidates: readonly Candidate[]): readonly number[] {
   if (!candidates[0]?.whole) {
-    const streams = candidates.some(({ streamed }) => streamed)
-    return filled(candidates, c => (streams && !c.streamed ? undefined : c.ttftMs))
+    const isPlain = !candidates.some(({ streamed }) => streamed)
+    const values = filled(candidates, c => (isPlain || c.streamed ? c.ttftMs : undefined))
+    return candidates.map(({ streamed, ttftMs = Number.POSITIVE_INFINITY }, i) =>
+      isPlain || streamed ? (values[i] as number) : Math.min(values[i] as number, ttftMs),
+    )
   }
   const perToken = filled(candidates, perTokenOf)
   return filled(candidates, c => {
