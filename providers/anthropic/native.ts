@@ -124,6 +124,15 @@ const DELTA_FRAME_BYTES = event('content_block_delta', {
   delta: { type: 'text_delta', text: '' },
 }).length
 
+/** Upper bound of a delta's text. Anthropic fills events up with spaces before their last brace (recorded). */
+function saidIn(data: string, eventBytes: number): number {
+  let at = data.length - 1
+  while (at > 0 && data[at] === '}') at--
+  const filled = at
+  while (at > 0 && data[at] === ' ') at--
+  return Math.max(1, eventBytes - DELTA_FRAME_BYTES - (filled - at))
+}
+
 class Tap implements NativeTap {
   private content = false
   private wireUsage: WireUsage | undefined
@@ -135,7 +144,7 @@ class Tap implements NativeTap {
   event(data: string, name: string | undefined, eventBytes: number): NativeSign {
     // After the first content a delta can only be more of it, and there are many: they are not parsed.
     if (this.content && name === 'content_block_delta')
-      return { content: true, textBytes: Math.max(1, eventBytes - DELTA_FRAME_BYTES) }
+      return { content: true, textBytes: saidIn(data, eventBytes) }
     const text = data.trim()
     if (text === '') return {}
     // Not Anthropic's own; some hosts of this wire end with it.
@@ -151,12 +160,12 @@ class Tap implements NativeTap {
     const type = parsed.data.type ?? name
     if (type === 'error' || (type === undefined && isObject(json) && isObject(json.error)))
       return { failure: { kind: classify(200, json) ?? 'overloaded', message: errorWords(json) } }
-    const sign = this.read(type, parsed.data, eventBytes)
+    const sign = this.read(type, parsed.data, data, eventBytes)
     this.content ||= sign.content === true
     return sign
   }
 
-  private read(type: string | undefined, said: WireEvent, eventBytes: number): NativeSign {
+  private read(type: string | undefined, said: WireEvent, data: string, eventBytes: number): NativeSign {
     switch (type) {
       case 'message_start': {
         const content = (said.message?.content ?? []).length > 0
@@ -173,8 +182,8 @@ class Tap implements NativeTap {
         return block && saysSomething(block) ? { content: true, textBytes: bytesOf(block) } : {}
       }
       case 'content_block_delta': {
-        const textBytes = Math.max(1, eventBytes - DELTA_FRAME_BYTES)
-        return said.delta && isFilled(said.delta) ? { content: true, textBytes } : {}
+        const isSaid = said.delta != null && isFilled(said.delta)
+        return isSaid ? { content: true, textBytes: saidIn(data, eventBytes) } : {}
       }
       case 'content_block_stop':
         this.open.delete(said.index)
