@@ -174,7 +174,13 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
   xai: host(
     'https://api.x.ai/v1',
     ['XAI_API_KEY'],
-    { ...modern, drops: OPENAI_ONLY, reasoningOutsideCompletion: true, speaksResponses: true },
+    {
+      ...modern,
+      drops: OPENAI_ONLY,
+      reasoningOutsideCompletion: true,
+      speaksResponses: true,
+      statesCost: true,
+    },
     'vercel/ai packages/xai (xai-text.chunks.txt); docs.x.ai',
   ),
   moonshot: host(
@@ -226,6 +232,7 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
     {
       ...classic,
       drops: [...OPENAI_ONLY, 'parallel_tool_calls'],
+      statesCost: true,
       reasoningField: 'think_tags',
       usageIn: 'every_chunk',
     },
@@ -439,6 +446,7 @@ export const HOSTS: Readonly<Record<string, HostRow>> = {
     {
       keepsExtensions: true,
       speaksResponses: true,
+      statesCost: true,
       reasoningField: 'reasoning',
       usageIn: 'finish_chunk',
       rateLimits: limits(''),

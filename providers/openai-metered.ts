@@ -107,7 +107,7 @@ function tapOf(unitsOf: Kind['unitsOf'], context: DecodeContext | undefined) {
       const type = typeof event.type === 'string' ? event.type : ''
       if (CONTENT.test(type)) return { content: true }
       if (!LAST.test(type)) return {}
-      const one = statedUsage(event.usage, unitsOf?.({ data: [event] }, context?.request ?? {}))
+      const one = statedUsage(event.usage, unitsOf?.({ ...event, data: [event] }, context?.request ?? {}))
       total = one && added(total, one)
       return { content: true, usage: total, finishReason: 'stop' }
     },
@@ -134,7 +134,7 @@ const lengthOf = (list: unknown): number => (Array.isArray(list) ? list.length :
 export const images = codecOf({
   path: '/images/generations',
   isAnswer: answer => Array.isArray(answer.data),
-  unitsOf: (answer, request) => imageUnits(request, lengthOf(answer.data)),
+  unitsOf: (answer, request) => imageUnits(request, lengthOf(answer.data), answer),
 })
 
 /** Its bytes are sound; only `stream_format: "sse"` has events with usage. */

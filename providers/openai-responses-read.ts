@@ -3,6 +3,7 @@ import { type Failure, GatewayError } from '../src/errors.ts'
 import type { Usage } from '../src/terms.ts'
 import { isObject } from '../src/wire/extensions.ts'
 import { usageFromChat } from '../src/wire/openai.ts'
+import { withTier } from '../src/wire/tiers.ts'
 import { classifyChat } from './openai-failures.ts'
 import type { DecodeContext, Json, NativeFacts } from './provider.ts'
 
@@ -92,7 +93,7 @@ export function readResponse(answer: unknown, context?: DecodeContext): NativeFa
     throw new GatewayError('malformed', `the provider sent a response that is ${status}`)
   keepSeals(output, context?.keepSeal)
   return {
-    usage: withCalls(usageOf(usage), output),
+    usage: withTier(withCalls(usageOf(usage), output), answer, context?.request),
     finishReason: finishOf(answer),
     answerId: typeof id === 'string' && id !== '' ? id : undefined,
     textBytes: bytesOf(JSON.stringify(output)),

@@ -1,5 +1,6 @@
 /** Listens to a Responses stream that passes untouched: what commits the target, what is to be metered, how it ends. */
 import { isObject } from '../src/wire/extensions.ts'
+import { withTier } from '../src/wire/tiers.ts'
 import type { DecodeContext, Json, NativeSign, NativeTap } from './provider.ts'
 import { createProgress, type Progress } from './openai-responses-progress.ts'
 import { bytesOf, failureOf, finishOf, keepSeals, usageOf, withCalls } from './openai-responses-read.ts'
@@ -7,15 +8,17 @@ import { bytesOf, failureOf, finishOf, keepSeals, usageOf, withCalls } from './o
 /** Usage stands inside the `response` of the last event. */
 const USAGE_DEPTH = 2
 
-export const createTap = (context?: DecodeContext): NativeTap => new Tap(context?.keepSeal)
+export const createTap = (context?: DecodeContext): NativeTap => new Tap(context)
 
 class Tap implements NativeTap {
   readonly usageDepth = USAGE_DEPTH
   private readonly progress: Progress = createProgress()
   private readonly keepSeal: DecodeContext['keepSeal']
+  private readonly request: Json | undefined
 
-  constructor(keepSeal: DecodeContext['keepSeal']) {
-    this.keepSeal = keepSeal
+  constructor(context: DecodeContext | undefined) {
+    this.keepSeal = context?.keepSeal
+    this.request = context?.request
   }
 
   event(data: string, name: string | undefined): NativeSign {
@@ -49,7 +52,7 @@ class Tap implements NativeTap {
     switch (type) {
       case 'response.completed':
       case 'response.incomplete':
-        return ended(isObject(said.response) ? said.response : {})
+        return ended(isObject(said.response) ? said.response : {}, this.request)
       case 'response.failed':
         return { failure: failureOf(isObject(said.response) ? said.response.error : undefined) }
       case 'error':
@@ -75,8 +78,8 @@ class Tap implements NativeTap {
 /** Some hosts break off with a bare error object. */
 const isError = (type: string, said: Json): boolean => type === '' && isObject(said.error)
 
-function ended(response: Json): NativeSign {
-  const usage = withCalls(usageOf(response.usage), response.output)
+function ended(response: Json, request: Json | undefined): NativeSign {
+  const usage = withTier(withCalls(usageOf(response.usage), response.output), response, request)
   return { content: true, done: true, finishReason: finishOf(response), ...(usage && { usage }) }
 }
 

@@ -6,6 +6,7 @@ import { type Body, elementsAt, type Member } from '../src/wire/body.ts'
 import { isObject } from '../src/wire/extensions.ts'
 import { effortOf } from '../src/wire/openai.ts'
 import { openKept } from '../src/wire/responses/reasoning.ts'
+import { isUnpricedTier } from '../src/wire/tiers.ts'
 import { type Patch, splice } from '../src/wire/splice.ts'
 import { readResponse } from './openai-responses-read.ts'
 import { createTap } from './openai-responses-tap.ts'
@@ -21,7 +22,7 @@ interface Draft {
   readonly dropped: string[]
 }
 
-/** Changed: the model's name, our extension fields, the limit when one is set, and thoughts that no host of this wire wrote. */
+/** Changed: the model's name, our extension fields, the limit when one is set, a tier without a price, and thoughts that no host of this wire wrote. */
 function encode(request: NativeRequest): Encoded {
   const { body, offer, maxOutputTokens, quirks } = request
   const draft: Draft = { set: {}, remove: [], dropped: [] }
@@ -29,6 +30,10 @@ function encode(request: NativeRequest): Encoded {
   if (maxOutputTokens !== undefined) draft.set.max_output_tokens = String(maxOutputTokens)
   if (quirks.keepsExtensions !== true) editExtensions(request, draft)
   editStreamOptions(body.json, draft)
+  if (isUnpricedTier(body.json, offer)) {
+    draft.remove.push('service_tier')
+    draft.dropped.push('service_tier')
+  }
   return {
     path: '/responses',
     body: splice(body, { set: draft.set, remove: draft.remove, inner: withoutOurThoughts(body) }),

@@ -1,6 +1,7 @@
 /** OpenAI's chat wire and every host that speaks it: requests are spliced, answers pass untouched. */
 import type { Body } from '../src/wire/body.ts'
 import { effortOf } from '../src/wire/openai.ts'
+import { isUnpricedTier } from '../src/wire/tiers.ts'
 import { splice } from '../src/wire/splice.ts'
 import { classifyChat } from './openai-failures.ts'
 import { images, moderations, rerank, speech, transcriptions } from './openai-metered.ts'
@@ -93,6 +94,13 @@ function editQuirks({ body, quirks }: ChatRequest, draft: Draft): void {
   }
 }
 
+/** What nobody knows the price of is not asked for. */
+function editTier({ body, offer }: ChatRequest, draft: Draft): void {
+  if (draft.remove.includes('service_tier') || !isUnpricedTier(body.json, offer)) return
+  draft.remove.push('service_tier')
+  draft.dropped.push('service_tier')
+}
+
 function encode(request: ChatRequest): Encoded {
   const { body, offer } = request
   const draft: Draft = { set: {}, remove: [], rename: {}, dropped: [] }
@@ -101,6 +109,7 @@ function encode(request: ChatRequest): Encoded {
   editExtensions(request, draft)
   editStreamOptions(request, draft)
   editQuirks(request, draft)
+  if (body.json.service_tier != null) editTier(request, draft)
   editNulls(request, draft)
   editToolChoice(request, draft)
   editFormat(request, draft)

@@ -257,7 +257,8 @@ export interface Quirks {
   readonly jsonSchema?: 'object_only'
   /** It fetches no pictures: `data:` URLs only, others are refused with the cure. */
   readonly pictures?: 'inline_only'
-
+  /** It states in `usage` what an answer cost, and is believed: that wins over the list price. */
+  readonly statesCost?: boolean
   /** Where reasoning comes, if not in `reasoning_content`: it comes out there too, and goes back by the host's own way. */
   readonly reasoningField?: 'reasoning' | 'reasoning_details' | 'think_tags' | 'content_parts'
   /**
@@ -271,7 +272,6 @@ export interface Quirks {
   readonly finishReasons?: Readonly<Record<string, string>>
   /** A stream's deltas may repeat all of the text so far instead of going on. */
   readonly cumulativeDeltas?: boolean
-
   /** Codes of its errors that OpenAI's and other hosts' tables do not have, or mean otherwise. */
   readonly errorCodes?: Readonly<Record<string, Failure>>
   /** Headers that tell what is left of a limit and when it is whole again; absent = OpenAI's names. For 429s without Retry-After. */

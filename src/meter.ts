@@ -1,6 +1,7 @@
 /** Usage × price → bill, and the upper bound that a hold sets aside. Pure; called by admit, the relay's watch over money, and record. */
-import { billsTokens, nanoFromPico, type Price, type Rates, ratesFor, unitPico } from './price.ts'
+import { billsTokens, nanoFromPico, type Price, priceIn, type Rates, ratesFor, unitPico } from './price.ts'
 import type { Bill, Certainty, Units, Usage } from './terms.ts'
+import { isStandardTier } from './wire/tiers.ts'
 
 const PICO_PER_NANO = 1_000
 /** Id on rows whose cost is the provider's own statement. */
@@ -62,6 +63,23 @@ function unitsCost(units: Units | undefined, price: Price): number {
   return Math.max(tokens(units.count), tokens(price.leastUnits?.[units.kind])) * each
 }
 
+/** A picture whose size the host chooses. */
+const OPEN = 'image/auto'
+
+/** The same at most: for pictures of a size that the host chooses, the dearest. */
+function dearestUnits(units: Units | undefined, price: Price): number {
+  const cost = unitsCost(units, price)
+  if (!units?.kind.startsWith(OPEN)) return cost
+  const kinds = Object.keys(price.units ?? {}).filter(kind => kind.startsWith('image'))
+  return kinds.reduce((most, kind) => Math.max(most, unitsCost({ kind, count: units.count }, price)), cost)
+}
+
+/** A picture whose size is not told either, at a price that asks for it. */
+const isUnsized = ({ units }: Usage, price: Price): boolean =>
+  units?.kind.startsWith(OPEN) === true &&
+  price.units?.[units.kind] === undefined &&
+  Object.keys(price.units ?? {}).some(kind => kind.startsWith('image/'))
+
 /** pico-USD for the calls of tools that the provider ran. */
 const callsCost = (calls: readonly Units[] | undefined, price: Price): number =>
   calls === undefined
@@ -91,21 +109,61 @@ function saysNothing(price: Price, { units, inputTokens, outputTokens }: Usage):
 }
 
 /**
- * The bill of one attempt: parts summed in pico-USD, rounded half up once. The provider's own statement of cost wins.
- * Without a price the cost is undefined; so it is, and `unknown`, for usage that no bill can hold (above $9,007).
+ * The host's statement is believed up to a hundred times what tokens and prices make, or a dollar: fees by the request and
+ * searches may be most of a small bill (Perplexity's are), but a slip of units is none of them.
  */
-export function billFor(usage: Usage, price: Price | undefined, certainty: Certainty): Bill {
-  const reported = usage.reportedCostNanoUsd ?? -1
-  if (reported >= 0 && Number.isSafeInteger(Math.round(reported)))
-    return { costNanoUsd: Math.round(reported), certainty, priceId: REPORTED }
-  if (price === undefined || saysNothing(price, usage))
+const BELIEVED_TIMES = 100
+const BELIEVED_NANO_USD = 1_000_000_000
+
+/** What the host says that it cost, nano-USD, as far as it can be; undefined = it says nothing, or nonsense. */
+function statedNanoUsd({ reportedCostNanoUsd: stated }: Usage): number | undefined {
+  const nanoUsd = stated === undefined ? -1 : Math.round(stated)
+  return nanoUsd >= 0 && Number.isSafeInteger(nanoUsd) ? nanoUsd : undefined
+}
+
+const isBelievable = (statedNano: number, listNano: number | undefined): boolean =>
+  statedNano <= BELIEVED_NANO_USD ||
+  listNano === undefined ||
+  listNano === 0 ||
+  statedNano <= listNano * BELIEVED_TIMES
+
+/** May the host's own statement decide here? Where there is no price, there is nothing else. */
+export const takesStated = (usage: Usage, price: Price | undefined): boolean =>
+  usage.reportedCostNanoUsd !== undefined &&
+  (price === undefined || price.isStatedByHost === true) &&
+  statedNanoUsd(usage) !== undefined
+
+/** A service tier of its own whose price is not known: the usual price stands in. */
+const isOtherTier = ({ serviceTier }: Usage, { byTier, isOwn }: Price): boolean =>
+  serviceTier !== undefined &&
+  !isStandardTier(serviceTier) &&
+  isOwn !== true &&
+  byTier?.[serviceTier] === undefined
+
+/** Usage × price by the parts, whatever the host says of its cost. */
+function listBill(usage: Usage, listed: Price | undefined, certainty: Certainty): Bill {
+  if (listed === undefined || saysNothing(listed, usage))
     return { costNanoUsd: undefined, certainty, priceId: undefined }
+  const price = usage.serviceTier === undefined ? listed : priceIn(listed, usage.serviceTier)
   // Tiers go by everything that was read, cached or not.
   const rates = ratesFor(price, tokens(usage.inputTokens))
   const pico = picoFor(usage, rates) + unitsCost(usage.units, price) + callsCost(usage.toolCalls, price)
   if (!Number.isSafeInteger(pico)) return { costNanoUsd: undefined, certainty: 'unknown', priceId: price.id }
-  const sure = certainty === 'exact' && isGuessed(usage, rates, price) ? 'estimated' : certainty
+  const guessed = isGuessed(usage, rates, price) || isOtherTier(usage, price) || isUnsized(usage, price)
+  const sure = certainty === 'exact' && guessed ? 'estimated' : certainty
   return { costNanoUsd: nanoFromPico(pico), certainty: sure, priceId: price.id }
+}
+
+/**
+ * The bill of one attempt: parts summed in pico-USD, rounded half up once. The host's own statement of cost wins where its
+ * price says so, or there is none, and it can be believed. Without either the cost is undefined; so it is, and `unknown`, for
+ * usage that no bill can hold (above $9,007).
+ */
+export function billFor(usage: Usage, price: Price | undefined, certainty: Certainty): Bill {
+  const list = listBill(usage, price, certainty)
+  if (!takesStated(usage, price)) return list
+  const stated = statedNanoUsd(usage) as number
+  return isBelievable(stated, list.costNanoUsd) ? { costNanoUsd: stated, certainty, priceId: REPORTED } : list
 }
 
 /** What is known about the size of a request before it is sent. Bounds: never too low. */
@@ -146,7 +204,7 @@ export function holdFor(size: HoldSize): number {
   if (price.tiers)
     for (const tier of price.tiers)
       if (reach > tier.overInputTokens) pico = Math.max(pico, dearest(size, tier))
-  pico += unitsCost(units, price) + callsCost(size.calls, price)
+  pico += dearestUnits(units, price) + callsCost(size.calls, price)
   return Math.min(Math.ceil(pico / PICO_PER_NANO), Number.MAX_SAFE_INTEGER)
 }
 

@@ -32,6 +32,48 @@ export interface Price extends Rates {
   readonly leastUnits?: Readonly<Record<string, number>>
   /** Whole-request tiers by total prompt tokens: the last one whose `overInputTokens` is exceeded applies to every token. */
   readonly tiers?: readonly (Rates & { readonly overInputTokens: number })[]
+  /** What tokens cost in a service tier, by its name; a tier that is not here is not known, unless the price `isOwn`. */
+  readonly byTier?: Readonly<Record<string, TierRates>>
+  /** The operator's own statement: it holds for whatever tier he lets callers ask for. */
+  readonly isOwn?: true
+  /** The host is known to state its own cost: that wins over this price, where it can be believed. */
+  readonly isStatedByHost?: true
+}
+
+/** Rates of one service tier; absent `tiers` = the same for prompts of any length. */
+export interface TierRates extends Rates {
+  readonly tiers?: Price['tiers']
+}
+
+const ratesOf = (price: TierRates): TierRates => ({
+  inputPico: price.inputPico,
+  outputPico: price.outputPico,
+  ...(price.cacheReadPico !== undefined && { cacheReadPico: price.cacheReadPico }),
+  ...(price.cacheWritePico !== undefined && { cacheWritePico: price.cacheWritePico }),
+  ...(price.cacheWrite1hPico !== undefined && { cacheWrite1hPico: price.cacheWrite1hPico }),
+  ...(price.reasoningPico !== undefined && { reasoningPico: price.reasoningPico }),
+  ...(price.audioInputPico !== undefined && { audioInputPico: price.audioInputPico }),
+  ...(price.audioOutputPico !== undefined && { audioOutputPico: price.audioOutputPico }),
+  ...(price.tiers !== undefined && { tiers: price.tiers }),
+})
+
+/** The price in that service tier, with an id of its own; the same price where it has none for it. */
+export function priceIn(price: Price, tier: string): Price {
+  const rates = price.byTier?.[tier]
+  if (rates === undefined) return price
+  const { id, units, onlyUnits, calls, leastUnits, byTier, isOwn, isStatedByHost } = price
+  return {
+    ...rates,
+    id: `${id}#${tier}`,
+    ...(units && { units }),
+    ...(onlyUnits && { onlyUnits }),
+    ...(calls && { calls }),
+    ...(leastUnits && { leastUnits }),
+    ...(isOwn && { isOwn }),
+    ...(isStatedByHost && { isStatedByHost }),
+    // who asked for a tier may be served as usual
+    byTier: { default: ratesOf(price), ...byTier },
+  }
 }
 
 /** pico-USD for one unit of this kind or the nearest wider one; undefined = the price has no such unit. */

@@ -3,9 +3,10 @@ import { credentialKeyOf, RATE_LIMIT_PAUSE_MS } from './attempt/choose.ts'
 import type { Counted } from './count.ts'
 import type { Deps, Hold } from './deps.ts'
 import { FAILURES, type Failure, type GatewayError } from './errors.ts'
-import { BYTES_PER_TOKEN, billFor, estimateUsage, isStated } from './meter.ts'
-import { unitPico } from './price.ts'
+import { BYTES_PER_TOKEN, billFor, estimateUsage, isStated, takesStated } from './meter.ts'
+import { type Price, unitPico } from './price.ts'
 import type { ExchangeResult } from './relay/contract.ts'
+import type { StreamState } from './relay/reader.ts'
 import { offerKey, type Target } from './route/plan.ts'
 import type { AttemptRow, Bill, Usage } from './terms.ts'
 import type { Metering } from './wire/openai.ts'
@@ -19,6 +20,8 @@ export interface Metered {
 /** What was asked for, for where the answer does not say what it used. */
 export interface Asked {
   readonly likelyInputTokens: number
+  /** What was asked for costs this. */
+  readonly price: Price | undefined
   readonly metering?: Metering | undefined
   /** The most that the answer can have. */
   readonly outputTokens?: number | undefined
@@ -30,14 +33,13 @@ export interface Asked {
 
 /** Usage × price, or the best estimate: what was never answered costs nothing, what broke costs what came. */
 export function meter(result: ExchangeResult, target: Target, asked: Asked): Metered {
-  const { likelyInputTokens, metering, count } = asked
+  const { likelyInputTokens, price, metering, count } = asked
   const outputTokens = asked.outputTokens ?? target.listing.offer.maxOutputTokens ?? undefined
-  const { price } = target.listing.offer
   const { failure, status, textBytes } = result
   const usage = metering ? statedOf(result, target, metering) : result.usage
   if (!result.sent) return nothing(target, 'exact')
   const complete = (failure === undefined && !result.cutShort) || result.usageIsFinal
-  if (usage && complete && (metering || isWhole(usage, result)))
+  if (usage && complete && (metering || isWhole(usage, result, price)))
     return { usage, bill: billFor(usage, price, result.drained ? 'recovered' : 'exact') }
   const refused = status !== 0 && (status < 200 || status >= 300)
   // we or the caller broke it off: the provider was at work
@@ -83,8 +85,16 @@ export function meter(result: ExchangeResult, target: Target, asked: Asked): Met
  * Nobody asks without a token, and no text is none: such a count is one that was not made, unless the provider says what it
  * cost. The words that stand for a prompt which was refused are nobody's output.
  */
-const isWhole = (usage: Usage, { textBytes, contentEvents, finishReason }: ExchangeResult): boolean =>
-  usage.reportedCostNanoUsd !== undefined ||
+export const isWhole = (
+  usage: Usage,
+  {
+    textBytes,
+    contentEvents,
+    finishReason,
+  }: Pick<StreamState, 'textBytes' | 'contentEvents' | 'finishReason'>,
+  price: Price | undefined,
+): boolean =>
+  takesStated(usage, price) ||
   (usage.inputTokens > 0 &&
     (usage.outputTokens > 0 || textBytes + contentEvents === 0 || finishReason === 'content_filter'))
 

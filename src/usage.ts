@@ -19,6 +19,8 @@ export interface Usage {
   readonly toolCalls?: readonly Units[]
   /** What is counted beside tokens or in their place; billed where the price has this kind of unit. */
   readonly units?: Units
+  /** The service tier that the answer was made in, where that is not the usual one. */
+  readonly serviceTier?: string
   /** The provider's own statement of cost, when it sends one. Nano-USD. */
   readonly reportedCostNanoUsd?: number
 }

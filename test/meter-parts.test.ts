@@ -162,14 +162,17 @@ describe('estimates', () => {
 
 describe("a provider's own statement of cost", () => {
   it('wins when it is an amount', () => {
-    expect(billFor(usage({ inputTokens: 5, reportedCostNanoUsd: 12.5 }), flat, 'exact')).toEqual({
+    const stated: Price = { ...flat, isStatedByHost: true }
+    expect(billFor(usage({ inputTokens: 5, reportedCostNanoUsd: 12.5 }), stated, 'exact')).toEqual({
       costNanoUsd: 13,
       certainty: 'exact',
       priceId: 'reported',
     })
-    expect(cost({ inputTokens: 5, reportedCostNanoUsd: 0 })).toBe(0)
+    expect(billFor(usage({ inputTokens: 5, reportedCostNanoUsd: 0 }), stated, 'exact').costNanoUsd).toBe(0)
     for (const nonsense of [-1, Number.NaN, 1e300])
-      expect(cost({ inputTokens: 5, reportedCostNanoUsd: nonsense })).toBe(5)
+      expect(
+        billFor(usage({ inputTokens: 5, reportedCostNanoUsd: nonsense }), stated, 'exact').costNanoUsd,
+      ).toBe(5)
     expect(billFor(usage({ inputTokens: 5 }), undefined, 'estimated')).toEqual({
       costNanoUsd: undefined,
       certainty: 'estimated',

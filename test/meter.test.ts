@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { billFor, estimateUsage, holdFor } from '../src/meter.ts'
-import type { Price } from '../src/price.ts'
+import { type Price, priceIn } from '../src/price.ts'
 import type { Usage } from '../src/terms.ts'
 
 const usage = (changes: Partial<Usage> = {}): Usage => ({
@@ -77,11 +77,47 @@ describe('billFor', () => {
 
   it('prefers what the provider says it costs, never what it says in nonsense', () => {
     const told = (reportedCostNanoUsd: number) =>
-      billFor(usage({ inputTokens: 10, reportedCostNanoUsd }), price, 'exact')
+      billFor(usage({ inputTokens: 10, reportedCostNanoUsd }), { ...price, isStatedByHost: true }, 'exact')
     expect(told(42)).toEqual({ costNanoUsd: 42, certainty: 'exact', priceId: 'reported' })
     expect(told(0).costNanoUsd).toBe(0)
     for (const bad of [-1, Number.NaN, Number.POSITIVE_INFINITY, 1e300])
       expect(told(bad)).toEqual({ costNanoUsd: 30_000, certainty: 'exact', priceId: 'p' })
+  })
+
+  it('believes nobody who is not known to state a cost, and no slip of units', () => {
+    const told = (reportedCostNanoUsd: number, stated?: true) => {
+      const listed: Price = { ...price, ...(stated && { isStatedByHost: true }) }
+      return billFor(usage({ inputTokens: 10, reportedCostNanoUsd }), listed, 'exact')
+    }
+    const list = { costNanoUsd: 30_000, certainty: 'exact', priceId: 'p' }
+    for (const nanoUsd of [0, 42, 1e15]) expect(told(nanoUsd)).toEqual(list)
+    // a fee by the request may be many times what the tokens cost, but not more than a dollar
+    expect(told(1_000_000_000, true).costNanoUsd).toBe(1_000_000_000)
+    expect(told(1_000_000_001, true)).toEqual(list)
+    const much = (nanoUsd: number) => {
+      const listed: Price = { ...price, isStatedByHost: true }
+      const large = usage({ inputTokens: 100_000, reportedCostNanoUsd: nanoUsd })
+      return billFor(large, listed, 'exact').costNanoUsd
+    }
+    expect(much(30_000_000_000)).toBe(30_000_000_000)
+    expect(much(30_000_000_001)).toBe(300_000_000)
+    // where there is no price there is nothing else
+    const alone = usage({ inputTokens: 10, reportedCostNanoUsd: 5 })
+    expect(billFor(alone, undefined, 'exact').costNanoUsd).toBe(5)
+  })
+
+  it('bills the tier that the answer was made in; one without a price is a guess', () => {
+    const tiered: Price = { ...price, byTier: { priority: { inputPico: 6_000_000, outputPico: 1 } } }
+    const served = (serviceTier: string, listed: Price = tiered) =>
+      billFor(usage({ inputTokens: 10, serviceTier }), listed, 'exact')
+    expect(served('priority')).toEqual({ costNanoUsd: 60_000, certainty: 'exact', priceId: 'p#priority' })
+    expect(served('scale')).toEqual({ costNanoUsd: 30_000, certainty: 'estimated', priceId: 'p' })
+    expect(served('default')).toEqual({ costNanoUsd: 30_000, certainty: 'exact', priceId: 'p' })
+    expect(served('scale', { ...price, isOwn: true }).certainty).toBe('exact')
+    const asked = priceIn(tiered, 'priority')
+    expect(billFor(usage({ inputTokens: 10 }), asked, 'exact').costNanoUsd).toBe(60_000)
+    expect(served('default', asked)).toMatchObject({ costNanoUsd: 30_000, certainty: 'exact' })
+    expect(holdFor({ inputTokensBound: 10, outputTokens: 0, price: asked })).toBe(60_000)
   })
 
   it('an unknown price is not zero', () => {

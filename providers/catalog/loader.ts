@@ -1,9 +1,10 @@
 /** The catalogue: who sells which weights at what price, with the date of each fact. Read once at start; the market is built from it. */
-import type { Price, Rates } from '../../src/price.ts'
+import type { Price, Rates, TierRates } from '../../src/price.ts'
 import type { Capability, OfferType } from '../../src/terms.ts'
 import { authorsOf, thinksUnseen } from './authors.ts'
 import type { CatalogFile, Row } from './import.ts'
 import { METERED_OFFERS } from './metered.ts'
+import { tiersOf } from './tiers.ts'
 import { soundOf } from './sound.ts'
 import { withTaken } from './taken.ts'
 import { callsOf } from './tool-fees.ts'
@@ -106,11 +107,9 @@ function offerOf(provider: string, row: Row, sources: readonly Source[]): Catalo
     ...(more?.reasoning !== undefined && { reasoningPico: more.reasoning }),
     ...soundOf(provider, model, inputPico),
   })
-  const price: Price = {
-    id: `${provider}/${upstream}@${source.date}`,
+  const rates: TierRates = {
     ...ratesOf(model, input, output, read, write),
     ...apart(input),
-    ...callsOf(provider, upstream),
     ...(more?.tiers && {
       tiers: more.tiers.map(([over, tierInput, tierOutput, tierRead, tierWrite]) => ({
         overInputTokens: over ?? 0,
@@ -118,6 +117,12 @@ function offerOf(provider: string, row: Row, sources: readonly Source[]): Catalo
         ...apart(tierInput ?? 0),
       })),
     }),
+  }
+  const price: Price = {
+    id: `${provider}/${upstream}@${source.date}`,
+    ...rates,
+    ...callsOf(provider, upstream),
+    ...tiersOf(provider, upstream, rates),
   }
   return {
     provider,

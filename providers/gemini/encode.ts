@@ -7,7 +7,9 @@ import type {
   Tool,
   ToolConfig,
 } from '@google/genai'
+import type { Offer } from '../../src/terms.ts'
 import { lostIn, type Taken } from '../../src/wire/lost.ts'
+import { isUnpricedTier } from '../../src/wire/tiers.ts'
 import type { ChatRequest, Encoded, Json } from '../provider.ts'
 import { encodeMessages } from './messages.ts'
 import { factsOf, googleExtra, type ModelFacts, thinkingConfig } from './model.ts'
@@ -61,7 +63,7 @@ export function encode(request: ChatRequest): Encoded {
     ...(tools.tools === undefined ? {} : { tools: tools.tools }),
     ...(tools.toolConfig === undefined ? {} : { toolConfig: tools.toolConfig }),
     ...(Object.keys(generationConfig).length > 0 ? { generationConfig } : {}),
-    ...operatorFields(json, dropped),
+    ...operatorFields(json, request.offer, dropped),
   }
   const rest = JSON.stringify(fields)
   const text = `{"contents":${contents}${rest === '{}' ? '}' : `,${rest.slice(1)}`}`
@@ -169,7 +171,7 @@ function modalities(json: Json, made: Plain<GenerationConfig>): void {
 }
 
 /** What has a name in Gemini's wire only, by Google's own extension place or in OpenAI's style at the top level. */
-function operatorFields(json: Json, dropped: string[]): Fields {
+function operatorFields(json: Json, offer: Offer, dropped: string[]): Fields {
   const extra = googleExtra(json)
   const made: Fields = {}
   const safety =
@@ -180,7 +182,9 @@ function operatorFields(json: Json, dropped: string[]): Fields {
   else if (cached != null)
     throw refusal('cached_content', 'cached_content must be a name, as in cachedContents/…')
   const tier = json.service_tier
-  if (tier === 'flex' || tier === 'priority') made.serviceTier = tier
+  // flex and priority have prices of their own
+  const isKnown = tier === 'flex' || tier === 'priority'
+  if (isKnown && !isUnpricedTier(json, offer)) made.serviceTier = tier
   else if (tier != null && tier !== 'auto' && tier !== 'default') dropped.push('service_tier')
   return made
 }

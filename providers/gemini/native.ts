@@ -3,6 +3,7 @@ import { GatewayError } from '../../src/errors.ts'
 import type { Usage } from '../../src/terms.ts'
 import { type Body, elementsAt, type Member, membersAt } from '../../src/wire/body.ts'
 import { isPacked } from '../../src/wire/gemini/signatures.ts'
+import { isUnpricedTier } from '../../src/wire/tiers.ts'
 import { type Patch, splice } from '../../src/wire/splice.ts'
 import type {
   DecodeContext,
@@ -31,17 +32,20 @@ export const nativeAt = (pathOf: (request: NativeRequest) => string): NativeCode
   tap: context => new Tap(context),
 })
 
-/** Changed: our extension fields and `model` go, the limit when one is set, and signatures that Gemini never wrote. */
+const TIER_NAMES = ['serviceTier', 'service_tier']
+
+/** Changed: our extension fields, `model` and a tier without a price go, the limit when one is set, and signatures that Gemini never wrote. */
 function encode(request: NativeRequest, path: string): Encoded {
   const { body, offer, maxOutputTokens, extensions } = request
   const limit = maxOutputTokens === undefined ? undefined : withLimit(body, maxOutputTokens)
   const inner = [...withoutForeign(body, factsOf(offer.upstream).modern), ...(limit?.inner ?? [])]
   inner.sort((a, b) => a.start - b.start)
+  const tier = isUnpricedTier(body.json, offer) ? TIER_NAMES.filter(name => body.json[name] != null) : []
   return {
     path,
-    body: splice(body, { set: limit?.set ?? {}, remove: [...extensions, 'model'], inner }),
+    body: splice(body, { set: limit?.set ?? {}, remove: [...extensions, 'model', ...tier], inner }),
     headers: [],
-    dropped: body.json.reasoning == null ? [] : ['reasoning'],
+    dropped: body.json.reasoning == null ? tier : ['reasoning', ...tier],
   }
 }
 

@@ -2,6 +2,7 @@
 import { lostIn } from '../../src/wire/lost.ts'
 import { effortOf } from '../../src/wire/openai.ts'
 import { isObject } from '../../src/wire/raw-json.ts'
+import { isUnpricedTier } from '../../src/wire/tiers.ts'
 import { toolId } from '../tool-ids.ts'
 import type { ChatRequest, Encoded, Json } from '../provider.ts'
 import { handedBack, inputItems, refuse } from './items.ts'
@@ -59,6 +60,10 @@ export function encode(request: ChatRequest): Encoded {
     store: json.store ?? false,
   }
   for (const name of SAME) if (json[name] != null) upstream[name] = json[name]
+  if (isUnpricedTier(json, offer)) {
+    delete upstream.service_tier
+    dropped.push('service_tier')
+  }
   dropped.push(...unknownMembers(request))
   return {
     path: '/responses',

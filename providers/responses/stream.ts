@@ -1,5 +1,6 @@
 /** Events of a Responses stream → chat chunks, one by one: https://platform.openai.com/docs/api-reference/responses-streaming. */
 import { isObject } from '../../src/wire/raw-json.ts'
+import { withTier } from '../../src/wire/tiers.ts'
 import { failureOf, finishOf, isCall, keepSeals, usageOf } from '../openai-responses-read.ts'
 import type { ChunkSink, DecodeContext, Json, StreamDecoder } from '../provider.ts'
 import { argumentsOf, callOf, chatUsage, citationsOf, listOf, placeOf, sealOf, thoughtsOf } from './parts.ts'
@@ -196,7 +197,7 @@ class Decoder implements StreamDecoder {
       this.open({ item, output_index: index })
       this.finish(item, index)
     }
-    const usage = usageOf(response.usage)
+    const usage = withTier(usageOf(response.usage), response, this.context.request)
     if (usage) this.out.usage(usage)
     this.write({}, this.calls > 0 && finishOf(response) === 'stop' ? 'tool_calls' : finishOf(response))
     if (usage) this.out.chunk({ ...this.frame(), choices: [], usage: chatUsage(usage) })

@@ -3,12 +3,13 @@ import { GatewayError } from '../errors.ts'
 import type { ProjectBook } from '../keys/projects.ts'
 import { ORGANISATION } from '../ledger/owners.ts'
 import { nanoFromUsd } from '../price.ts'
+import { HOUR_MS } from '../store/sums.ts'
 import type { Project } from '../terms.ts'
 import { projectWire } from '../wire/account.ts'
 import { checkShown, topUpSchema } from './budget-schema.ts'
 import { countedWarnings } from './counted-models.ts'
 import type { AdminDeps } from './deps.ts'
-import { keyUses, warned } from './keys.ts'
+import { warned } from './keys.ts'
 import { checkLimits, NO_LIMITS } from './limit-schema.ts'
 import { pageOf } from './page.ts'
 import { createProjectSchema, patchProjectSchema, projectDraftOf } from './project-schema.ts'
@@ -36,18 +37,27 @@ export function projectOf(deps: AdminDeps, id: string): Project {
   })
 }
 
-/** Projects with what their keys have spent in all, up to this moment. */
+/** What was spent in each project by its id, nano-USD, up to this moment: a key that moves leaves behind what it spent. */
+export async function projectSpends(deps: AdminDeps): Promise<ReadonlyMap<string, number>> {
+  await deps.ledger.fold()
+  const nowMs = deps.clock.now()
+  const rows = await deps.store.spend({ fromMs: 0, toMs: nowMs + HOUR_MS, nowMs, groupBy: ['project'] })
+  const spent = new Map([[ORGANISATION, rows.reduce((sum, row) => sum + row.costNanoUsd, 0)]])
+  for (const { group, costNanoUsd } of rows) if (group.project != null) spent.set(group.project, costNanoUsd)
+  return spent
+}
+
+/** Projects with what was spent in them in all, up to this moment. */
 export async function projectsWire(
   deps: AdminDeps,
   projects: readonly Project[],
 ): Promise<Record<string, unknown>[]> {
-  const uses = await keyUses(deps)
+  const spends = await projectSpends(deps)
   const now = deps.clock.now()
   const keys = deps.keys.list()
   return projects.map(project => {
     const mine = project.id === ORGANISATION ? keys : keys.filter(key => key.project === project.id)
-    const spentNanoUsd = mine.reduce((sum, key) => sum + (uses.get(key.id)?.spentNanoUsd ?? 0), 0)
-    const facts = { keys: mine.length, spentNanoUsd }
+    const facts = { keys: mine.length, spentNanoUsd: spends.get(project.id) ?? 0 }
     return projectWire(project, deps.ledger.usageOfProject(project), facts, now)
   })
 }

@@ -190,8 +190,8 @@ function complete(job: Job, { target, carried, result, metered }: Ended, deps: D
   if (result.whole) {
     const cost = bill.costNanoUsd
     let { bytes } = result.whole
-    if (job.facts.wantsCost && cost !== undefined)
-      bytes = deps.bytes.of(withCost(deps.bytes.text(bytes), cost))
+    if (job.facts.wantsCost)
+      bytes = deps.bytes.of(withCost(deps.bytes.text(bytes), cost, 1, result.usage?.reportedCostNanoUsd))
     const headers = answerHeaders(job, target, carried, deps, carried.elsewhereMs + result.totalMs)
     if (cost !== undefined) headers.push('x-switchgate-cost-usd', usdFromNano(cost))
     answer.whole(200, headers, bytes)

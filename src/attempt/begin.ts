@@ -4,10 +4,12 @@ import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { boundInputTokens } from '../estimate.ts'
 import { hostedCalls } from '../hosted.ts'
+import { priceIn } from '../price.ts'
 import { type Metered, meter, notSent, observe, observeLate } from '../record.ts'
 import type { ExchangeResult } from '../relay/contract.ts'
 import type { Place } from '../route/health.ts'
 import type { Target } from '../route/plan.ts'
+import type { Offer } from '../terms.ts'
 import type { ChatFacts } from '../wire/openai.ts'
 import type { Job } from './attempt.ts'
 import { asGatewayError } from './bug.ts'
@@ -16,7 +18,7 @@ import { holdMoney, limitToSend, type Money, type Spending } from './hold.ts'
 import { lowering } from './lower.ts'
 import { clip } from './payer.ts'
 import { unsent } from './rows.ts'
-import { type Carried, carry, prepare } from './send.ts'
+import { type Carried, carry, prepare, tierFor } from './send.ts'
 import { mayThinkUnseen, observeThinking } from './thinking.ts'
 
 /** Where a request stands in its plan. */
@@ -66,13 +68,15 @@ export async function begin(
     // what cannot be said to this target at all may be said to another
     const spending = spendingOf(job, target, deps)
     const most = deps.config().limits.defaultMaxOutputTokens
-    const limit = limitToSend(target.listing.offer, spending, job.caller.key, most)
+    const offer = offerIn(job, target)
+    const limit = limitToSend(offer, spending, job.caller.key, most)
     const encoded = prepare(job, target, limit, deps)
-    const aside = setAside(job, target, spending, walk.attempts + 1, deps)
+    const aside = setAside(job, target, offer, spending, walk.attempts + 1, deps)
     const held = aside instanceof Promise ? await aside : aside
-    const money = lowering(held, spending, job.facts, target.listing.offer, job.likelyInputTokens, deps)
+    const money = lowering(held, spending, job.facts, offer, job.likelyInputTokens, deps)
     const carried: Carried = {
       encoded,
+      price: offer.price,
       money,
       attempt: ++walk.attempts,
       elsewhereMs: walk.elsewhereMs,
@@ -131,6 +135,7 @@ export async function run(job: Job, begun: Begun, deps: Deps): Promise<Ended> {
   const { money, sampled } = carried
   const metered = meter(result, target, {
     likelyInputTokens,
+    price: carried.price,
     metering: facts.metering,
     outputTokens: money.heldOutputTokens?.() ?? money.sendMaxTokens ?? facts.maxOutputTokens,
     isWhole: !facts.stream,
@@ -196,6 +201,14 @@ const hasSound = ({ media, json }: ChatFacts): boolean =>
   media.some(({ kind }) => kind === 'audio') ||
   (Array.isArray(json.modalities) && json.modalities.includes('audio'))
 
+/** The offer at the price of the service tier that it is asked for. */
+function offerIn(job: Job, { listing }: Target): Offer {
+  const { offer } = listing
+  if (offer.price?.byTier === undefined) return offer
+  const tier = tierFor(job, listing)
+  return tier === undefined ? offer : { ...offer, price: priceIn(offer.price, tier) }
+}
+
 function spendingOf(job: Job, here: Target, deps: Deps): Spending {
   const { facts, caller, payer } = job
   const { offer } = here.listing
@@ -220,12 +233,12 @@ function spendingOf(job: Job, here: Target, deps: Deps): Spending {
 function setAside(
   job: Job,
   here: Target,
+  offer: Offer,
   spending: Spending,
   attempt: number,
   deps: Deps,
 ): Money | Promise<Money> {
   const { caller, call, payer } = job
-  const { offer } = here.listing
   const row = {
     requestedModel: clip(job.model),
     provider: offer.provider,

@@ -2,7 +2,7 @@
 import type { ChatCodec, ChunkSink, DecodeContext, NativeCodec } from '../../providers/provider.ts'
 import type { Deps } from '../deps.ts'
 import { billFor } from '../meter.ts'
-import { observeContent } from '../record.ts'
+import { isWhole, observeContent } from '../record.ts'
 import { createChatDecoder } from '../relay/chat-decoder.ts'
 import type { ExchangeInput } from '../relay/contract.ts'
 import { createFramed } from '../relay/framed.ts'
@@ -10,7 +10,7 @@ import { createHoldBack, type HoldBack } from '../relay/holdback.ts'
 import { createNative } from '../relay/native.ts'
 import { createPassthrough } from '../relay/passthrough.ts'
 import { createRaw } from '../relay/raw.ts'
-import type { ReaderOptions, StreamReader } from '../relay/reader.ts'
+import type { ReaderOptions, StreamReader, StreamState } from '../relay/reader.ts'
 import { createRepaired } from '../relay/repaired.ts'
 import { createSampled } from '../relay/sample.ts'
 import { chatWriter, createTranslated } from '../relay/translated.ts'
@@ -45,9 +45,11 @@ export function listen(
 ): Pick<ExchangeInput, 'reader' | 'holdBack' | 'onContent' | 'headers'> {
   const { facts, inbound } = job
   const { codec, native, context } = spoken
-  const { offer } = target.listing
   const costOf = facts.wantsCost
-    ? (usage: Usage) => billOfAll(job, billFor(usage, offer.price, 'exact')).costNanoUsd
+    ? (usage: Usage, seen: StreamState) =>
+        isWhole(usage, seen, carried.price)
+          ? billOfAll(job, billFor(usage, carried.price, 'exact')).costNanoUsd
+          : undefined
     : undefined
   const options: ReaderOptions = {
     bytes: deps.bytes,

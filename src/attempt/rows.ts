@@ -65,7 +65,7 @@ export function unsent(walk: Walk, begun: Begun, failure: GatewayError, deps: De
   const ended = {
     ...begun,
     result,
-    metered: meter(result, begun.target, { likelyInputTokens: 0, isWhole: true }),
+    metered: meter(result, begun.target, { likelyInputTokens: 0, price: begun.carried.price, isWhole: true }),
   }
   if (walk.ended || isBeside) setDown(walk.job, ended, deps)
   else putOff(walk, ended, deps)

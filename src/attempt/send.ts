@@ -3,6 +3,7 @@ import type { ChatCodec, ChatRequest, Encoded } from '../../providers/provider.t
 import { authorizedSend } from '../authorize/authorize.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
+import type { Price } from '../price.ts'
 import type { Metered } from '../record.ts'
 import type { CallerSide, ExchangeResult } from '../relay/contract.ts'
 import type { Answer } from '../relay/answer.ts'
@@ -15,6 +16,7 @@ import { withLongIntegers } from '../wire/exact.ts'
 import { FUNCTION_WORDS } from '../wire/functions.ts'
 import type { RenderContext } from '../wire/inbound.ts'
 import { usageOfAnswer } from '../wire/openai.ts'
+import { askedTier, withTier } from '../wire/tiers.ts'
 import { withToolNames } from '../wire/tool-names.ts'
 import { callersError, callersNames } from '../wire/words.ts'
 import type { Job } from './attempt.ts'
@@ -29,6 +31,8 @@ import { timeoutsFor } from './limits.ts'
 /** What goes with one attempt. */
 export interface Carried {
   encoded: Encoded
+  /** The offer's, in the service tier that was asked for. */
+  readonly price: Price | undefined
   readonly money: Money
   readonly attempt: number
   /** Time that earlier attempts spent waiting for their upstreams. */
@@ -101,6 +105,14 @@ export function prepare(
   return encoded
 }
 
+/** The service tier with a price of its own that goes upstream, in whichever wire. */
+export function tierFor(job: Job, { site }: Target['listing']): string | undefined {
+  const codec = codecFor(site.provider, job.endpoint.operation)
+  if (codec === undefined) return undefined
+  const isNative = job.inbound.native?.(site.provider, site.quirks) !== undefined
+  return askedTier(isNative ? job.body.json : chatBody(job, codec).json)
+}
+
 /** A whole answer's head is made when its cost is known. */
 const noHeaders = (): readonly string[] => []
 
@@ -119,7 +131,8 @@ export function carry(job: Job, target: Target, carried: Carried, deps: Deps): P
     request: job.body.json,
     likelyInputTokens: job.likelyInputTokens,
   }
-  const usageOf = (answer: Record<string, unknown>) => usageOfAnswer(answer, site.quirks)
+  const usageOf = (answer: Record<string, unknown>) =>
+    withTier(usageOfAnswer(answer, site.quirks), answer, chat.json)
   const names = native ? undefined : namesFor(job, codec, chat)
   const spoken = { codec, native, context, render, usageOf, names }
   const heard = facts.stream ? listen(job, target, carried, spoken, deps) : undefined

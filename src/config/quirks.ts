@@ -56,6 +56,7 @@ const COLUMNS = {
     .optional()
     .describe('It has json_object only: the schema goes into the system message, and is reported'),
   pictures: z.enum(['inline_only']).optional().describe('It fetches no pictures: data: URLs only'),
+  states_cost: flag('true: the cost that it states in `usage` wins over the prices of its models'),
   reasoning_field: z
     .enum(['reasoning', 'reasoning_details', 'think_tags', 'content_parts'])
     .optional()
@@ -114,6 +115,7 @@ export function quirksOf(file: FileQuirks): Quirks {
     strictTools: file.strict_tools,
     jsonSchema: file.json_schema,
     pictures: file.pictures,
+    statesCost: file.states_cost,
     reasoningField: file.reasoning_field,
     usageIn: file.usage_in,
     repairsToolCalls: file.repairs_tool_calls,

@@ -1,7 +1,8 @@
 /** `/dashboard/keys`: all keys with their budgets, and a form for a new one. */
 import type { AdminDeps } from '../admin/deps.ts'
-import { keysNewestFirst, keyUses, lineageUses } from '../admin/keys.ts'
+import { keysNewestFirst, lineageUses } from '../admin/keys.ts'
 import { pageOf } from '../admin/page.ts'
+import { projectSpends } from '../admin/projects.ts'
 import type { Key } from '../terms.ts'
 import { SCOPES } from '../keys/scopes.ts'
 import { keyStatus, type LineageUse } from '../wire/account.ts'
@@ -239,7 +240,7 @@ export async function keysPage(deps: AdminDeps, query: URLSearchParams, form: Ne
           </table>
         </section>
       )}
-      <Projects deps={deps} uses={await keyUses(deps)} nowMs={now} />
+      <Projects deps={deps} spends={await projectSpends(deps)} nowMs={now} />
       {page.nextCursor && (
         <nav class="pager" aria-label="Paging">
           <span></span>

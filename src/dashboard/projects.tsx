@@ -1,7 +1,6 @@
 /** Projects and the organisation where keys are shown, and the budgets that have passed their soft limit or their end. Parts of other pages. */
 import type { AdminDeps } from '../admin/deps.ts'
 import { ORGANISATION } from '../ledger/owners.ts'
-import type { KeyUse } from '../store/store.ts'
 import type { Budget, Project } from '../terms.ts'
 import { type BudgetUse, useOfBudget } from '../wire/account.ts'
 import { readableCount, readableUsd } from '../wire/readable.ts'
@@ -13,11 +12,12 @@ const isIn = (project: Project) => (key: { readonly project: string | null }) =>
 /** The organisation, if it has budgets, and all projects. Nothing while there are none. */
 export function Projects({
   deps,
-  uses,
+  spends,
   nowMs,
 }: {
   deps: AdminDeps
-  uses: ReadonlyMap<string, KeyUse>
+  /** By project, nano-USD. */
+  spends: ReadonlyMap<string, number>
   nowMs: number
 }) {
   const above = deps.projects?.get(ORGANISATION)
@@ -44,7 +44,6 @@ export function Projects({
         <tbody>
           {shown.map(project => {
             const mine = keys.filter(isIn(project))
-            const spent = mine.reduce((sum, key) => sum + (uses.get(key.id)?.spentNanoUsd ?? 0), 0)
             return (
               <tr>
                 <td>
@@ -65,7 +64,7 @@ export function Projects({
                   {readableCount(mine.length)}
                 </td>
                 <td class="num" data-label="Spent in all">
-                  {readableUsd(spent)}
+                  {readableUsd(spends.get(project.id) ?? 0)}
                 </td>
               </tr>
             )

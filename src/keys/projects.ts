@@ -2,6 +2,7 @@
 import type { Clock, Log } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { ORGANISATION } from '../ledger/owners.ts'
+import { usdFromNano } from '../price.ts'
 import type { Op, Store } from '../store/store.ts'
 import type { Budget, Key, Limits, Project } from '../terms.ts'
 import { randomBase62 } from './format.ts'
@@ -46,6 +47,9 @@ const NO_LIMITS: Limits = { rpm: null, tpm: null, rpd: null, concurrency: null }
 const conflict = (message: string): GatewayError =>
   new GatewayError('invalid_request', message, { code: 'conflict', status: 409 })
 
+/** As large as an amount in an admin body may be: sums below it stay exact. */
+const BUDGET_NANO_USD_MAX = 9_000_000_000_000_000
+
 /** Budgets with the prepaid one grown by this much. Throws `invalid_request` where there is none. */
 export function toppedUp(budgets: readonly Budget[], nanoUsd: number): readonly Budget[] {
   const isPrepaid = (budget: Budget) => budget.window === 'total' && budget.scope === undefined
@@ -58,6 +62,12 @@ export function toppedUp(budgets: readonly Budget[], nanoUsd: number): readonly 
   return budgets.map(budget => {
     if (!isPrepaid(budget)) return budget
     const limitNanoUsd = budget.limitNanoUsd + nanoUsd
+    if (limitNanoUsd > BUDGET_NANO_USD_MAX)
+      throw new GatewayError(
+        'invalid_request',
+        `usd: would make a budget of $${usdFromNano(limitNanoUsd)}; the most is $${usdFromNano(BUDGET_NANO_USD_MAX)}, so top up by less.`,
+        { param: 'usd' },
+      )
     if (Number.isSafeInteger(limitNanoUsd)) return { ...budget, limitNanoUsd }
     throw new GatewayError('invalid_request', '`usd`: the budget would be larger than any can be', {
       param: 'usd',

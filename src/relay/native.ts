@@ -94,9 +94,7 @@ class Native implements NativeReader {
       const sign = data === undefined ? {} : this.tap.event(data, nameOf(text), end - start)
       this.note(sign)
       if (sign.failure) return { out: this.release(block.subarray(0, stop), edits), read: block.length }
-      const cost = sign.usage && this.o.costOf?.(sign.usage)
-      const shown =
-        cost === undefined || data === undefined ? text : withCost(text, cost, this.tap.usageDepth)
+      const shown = data === undefined || !sign.usage ? text : this.priced(text, sign.usage)
       if (sign.done) {
         this.state.done = true
         // what may stand behind the terminator is no part of the answer
@@ -112,6 +110,12 @@ class Native implements NativeReader {
       start = end
     }
     return { out: this.release(block.subarray(0, stop), edits), read: start }
+  }
+
+  private priced(text: string, usage: Usage): string {
+    const { costOf } = this.o
+    if (costOf === undefined) return text
+    return withCost(text, costOf(usage, this.state), this.tap.usageDepth, usage.reportedCostNanoUsd)
   }
 
   private note(sign: NativeSign): void {

@@ -41,8 +41,8 @@ export interface ReaderOptions {
   readonly bytes: Bytes
   /** False: the usage-only event is taken out on the way back. */
   readonly wantsUsage: boolean
-  /** Nano-USD of this usage, to be shown as `usage.cost`; undefined = not asked for or not known. */
-  readonly costOf: ((usage: Usage) => number | undefined) | undefined
+  /** Nano-USD of this usage, to be shown as `usage.cost`, after what was seen; undefined = not asked for or not known. */
+  readonly costOf: ((usage: Usage, seen: StreamState) => number | undefined) | undefined
   readonly eventBytesMax: number
   /** For comments that pass to the caller; absent = nothing is struck out. */
   readonly scrub?: (text: string) => string
@@ -121,9 +121,28 @@ export function textLength(chunk: Loose): number {
       // reasoning comes under several names at once: it is counted once
       if (name.startsWith('reasoning') && name !== 'reasoning_content' && filled(delta.reasoning_content))
         continue
+      if (name === 'reasoning_details' && filled(delta.reasoning)) continue
       if (typeof value === 'string') length += utf8Length(value)
+      else if (name === 'tool_calls' && Array.isArray(value)) length += callsLength(value)
       else if (filled(value)) length += utf8Length(JSON.stringify(value))
     }
+  }
+  return length
+}
+
+/** A call begins with its name; what models write around that are a few tokens, and this many bytes at most. */
+const CALL_BYTES = 32
+
+/** What the model wrote of its calls: mostly a piece of one's arguments, in a frame that it did not write. */
+function callsLength(calls: readonly unknown[]): number {
+  let length = 0
+  for (const call of calls) {
+    const said = isObject(call) ? (call.function ?? call.custom) : undefined
+    if (!isObject(said)) return utf8Length(JSON.stringify(calls))
+    if (filled(said.name)) length += CALL_BYTES + utf8Length(String(said.name))
+    for (const text of [said.arguments, said.input])
+      if (typeof text === 'string') length += utf8Length(text)
+      else if (filled(text)) length += utf8Length(JSON.stringify(text))
   }
   return length
 }
@@ -139,17 +158,54 @@ export function utf8Length(text: string): number {
 }
 
 /**
- * Adds `"cost":<decimal USD>` as the first member of the `usage` object in a JSON text, of `usageMetadata` in Gemini's. A
- * cost that the provider put there itself is left to stand: ours would be a second key of the same name.
+ * Puts `"cost":<decimal USD>` first in the `usage` object of a JSON text, of `usageMetadata` in Gemini's, in the place of
+ * what the provider says there, unless that is the same amount (`statedNanoUsd`). Undefined = nobody knows: none is said.
  */
-export function withCost(text: string, costNanoUsd: number, depth = 1): string {
+export function withCost(
+  text: string,
+  costNanoUsd: number | undefined,
+  depth = 1,
+  statedNanoUsd?: number,
+): string {
   const plain = memberEnd(text, 0, '"usage"', depth)
   const usage = text.slice(plain < text.length ? plain : memberEnd(text, 0, '"usageMetadata"', depth))
   const [brace] = /^\s*:\s*\{/.exec(usage) ?? []
-  if (brace === undefined || memberEnd(usage, usage.indexOf('{'), '"cost"', 1) < usage.length) return text
-  const rest = usage.slice(brace.length)
+  if (brace === undefined) return text
+  const start = text.length - usage.length + brace.length
+  const others = withoutCost(usage)
+  if (others !== usage && costNanoUsd !== undefined && costNanoUsd === statedNanoUsd) return text
+  const rest = others.slice(brace.length)
+  if (costNanoUsd === undefined) return text.slice(0, start) + rest
   const cost = `"cost":${usdFromNano(costNanoUsd)}`
-  return `${text.slice(0, text.length - rest.length)}${cost}${/^\s*\}/.test(rest) ? '' : ','}${rest}`
+  return `${text.slice(0, start)}${cost}${/^\s*\}/.test(rest) ? '' : ','}${rest}`
+}
+
+/** A text that begins before an object, without that object's `cost`, however often it stands there. */
+function withoutCost(text: string): string {
+  const name = '"cost"'
+  const after = memberEnd(text, text.indexOf('{'), name, 1)
+  if (after >= text.length) return text
+  const before = text.slice(0, after - name.length)
+  const behind = text.slice(valueEnd(text, after))
+  const [comma] = /^\s*,\s*/.exec(behind) ?? []
+  return withoutCost(
+    comma === undefined ? before.replace(/,\s*$/, '') + behind : before + behind.slice(comma.length),
+  )
+}
+
+/** Offset after the value that stands behind a member's name. */
+function valueEnd(text: string, from: number): number {
+  let depth = 0
+  for (let at = from; at < text.length; at++) {
+    const char = text[at]
+    if (char === '"') {
+      at++
+      while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+    } else if (char === '{' || char === '[') depth++
+    else if (depth === 0 && (char === ',' || char === '}')) return at
+    else if (char === '}' || char === ']') depth--
+  }
+  return text.length
 }
 
 /**

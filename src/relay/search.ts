@@ -85,8 +85,10 @@ export class Search {
     const usage = this.o.usageOf(chunk)
     if (usage) this.state.usage = usage
     if (!wantsUsage && isUsageOnly(chunk)) return NOTHING
-    const cost = wantsUsage && usage && costOf ? costOf(usage) : undefined
-    return cost === undefined || hasCost(chunk) ? undefined : bytes.of(withCost(bytes.text(event), cost))
+    if (!wantsUsage || !costOf) return undefined
+    const cost = usage && costOf(usage, this.state)
+    if (cost === undefined && !hasCost(chunk)) return undefined
+    return bytes.of(withCost(bytes.text(event), cost, 1, usage?.reportedCostNanoUsd))
   }
 
   /** Where the event ends that the offset is in. */

@@ -1,8 +1,9 @@
 /** Reads a stream through a decoder, event by event, as chat chunks, and writes them in the caller's wire. */
-import type { ChunkSink, StreamDecoder } from '../../providers/provider.ts'
+import type { ChunkSink, Json, StreamDecoder } from '../../providers/provider.ts'
 import { GatewayError } from '../errors.ts'
 import type { StreamWriter } from '../wire/inbound.ts'
 import { createSseSplitter } from '../wire/sse.ts'
+import { hasCost } from './event.ts'
 import {
   finishOf,
   hasContent,
@@ -20,6 +21,13 @@ export const chatWriter: StreamWriter = {
     return `data: ${costNanoUsd === undefined ? text : withCost(text, costNanoUsd)}\n\n`
   },
   end: () => 'data: [DONE]\n\n',
+}
+
+/** What a host says of its cost is no longer said where nobody knows it. */
+function withoutCost(chunk: Json): Json {
+  if (!hasCost(chunk)) return chunk
+  const { cost: _, ...usage } = chunk.usage as Json
+  return { ...chunk, usage }
 }
 
 export function createTranslated(
@@ -42,8 +50,9 @@ export function createTranslated(
       if (length > 0) state.contentEvents++
       const usageOnly = Array.isArray(chunk.choices) && chunk.choices.length === 0 && chunk.usage
       if (usageOnly && !options.wantsUsage) return
-      const cost = chunk.usage && options.costOf && state.usage ? options.costOf(state.usage) : undefined
-      const text = writer.chunk(chunk, cost)
+      const isPriced = chunk.usage && options.costOf
+      const cost = isPriced && state.usage ? options.costOf(state.usage, state) : undefined
+      const text = writer.chunk(isPriced && cost === undefined ? withoutCost(chunk) : chunk, cost)
       if (text !== '') ready.push(text)
     },
     usage(usage) {

@@ -80,10 +80,14 @@ function ownPrice(provider: string, id: string, model: ModelConfig): Price | und
   return {
     // The numbers are part of the id: a changed file is a different price.
     id: `${provider}/${id}@config:${input}/${output}${cache}${sound}${each}`,
+    isOwn: true,
     inputPico: picoFromUsdPerMtok(input),
     outputPico: picoFromUsdPerMtok(output),
     ...(read !== undefined && { cacheReadPico: picoFromUsdPerMtok(read) }),
-    ...(write !== undefined && { cacheWritePico: picoFromUsdPerMtok(write) }),
+    ...(write !== undefined && {
+      cacheWritePico: picoFromUsdPerMtok(write),
+      cacheWrite1hPico: picoFromUsdPerMtok(Math.max(write, 2 * input)),
+    }),
     ...(heard !== undefined && { audioInputPico: picoFromUsdPerMtok(heard) }),
     ...(spoken !== undefined && { audioOutputPico: picoFromUsdPerMtok(spoken) }),
     ...(units && {
@@ -133,7 +137,15 @@ export function goodsOf(
     ...listed
       .filter(entry => !replaced.has(`${entry.model} ${entry.upstream}`))
       .map(entry => fromCatalog(site, entry)),
-  ].flatMap(placed)
+  ].flatMap(good => placed(site.quirks.statesCost ? statedByHost(good) : good))
+}
+
+/** Where the host states its own cost, the list price is what its statement is held against. */
+function statedByHost(good: Goods): Goods {
+  const { offer } = good.listing
+  if (offer.price === undefined) return good
+  const price: Price = { ...offer.price, isStatedByHost: true }
+  return { ...good, listing: { ...good.listing, offer: { ...offer, price } } }
 }
 
 /** In a cloud each model has its own wire and address; one that has none with these options is not sold. */

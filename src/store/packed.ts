@@ -20,8 +20,9 @@ export const USAGE_NAMES = [
   'audioOutputTokens',
   'toolCalls',
 ] as const satisfies readonly (keyof Usage)[]
-// A count that is added to Usage and not here is a type error.
-const counted: Exclude<keyof Usage, (typeof USAGE_NAMES)[number]> extends never ? true : never = true
+// A count that is added to Usage and not here is a type error. The service tier is told by the price's id.
+type Counted = (typeof USAGE_NAMES)[number] | 'serviceTier'
+const counted: Exclude<keyof Usage, Counted> extends never ? true : never = true
 
 /** The order of the detail. Names are only added at the end: the table's columns and old lines know positions. */
 export const DETAIL_NAMES = [

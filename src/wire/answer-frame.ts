@@ -24,6 +24,7 @@ const FRAME_NAMES: ReadonlySet<string> = new Set([
   'type',
   'finish_reason',
   'responseId',
+  'service_tier',
 ])
 
 const GAPS_MAX = 64

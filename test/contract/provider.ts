@@ -227,7 +227,7 @@ export function checkUsage(wire: Json | undefined, metered: Usage | undefined): 
     write: input.cache_write_tokens ?? 0,
     thought: output.reasoning_tokens ?? 0,
   })
-  const { toolCalls: _, units: __, ...counts } = metered
+  const { toolCalls: _, units: __, serviceTier: ___, ...counts } = metered
   for (const count of Object.values(counts)) expect(Number.isSafeInteger(count) && count >= 0).toBe(true)
 }
 

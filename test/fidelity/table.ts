@@ -34,7 +34,8 @@ gateway, and this page is written from what its upstream saw. \`exact\`: it arri
 *reported*: it is left out or weakened, and \`x-switchgate-dropped\` names it; with \`provider: {"require_parameters": true}\` that target
 refuses instead. **refused**: 400, and \`param\` names the place. \`here\`: the gateway itself acts on it. \`–\`: that route has no such
 target. Nothing is lost in silence: a test fails on a cell that is none of these. Other OpenAI-compatible hosts are as OpenAI, less what
-their row in \`providers/hosts.ts\` drops, which is reported.
+their row in \`providers/hosts.ts\` drops, which is reported. A service tier arrives where its price is known or the operator states one
+(all of this page's models have such a price); elsewhere \`service_tier\` is *reported*: nobody could count it.
 
 While a stream waits for its first word, a sign of life goes out in the caller's wire: a comment (\`: waiting\`) in OpenAI's two, a \`ping\`
 in Anthropic's, and in Gemini's an event with an empty text, since Google's SDKs fail on comments. None of them counts as content.

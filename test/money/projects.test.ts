@@ -206,3 +206,23 @@ test('a changed project is in force for a request that comes after the answer, a
   await rig.admin('PATCH', '/projects/moving', { budgets: null })
   expect((await rig.post(key.key, ask())).status).toBe(200)
 })
+
+test('what a key spent stays in the project that it was spent in, wherever the key goes', async () => {
+  for (const id of ['before', 'after']) await rig.admin('POST', '/projects', { id })
+  const mover = await rig.key({ project: 'before' })
+  expect((await rig.post(mover.key, ask())).status).toBe(200)
+  expect((await rig.post(mover.key, ask())).status).toBe(200)
+  await rig.admin('PATCH', `/keys/${mover.id}`, { project: 'after' })
+  expect((await rig.post(mover.key, ask())).status).toBe(200)
+  const spent = async (id: string) => (await rig.admin('GET', `/projects/${id}`)).json.spent_usd
+  expect([await spent('before'), await spent('after')]).toEqual([2 * COST, COST])
+  const { data } = (await rig.admin('GET', '/projects?limit=200')).json as { data: { id: string }[] }
+  expect(data.find(({ id }) => id === 'before')).toMatchObject({ keys: 0, spent_usd: 2 * COST })
+  const view = (await rig.admin('GET', '/spend?group_by=project')).json as { data: { project: string }[] }
+  expect(view.data.find(({ project }) => project === 'before')).toMatchObject({ cost_usd: 2 * COST })
+  const all = (view.data as unknown as { cost_nano_usd: string }[]).reduce(
+    (sum, row) => sum + Number(row.cost_nano_usd),
+    0,
+  )
+  expect((await rig.admin('GET', '/organisation')).json.spent_usd).toBe(all / 1e9)
+})

@@ -74,3 +74,21 @@ test('an Idempotency-Key that could not be kept is refused, and nothing is done'
     await rig.close()
   }
 })
+
+test('no top-up makes a budget larger than an amount may be', async () => {
+  const rig = await startMoney({})
+  try {
+    const { id } = await rig.key({ budgets: [{ window: 'total', usd: 8_999_999 }] })
+    await rig.admin('POST', '/projects', { id: 'rich', budgets: [{ window: 'total', usd: 8_999_999 }] })
+    for (const path of [`/keys/${id}`, '/projects/rich']) {
+      const refused = await rig.admin('POST', `${path}/top-up`, { usd: 1.5 })
+      expect(refused).toMatchObject({ status: 400, json: { error: { param: 'usd' } } })
+      expect(await rig.admin('POST', `${path}/top-up`, { usd: 1 })).toMatchObject({
+        status: 200,
+        json: { budgets: [{ usd: 9_000_000 }] },
+      })
+    }
+  } finally {
+    await rig.close()
+  }
+})

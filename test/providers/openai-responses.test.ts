@@ -28,7 +28,7 @@ const LIMITS = 'context_tokens: 128000, max_output_tokens: 8192'
 
 const configOf = (native: number, chat: number) => `hosts:
   speaker: { base_url: "http://127.0.0.1:${native}/v1", auth: none, quirks: { speaks_responses: true } }
-  router: { base_url: "http://127.0.0.1:${native}/v1", auth: none, quirks: { speaks_responses: true, keeps_extensions: true } }
+  router: { base_url: "http://127.0.0.1:${native}/v1", auth: none, quirks: { speaks_responses: true, keeps_extensions: true, states_cost: true } }
 providers:
   speaker: { models: { house: { upstream: house-2, ${PRICE}, ${LIMITS} }, shared: { ${PRICE}, ${LIMITS} } } }
   ${['a', 'b', 'c', 'd', 'e'].map(name => `failing-${name}: { kind: speaker, models: { shared: { ${PRICE}, ${LIMITS} } } }`).join('\n  ')}

@@ -109,6 +109,7 @@ describe('prices', () => {
     )
     expect(only(market, 'm').offer.price).toEqual({
       id: 'alpha/m@config:0.15/0.6,read=0.075',
+      isOwn: true,
       inputPico: 150_000,
       outputPico: 600_000,
       cacheReadPico: 75_000,

@@ -6,10 +6,15 @@ import { isObject } from '../extensions.ts'
 const word = (value: unknown): string | undefined =>
   typeof value === 'string' && /^[\w-]{1,32}$/.test(value) && value !== 'auto' ? value : undefined
 
-/** `image`, `image/1024x1792`, `image/1024x1792/hd`: what the request says of size and quality. */
-export function imageUnits(request: Body['json'], count: number): Units {
-  const [size, quality] = [word(request.size), word(request.quality)]
-  return { kind: ['image', size ?? (quality && 'auto'), quality].filter(Boolean).join('/'), count }
+/**
+ * `image`, `image/1024x1792`, `image/1024x1792/hd`: what the request says of size and quality, and where it leaves them open
+ * (`auto`) what the answer does, as GPT's do ("Create image": `size`, `quality`). `image/auto` = the host chooses.
+ */
+export function imageUnits(request: Body['json'], count: number, answer: Body['json'] = {}): Units {
+  const quality = word(request.quality) ?? word(answer.quality)
+  const size = word(request.size) ?? word(answer.size)
+  const open = request.size === 'auto' || quality !== undefined ? 'auto' : undefined
+  return { kind: ['image', size ?? open, quality].filter(Boolean).join('/'), count }
 }
 
 /**
