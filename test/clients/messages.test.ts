@@ -183,6 +183,27 @@ describe('a host of OpenAI’s wire', () => {
     ])
   })
 
+  test('calls of one delta without index and id stay two', async () => {
+    const called = (name: string, args: string) => ({ type: 'function', function: { name, arguments: args } })
+    rig.openai.script = response =>
+      void sse(response).end(
+        role +
+          chunkOf({ tool_calls: [called('weather', '{"city":"Rome"}'), called('time', '{"zone":"UTC"}')] }) +
+          chunkOf({}, 'tool_calls') +
+          DONE,
+      )
+    const tools = [WEATHER, { ...WEATHER, name: 'time' }]
+    const { content } = await rig
+      .client()
+      .messages.stream({ ...ASK, tools })
+      .finalMessage()
+    expect(content).toMatchObject([
+      { type: 'tool_use', name: 'weather', input: { city: 'Rome' } },
+      { type: 'tool_use', name: 'time', input: { zone: 'UTC' } },
+    ])
+    expect(new Set(content.map(block => (block as { id?: string }).id)).size).toBe(2)
+  })
+
   test('parallel calls whose deltas interleave become one block after the other', async () => {
     const pieces = [
       role,
