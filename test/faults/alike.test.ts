@@ -330,6 +330,11 @@ test('the text of a chunk is what its deltas say, reasoning under several names 
   expect(textLength(chunk({ delta: { reasoning: 'abc', reasoning_content: 'abc', content: '' } }))).toBe(3)
   expect(textLength(chunk({ delta: { reasoning: 'abc', reasoning_content: '' } }))).toBe(3)
   expect(textLength(chunk({ delta: { tool_calls: [{ x: 1 }], audio: null } }, { text: 'ab' }, null))).toBe(11)
+  const call = (said: Json) => chunk({ delta: { tool_calls: [{ index: 0, id: 'call_1', function: said }] } })
+  expect(textLength(call({ arguments: '{"é"' }))).toBe(5)
+  expect(textLength(call({ name: 'look', arguments: '' }))).toBe(36)
+  const details = [{ type: 'reasoning.text', text: 'abc' }]
+  expect(textLength(chunk({ delta: { reasoning: 'abc', reasoning_details: details } }))).toBe(3)
   expect(textLength(chunk({ delta: [] }, { delta: 'content' }, { delta: { content: {} } }))).toBe(2)
 })
 
