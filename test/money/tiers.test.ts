@@ -11,7 +11,7 @@ const OWN = 'input_usd_per_mtok: 1, output_usd_per_mtok: 2'
 const configOf = (port: number) => `hosts:
   teller: { base_url: "http://127.0.0.1:${port}/v1", auth: none, quirks: { states_cost: true } }
 providers:
-  openai: { base_url: "http://127.0.0.1:${port}/v1", models: { gpt-5: , gpt-4: , mine: { ${OWN} } } }
+  openai: { base_url: "http://127.0.0.1:${port}/v1", models: { gpt-5: , gpt-4: , mine: { ${OWN} }, picture: { unit_usd: { image: 0.04, image/1024x1536: 0.06, image/1024x1536/high: 0.2 } } } }
   teller: { models: { told: { ${OWN} } } }
   claude: { kind: anthropic, base_url: "http://127.0.0.1:${port}/v1", models: { hourly: { ${OWN}, cache_write_usd_per_mtok: 1.25 } } }
 egress: { allow: ["127.0.0.1:${port}"] }
@@ -170,3 +170,26 @@ test('one-hour cache writes of an own model cost twice its input', async () => {
   const { row } = await ask({ model: 'hourly' })
   expect(row?.costNanoUsd).toBe(10_000 + 400 * 1_250 + 600 * 2_000 + 5 * 2_000)
 })
+
+test.each([
+  [{ size: 'auto' }, { size: '1024x1536' }, 200_000_000, 60_000_000, 'exact'],
+  [{ size: 'auto' }, { size: '1024x1536', quality: 'high' }, 200_000_000, 200_000_000, 'exact'],
+  [{ size: 'auto' }, { size: '1024x1024' }, 200_000_000, 40_000_000, 'exact'],
+  [{ size: 'auto' }, {}, 200_000_000, 40_000_000, 'estimated'],
+  [{ size: '1024x1536' }, {}, 60_000_000, 60_000_000, 'exact'],
+  [{}, {}, 40_000_000, 40_000_000, 'exact'],
+])(
+  'a picture of %j that comes as %j is held at %d and billed %d, %s',
+  async (asked, came, held, cost, certainty) => {
+    upstream.script = response =>
+      sendJson(response, 200, { created: 1, data: [{ b64_json: 'AA==' }], ...came })
+    const answer = await fetch(`${rig.url}/v1/images/generations`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'picture', prompt: 'fog', ...asked }),
+    })
+    expect(answer.status).toBe(200)
+    await answer.text()
+    expect((await rig.rows()).at(-1)).toMatchObject({ heldNanoUsd: held, costNanoUsd: cost, certainty })
+  },
+)
