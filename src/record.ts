@@ -214,12 +214,12 @@ export function observeContent(target: Target, ttftMs: number, deps: Deps): void
 /** Feeds health with how long nothing was heard of an attempt that was given up before its first content: no failure by itself. */
 export function observeLate(
   target: Target,
-  stream: boolean,
+  { stream, raced }: { readonly stream: boolean; readonly raced: boolean },
   { totalMs, ttftMs }: ExchangeResult,
   deps: Deps,
 ): void {
   if (ttftMs !== undefined) return
-  deps.health.observe(target.key, { kind: 'late', waitedMs: totalMs, stream }, deps.clock.now())
+  deps.health.observe(target.key, { kind: 'late', waitedMs: totalMs, stream, raced }, deps.clock.now())
 }
 
 /** Asked with a secret that another has replaced by now: its refusal says nothing of that one. */

@@ -191,7 +191,7 @@ function begin(strategy: StrategyName, world: World, random: () => number): Rout
       health.done(placeOf(its))
       const result = resultOf(ending)
       observe(its, result, deps)
-      if (result.failure?.kind === 'silent') observeLate(its, true, result, deps)
+      if (result.failure?.kind === 'silent') observeLate(its, { stream: true, raced: false }, result, deps)
     },
     content(target, ttftMs, nowMs) {
       const its = byKey.get(target)

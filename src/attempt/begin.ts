@@ -129,7 +129,8 @@ export async function run(job: Job, begun: Begun, deps: Deps): Promise<Ended> {
   }
   observe(target, result, deps)
   const { facts, likelyInputTokens } = job
-  if (result.failure?.kind === 'silent') observeLate(target, facts.stream, result, deps)
+  if (result.failure?.kind === 'silent')
+    observeLate(target, { stream: facts.stream, raced: false }, result, deps)
   if (facts.stream && result.usage && !result.failure && !result.cutShort && !facts.raw)
     observeThinking(target.listing.offer, result.usage, result.textBytes)
   const { money, sampled } = carried

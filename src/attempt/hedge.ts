@@ -110,7 +110,7 @@ function lose(walk: Walk, ended: Ended, deps: Deps): void {
   const { failure } = result
   // cut off for the other's sake: else the one that is always beaten would never be seen to be slow
   if (failure?.kind === 'cancelled' && result.sent && !walk.job.answer.left)
-    observeLate(target, walk.job.facts.stream, result, deps)
+    observeLate(target, { stream: walk.job.facts.stream, raced: true }, result, deps)
   if (failure && failure.kind !== 'cancelled')
     walk.tried.push({ target, failure: failure.kind, retryAfterMs: failure.retryAfterMs })
   walk.job.isRaced = false

@@ -22,7 +22,13 @@ export type Observation =
   /** A stream's first content came. Told at once: failures are, and successes that come later would outvote them. */
   | { readonly kind: 'content'; readonly ttftMs: number }
   /** Nothing was heard for so long, and it is waited for no longer: at least this late. No failure by itself. */
-  | { readonly kind: 'late'; readonly waitedMs: number; readonly stream: boolean }
+  | {
+      readonly kind: 'late'
+      readonly waitedMs: number
+      readonly stream: boolean
+      /** Cut off because another had answered. Else a time limit ended it: that follows from the percentiles, and must not raise them. */
+      readonly raced: boolean
+    }
   /** `begun` = after content, which was counted as a success. */
   | { readonly kind: 'fault'; readonly begun?: boolean }
   /** Out until then. `told` = the provider named the time itself (Retry-After): nothing is sent there before, even if nobody else is left. */
@@ -164,7 +170,7 @@ export function foldHealth(state: HealthState | undefined, what: Observation, no
       return ended
     }
     case 'late':
-      return afterSilence(s, what.waitedMs, what.stream, nowMs)
+      return afterSilence(s, what, nowMs)
     case 'fault': {
       const faults = s.consecutiveFaults + 1
       // a beginning that counted as a success is taken back

@@ -66,10 +66,18 @@ const mean = (past: number | undefined, value: number, seenAtMs: number, nowMs: 
  * Nothing came while it was waited for: the least that it would have taken (a censored sample). One below the mean says
  * nothing new, and alone it says nothing at all: who was called off at once would look fast.
  */
-export function afterSilence(s: HealthState, waitedMs: number, stream: boolean, nowMs: number): HealthState {
+export function afterSilence(
+  s: HealthState,
+  { waitedMs, stream, raced }: Observation & { kind: 'late' },
+  nowMs: number,
+): HealthState {
   const known = stream ? s.ttft && s.ttftMs : s.wholeMs
   if (known === undefined || waitedMs <= known) return s
   const late = afterAnswer(s, waitedMs, undefined, stream, nowMs)
+  if (!raced) {
+    late.ttft = s.ttft
+    late.whole = s.whole
+  }
   // being late is neither a success nor a failure
   late.errorRate = errorRateNow(s, nowMs)
   late.samples = s.samples

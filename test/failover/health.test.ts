@@ -85,11 +85,12 @@ test('a state has the same members in the same order whatever was seen, and the 
     ok(90, false),
     { kind: 'fault' },
     { kind: 'fault', begun: true },
+    { kind: 'late', waitedMs: 700, stream: true, raced: true },
     { kind: 'cool_down', untilMs: 5_000, told: true },
     { kind: 'ok', ttftMs: undefined, totalMs: 0, outputTokens: undefined },
   ] as const
   const names = Object.keys(foldHealth(undefined, seen[0], 1))
-  expect(names).toHaveLength(11)
+  expect(names).toHaveLength(14)
   for (const first of seen)
     for (const second of seen) {
       const before = foldHealth(undefined, first, 1_000)

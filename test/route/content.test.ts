@@ -45,7 +45,8 @@ describe('first content', () => {
   })
 
   test('who is called off before it answers was at least that late, and no more is learned from it', () => {
-    const late = (waitedMs: number, stream = true) => ({ kind: 'late', waitedMs, stream }) as const
+    const late = (waitedMs: number, stream = true, raced = true) =>
+      ({ kind: 'late', waitedMs, stream, raced }) as const
     const before = fold(content, fault)
     const state = foldHealth(before, late(1_400), NOW)
     expect(state).toMatchObject({
@@ -56,6 +57,11 @@ describe('first content', () => {
     })
     expect(state.ttft?.weight).toBe(2)
     expect(foldHealth(before, late(300), NOW)).toBe(before)
+    // a time limit is a multiple of the percentiles: what it ends must not make it longer
+    expect(foldHealth(before, late(12_000, true, false), NOW)).toMatchObject({
+      ttftMs: expect.closeTo(2_720),
+      ttft: before.ttft,
+    })
     // of whole answers nothing is known, and how long one was waited for alone would make it look fast
     expect(foldHealth(before, late(9_000, false), NOW)).toBe(before)
     const answered = fold({ ...whole, stream: false })

@@ -269,7 +269,11 @@ describe('speed as the caller waits for it', () => {
     desk.answered(plan, { ttftMs: 23 })
     let asked = 0
     for (; asked < 20 && firstOf(desk.plan()) === leader; asked++)
-      desk.health.observe(keyOf(named(leader)), { kind: 'late', waitedMs: 80, stream: true }, desk.nowMs)
+      desk.health.observe(
+        keyOf(named(leader)),
+        { kind: 'late', waitedMs: 80, stream: true, raced: true },
+        desk.nowMs,
+      )
     expect(asked).toBeGreaterThan(0)
     expect(asked).toBeLessThan(5)
     expect(desk.health.state(keyOf(named(leader)))).toMatchObject({ errorRate: 0, consecutiveFaults: 0 })
