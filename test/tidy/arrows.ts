@@ -27,6 +27,7 @@ const LAYERS: readonly (readonly [prefix: string, layer: number])[] = [
   ['src/attempt/', 2],
   ['src/relay/', 2],
   ['src/meter.ts', 2],
+  ['src/plausible.ts', 2],
   ['src/record.ts', 2],
   ['src/telemetry.ts', 2],
   ['src/metrics/', 2],
