@@ -5,6 +5,7 @@ import type { Deps, Hold } from './deps.ts'
 import { FAILURES, type Failure, type GatewayError } from './errors.ts'
 import { BYTES_PER_TOKEN, billFor, estimateUsage, isStated, takesStated } from './meter.ts'
 import { type Price, unitPico } from './price.ts'
+import { isBelievable } from './plausible.ts'
 import type { ExchangeResult } from './relay/contract.ts'
 import type { StreamState } from './relay/reader.ts'
 import { offerKey, type Target } from './route/plan.ts'
@@ -39,8 +40,12 @@ export function meter(result: ExchangeResult, target: Target, asked: Asked): Met
   const usage = metering ? statedOf(result, target, metering) : result.usage
   if (!result.sent) return nothing(target, 'exact')
   const complete = (failure === undefined && !result.cutShort) || result.usageIsFinal
-  if (usage && complete && (metering || isWhole(usage, result, price)))
-    return { usage, bill: billFor(usage, price, result.drained ? 'recovered' : 'exact') }
+  const bill =
+    usage && complete && (metering || isWhole(usage, result, price))
+      ? billFor(usage, price, result.drained ? 'recovered' : 'exact')
+      : undefined
+  const isAbsurd = usage && bill && (bill.certainty === 'unknown' || !isBelievable(usage))
+  if (usage && bill && !isAbsurd) return { usage, bill }
   const refused = status !== 0 && (status < 200 || status >= 300)
   // we or the caller broke it off: the provider was at work
   const brokenOff = failure?.kind === 'cancelled' || failure?.kind === 'draining'
@@ -68,9 +73,9 @@ export function meter(result: ExchangeResult, target: Target, asked: Asked): Met
   const most = oversized ? outputTokens : undefined
   const counted = metering || oversized ? undefined : count?.()
   const guess =
-    (metering && likelyOf(complete ? result.usage : undefined, metering)) ??
+    (metering && likelyOf(complete && !isAbsurd ? result.usage : undefined, metering)) ??
     estimateUsage({
-      stated: usage && saidOf(usage),
+      stated: usage && !isAbsurd ? saidOf(usage) : undefined,
       likelyInputTokens: counted?.inputTokens ?? likelyInputTokens,
       countedOutputTokens: counted?.outputTokens,
       outputBytes: Math.min(textBytes, (most ?? Number.POSITIVE_INFINITY) * BYTES_PER_TOKEN),
@@ -78,8 +83,14 @@ export function meter(result: ExchangeResult, target: Target, asked: Asked): Met
       cutAtTokens: result.cutShort || abandoned ? (outputTokens ?? Number.POSITIVE_INFINITY) : undefined,
       unseenMs: abandoned ? result.totalMs : undefined,
     })
+  if (isAbsurd && bill && !costsNothing(bill))
+    return { usage: guess, bill: { costNanoUsd: undefined, certainty: 'unknown', priceId: bill.priceId } }
   return { usage: guess, bill: billFor(guess, price, 'estimated') }
 }
+
+/** Is the cost known whatever the count: because all of it is free? Else it is unknown, which the ledger makes the hold. */
+const costsNothing = ({ costNanoUsd, certainty }: Bill): boolean =>
+  costNanoUsd === 0 && certainty !== 'unknown'
 
 /**
  * Nobody asks without a token, and no text is none: such a count is one that was not made, unless the provider says what it
@@ -98,9 +109,10 @@ export const isWhole = (
   (usage.inputTokens > 0 &&
     (usage.outputTokens > 0 || textBytes + contentEvents === 0 || finishReason === 'content_filter'))
 
-/** What was really said of the counts. */
+/** What was really said of the counts, as far as it can be true. */
 function saidOf(usage: Usage): Partial<Usage> {
   const { inputTokens, ...others } = usage
+  if (!isBelievable(usage)) return {}
   return inputTokens > 0 ? usage : others
 }
 
@@ -237,7 +249,8 @@ export function observe(target: Target, result: ExchangeResult, deps: Deps): voi
     const { ttftMs, totalMs, whole, usage } = result
     const stream = whole === undefined
     const begun = hasBegun(result)
-    const ok = { kind: 'ok', ttftMs, totalMs, outputTokens: usage?.outputTokens, stream, begun } as const
+    const outputTokens = usage && isBelievable(usage) ? usage.outputTokens : undefined
+    const ok = { kind: 'ok', ttftMs, totalMs, outputTokens, stream, begun } as const
     deps.health.observe(target.key, ok, now)
     if (deps.health.calm) return
     // an offer or a credential that was out works again

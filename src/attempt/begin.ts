@@ -199,7 +199,7 @@ function thinkingTokensOf({ reasoning, thinking }: ChatFacts['json']): number | 
 
 /** Is there sound in the request, or asked for (`modalities`, Gemini's `responseModalities` as chat says it)? */
 const hasSound = ({ media, json }: ChatFacts): boolean =>
-  media.some(({ kind }) => kind === 'audio') ||
+  media.some(({ kind }) => kind === 'audio' || kind === 'unknown') ||
   (Array.isArray(json.modalities) && json.modalities.includes('audio'))
 
 /** The offer at the price of the service tier that it is asked for. */

@@ -1,6 +1,17 @@
 /** Usage that no bill can hold is charged at the hold, and an admin who knows better says what it cost: row, sums and budgets. */
 import { expect, test } from 'vitest'
-import { CHAT, completion, sendJson, startUpstream } from '../gateway/harness.ts'
+import {
+  CHAT,
+  completion,
+  DONE,
+  delta,
+  event,
+  finish,
+  role,
+  sendJson,
+  sse,
+  startUpstream,
+} from '../gateway/harness.ts'
 import { startMoney } from './rig.ts'
 
 test('a row with absurd usage is unknown at its hold, and is released as one that a crash left', async () => {
@@ -32,6 +43,42 @@ test('a row with absurd usage is unknown at its hold, and is released as one tha
     expect(await release(0.5)).toMatchObject({ status: 409, json: { error: { code: 'conflict' } } })
     expect(await spent()).toBe(0.0001)
     expect(await rig.admin('GET', '/ledger/check')).toMatchObject({ status: 200, json: { ok: true } })
+  } finally {
+    await rig.close()
+    await upstream.close()
+  }
+})
+
+test.each([
+  ['a whole answer', false],
+  ['a stream', true],
+])('a count that is not believed goes into no limit and no sum: %s', async (_name, stream) => {
+  const text = 'The sky is blue because air scatters blue light. '.repeat(4)
+  const usage = { prompt_tokens: 10, completion_tokens: 1e15, total_tokens: 1e15 + 10 }
+  const upstream = await startUpstream(response => {
+    if (!stream) return sendJson(response, 200, completion(text, usage))
+    sse(response).write(role + delta(text))
+    response.end(finish() + event({ id: 'x', choices: [], usage }) + DONE)
+  })
+  const rig = await startMoney({ alpha: upstream.port })
+  try {
+    await rig.admin('POST', '/projects', { id: 'shared', name: 'Shared', limits: { tpm: 100_000 } })
+    const mine = await rig.key({ project: 'shared', limits: { tpm: 100_000 } })
+    const other = await rig.key({ project: 'shared' })
+    const body = { ...CHAT, max_tokens: 100, stream }
+    const first = await rig.post(mine.key, body)
+    expect(first.status).toBe(200)
+    await first.text()
+    for (const { key } of [mine, other]) {
+      const next = await rig.post(key, body)
+      expect(next.status).toBe(200)
+      expect(Number(next.headers.get('x-ratelimit-remaining-tokens'))).toBeGreaterThan(99_000)
+      await next.text()
+    }
+    const [row] = await rig.rows()
+    expect(row?.usage?.outputTokens).toBeGreaterThan(20)
+    expect(row?.usage?.outputTokens).toBeLessThan(200)
+    expect(row?.certainty).toBe('unknown')
   } finally {
     await rig.close()
     await upstream.close()
