@@ -99,7 +99,7 @@ function configOf(cases: readonly Case[], port: number): string {
   return `providers:
 ${rows.join('\n')}
 hosts:
-  speaker: { base_url: "http://127.0.0.1:${port}/v1", quirks: { speaks_responses: true, responses_only: ["*"] } }
+  speaker: { base_url: "http://127.0.0.1:${port}/v1", quirks: { speaks_responses: true, responses_only: ["*"], states_cost: true } }
 egress: { allow: ["127.0.0.1:${port}"] }
 limits: { event_bytes: 8388608 }
 discover_env: false
