@@ -129,7 +129,7 @@ export async function attempt(job: Job, deps: Deps): Promise<Attempted> {
 async function following(walk: Walk, deps: Deps): Promise<Target | undefined> {
   const { job, tried, passed } = walk
   if (job.answer.left) return undefined
-  const unheard = staleTarget(tried)
+  const unheard = staleTarget(tried, passed)
   if (unheard) return unheard
   const nowMs = deps.clock.now()
   const next = nextTarget(job.plan, tried, passed)

@@ -96,11 +96,14 @@ function mayFollow(candidate: Target, past: Tried): boolean {
   }
 }
 
-/** A target whose kept connection had been closed is asked again at once, on a new one: nothing was learned of it. Once. */
-export function staleTarget(tried: readonly Tried[]): Target | undefined {
+/** A target whose kept connection had been closed is asked again at once, on a new one: nothing was learned of it. Once, and not where it was passed over since. */
+export function staleTarget(
+  tried: readonly Tried[],
+  passed: ReadonlySet<Target> = NOBODY,
+): Target | undefined {
   const last = tried.at(-1)
-  if (!last?.stale || tried.some(past => past !== last && past.stale && past.target === last.target))
-    return undefined
+  if (!last?.stale || passed.has(last.target)) return undefined
+  if (tried.some(past => past !== last && past.stale && past.target === last.target)) return undefined
   return last.target
 }
 

@@ -1,5 +1,6 @@
 /** Every request ends once, wherever it ends: its last row, what the caller is told, the spend and the access line say the same. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Deps } from '../../src/deps.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { checkLedger } from '../../src/ledger/check.ts'
 import {
@@ -103,6 +104,11 @@ async function expectSound(): Promise<void> {
   expect(checks.find(({ name }) => name === 'every request ended once')?.compared).toBeGreaterThan(0)
   for (const { name, differences, isNote } of checks)
     if (!isNote) expect([name, differences]).toEqual([name, []])
+}
+
+interface MutableLedger {
+  hold: unknown
+  available: unknown
 }
 
 interface Told {
@@ -218,6 +224,32 @@ describe('a failover that ends without another attempt', () => {
     expect((await rowsOf()).map(([, status, , last]) => [status, last])).toEqual([[502, true]])
     expect(told.generation).toMatchObject({ status: 502 })
     expect(told.spend).toMatchObject({ requests: 1, attempts: 1 })
+    await expectSound()
+  })
+
+  test.each([
+    ['the money is gone meanwhile', 'money'],
+    ['the target rests meanwhile', 'rest'],
+  ])('a kept connection was closed, and %s: nobody is asked for ever', async (_, what) => {
+    const key = await keyWith([total(10)])
+    const body = { ...CHAT, model: 'alphas-own', max_tokens: 50 }
+    expect((await asked(key, body)).status).toBe(200)
+    const { ledger, health, clock } = rig.gateway.deps as Omit<Deps, 'ledger'> & { ledger: MutableLedger }
+    const { hold, available } = ledger
+    const none = { limit: 'key.budget.total', heldByOthers: false, availableNanoUsd: 0, resetsAtMs: null }
+    alpha.script = response => {
+      if (what === 'money') ledger.hold = ledger.available = () => none
+      else {
+        const [target = ''] = [...health.entries()].find(([name]) => name.startsWith('alpha/')) ?? []
+        health.observe(target, { kind: 'cool_down', untilMs: clock.now() + 60_000, told: true }, clock.now())
+      }
+      response.destroy()
+    }
+    const told = await asked(key, body)
+    Object.assign(ledger, { hold, available })
+    expect([told.status, told.code]).toEqual([502, 'upstream_unavailable'])
+    expect(alpha.seen).toHaveLength(2)
+    expect((await rowsOf()).map(([, , , last]) => last)).toEqual([true, true])
     await expectSound()
   })
 
