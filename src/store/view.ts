@@ -113,7 +113,8 @@ function summedUp(
   const width = groupBy.length
   const add = (values: readonly SqlValue[], sign: number) => {
     const make = () => {
-      const sum = values.map((value, at) => (at < width ? value : sign * Number(value)))
+      // nothing taken away is 0, not -0
+      const sum = values.map((value, at) => (at < width ? value : 0 + sign * Number(value)))
       all.push(sum)
       return sum
     }

@@ -74,6 +74,7 @@ export function describeLedger(name: string, open: () => LedgerBench): void {
         availableNanoUsd: 300,
         heldByOthers: true,
         resetsAtMs: NOON + 12 * HOUR,
+        wholeNanoUsd: 1_000,
         others: 1,
       })
       ledger.settle(hold, rowOf(hold, { costNanoUsd: 650 }))
@@ -118,6 +119,7 @@ export function describeLedger(name: string, open: () => LedgerBench): void {
         availableNanoUsd: 0,
         heldByOthers: false,
         resetsAtMs: null,
+        wholeNanoUsd: 1_000,
         others: 0,
       })
       const free = held(ledger.hold(key, 'c.1', 0))

@@ -104,8 +104,8 @@ test('T21 T22 T23 T26 reads, writes of five minutes and of an hour are each bill
       cacheReadInputTokens: 10_000,
       cacheCreationInputTokens: 3000,
     })
-    // USD per million: input 1, read 0.1, written 1.25 (the file says nothing of an hour, so the same), output 2
-    expect(row.costNanoUsd).toBe(1_000_000 + 1_000_000 + 3000 * 1250 + 200_000)
+    // USD per million: input 1, read 0.1, written 1.25, for an hour 2 (the file says nothing of it: twice the input), output 2
+    expect(row.costNanoUsd).toBe(1_000_000 + 1_000_000 + 2000 * 1250 + 1000 * 2000 + 200_000)
   }
 })
 

@@ -107,7 +107,7 @@ test(
 
 describe('the bundle', () => {
   /** Minified. The catalogue is about 150 KB of it; Workers take 3 MB compressed on the free plan. */
-  const BYTES_MAX = 1_800_000
+  const BYTES_MAX = 1_850_000
   const GZIP_BYTES_MAX = 530_000
 
   test('stays within its byte budget', () => {
